@@ -1,0 +1,50 @@
+"""Automatic mass detection in mammograms, from archives on disk to FROC tables.
+
+Paths, relative to the workspace; {init} is a chain such as imagenet+cbis-ddsm:
+
+    results/index/{dataset}/{images,lesions,excluded,reconciliation}.csv
+    results/images/{dataset}/shard-{shard}.h5
+    results/splits/{dataset}.csv
+    results/patches/{dataset}/fold-{fold}.h5
+    results/weights/{weights}/{backbone}.h5
+    results/models/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}/{model.weights.h5,model.json,history.csv}
+    results/classification/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}.csv
+    results/mpm/{dataset}/{backbone}/{init}/fold-{fold}.h5
+    results/detections/{dataset}/{backbone}/{init}/fold-{fold}.parquet
+    results/froc/{dataset}/{backbone}/{init}/{points,curve,operating-points}.csv
+    results/tables/table-{1,...,4}.{csv,md}, results/figures/figure-{1,...,5}.{png,svg}, results/report.html
+
+Logs and benchmarks repeat the sub-path under logs/{rule}/ and results/benchmarks/{rule}/.
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config/config.yaml"
+
+
+workdir: config.get("workspace", ".")
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/phantoms.smk"
+include: "workflow/rules/index.smk"
+include: "workflow/rules/images.smk"
+include: "workflow/rules/splits.smk"
+include: "workflow/rules/bank.smk"
+include: "workflow/rules/weights.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/classify.smk"
+include: "workflow/rules/detect.smk"
+include: "workflow/rules/froc.smk"
+include: "workflow/rules/present.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        "results/report.html",
+        expand("results/tables/table-{table}.{format}", table=range(1, 5), format=["csv", "md"]),
+        expand("results/figures/figure-{figure}.{format}", figure=range(1, 6), format=["png", "svg"]),

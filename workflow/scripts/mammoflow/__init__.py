@@ -1,0 +1,1 @@
+"""Automatic mass detection in mammograms, from archives on disk to FROC tables."""
