@@ -1,0 +1,149 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mammoflow import bank, patches
+
+WINDOWS = patches.Windows(window=8, stride=4, edge="centred")
+SEED = (2019, "bank", "phantoms", 0)
+
+
+def image(number: int, mass: bool, shape: tuple[int, int] = (40, 30)) -> SimpleNamespace:
+    generator = np.random.default_rng(number)
+    breast = np.zeros(shape, bool)
+    breast[3:-3, :-5] = True
+    lesions = np.zeros(shape, np.uint8)
+    if mass:
+        y, x = generator.integers(6, shape[0] - 18), generator.integers(0, shape[1] - 18)
+        lesions[y : y + 10, x : x + 12] = 1
+    pixels = generator.integers(0, 4096, shape).astype(np.uint16)
+    return SimpleNamespace(pixels=pixels, breast=breast, lesions=lesions)
+
+
+STORE = {f"{'mass' if n % 2 else 'normal'}-{n:02}": image(n, n % 2 == 1) for n in range(18)}
+IDS = sorted(STORE)
+PARTS = {
+    "train": [name for n, name in enumerate(IDS) if n % 3 == 0],
+    "validation": [name for n, name in enumerate(IDS) if n % 3 == 1],
+    "test": [name for n, name in enumerate(IDS) if n % 3 == 2],
+}
+
+
+@pytest.fixture(params=patches.NEGATIVES)
+def written(request, tmp_path):
+    path = tmp_path / "fold-0.h5"
+    counts = bank.write(path, PARTS, STORE, WINDOWS, request.param, SEED)
+    return SimpleNamespace(path=path, counts=counts, policy=request.param)
+
+
+def test_patches_are_where_the_bank_says(written):
+    with bank.open_bank(written.path) as opened:
+        for part in bank.PARTS:
+            rows = getattr(opened, part)
+            batch = rows.read(np.arange(len(rows)))
+            for n, (name, y, x) in enumerate(zip(rows.image_id, rows.y, rows.x, strict=True)):
+                assert name in PARTS[part]
+                cut = patches.cut(STORE[name].pixels, np.array([[y, x]]), WINDOWS.window)[0]
+                np.testing.assert_array_equal(batch.patches[n], cut)
+                assert rows.labels[n] == (STORE[name].lesions[y + 4, x + 4] > 0)
+                grey = STORE[name].pixels[STORE[name].breast]
+                assert (batch.minimum[n], batch.maximum[n]) == (grey.min(), grey.max())
+
+
+def test_every_positive_is_there_and_classes_balance(written):
+    with bank.open_bank(written.path) as opened:
+        for part in bank.PARTS:
+            rows, count = getattr(opened, part), written.counts[part]
+            positives = sum(
+                patches.labels(STORE[i].lesions, patches.positions(STORE[i].breast, WINDOWS), WINDOWS).sum()
+                for i in PARTS[part]
+            )
+            assert rows.labels.sum() == positives == count.positives
+            assert len(rows) - positives == count.negatives
+            kind = "mass" if written.policy == "mass-images" else "normal"
+            assert all(name.startswith(kind) for name in rows.image_id[rows.labels == 0])
+            normal = sum(name.startswith("normal") for name in PARTS[part])
+            if written.policy == "mass-images":
+                assert count.negatives == positives - count.short
+            else:
+                assert (
+                    count.negatives == normal * patches.negatives_per_image(positives, normal) - count.short
+                )
+
+
+def test_no_negative_of_mass_images_touches_the_border(tmp_path):
+    bank.write(tmp_path / "b.h5", PARTS, STORE, WINDOWS, "mass-images", SEED)
+    with bank.open_bank(tmp_path / "b.h5") as opened:
+        negative = opened.train.labels == 0
+        rows = zip(
+            opened.train.image_id[negative], opened.train.y[negative], opened.train.x[negative], strict=True
+        )
+        for name, y, x in rows:
+            assert patches.within_breast(STORE[name].breast, np.array([[y, x]]), WINDOWS).all()
+
+
+def test_no_window_is_drawn_twice(written):
+    with bank.open_bank(written.path) as opened:
+        places = list(zip(opened.train.image_id, opened.train.y, opened.train.x, strict=True))
+    assert len(set(places)) == len(places)
+
+
+def test_banks_of_one_seed_are_equal_and_of_another_are_not(tmp_path):
+    digests = []
+    for name, seed in [("a", SEED), ("b", SEED), ("c", (1, *SEED[1:]))]:
+        bank.write(tmp_path / f"{name}.h5", PARTS, STORE, WINDOWS, "mass-images", seed)
+        with bank.open_bank(tmp_path / f"{name}.h5") as opened:
+            digests.append(opened.train.digest)
+    assert digests[0] == digests[1] != digests[2]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(0, 30), min_size=0, max_size=20))
+def test_reading_keeps_the_order_asked_for(tmp_path_factory, rows):
+    path = tmp_path_factory.getbasetemp() / "order.h5"
+    if not path.exists():
+        bank.write(path, PARTS, STORE, WINDOWS, "mass-images", SEED)
+    with bank.open_bank(path) as disk, bank.open_bank(path, memory=2**30) as memory:
+        indices = np.array(rows, int)
+        expected = memory.train.read(np.arange(len(memory.train))).patches[indices]
+        np.testing.assert_array_equal(disk.train.read(indices).patches, expected)
+        np.testing.assert_array_equal(memory.train.read(indices).patches, expected)
+
+
+def test_batches_go_through_all_in_order(written):
+    with bank.open_bank(written.path) as opened:
+        whole = opened.test.read(np.arange(len(opened.test))).patches
+        parts = [batch.patches for batch in opened.test.batches(5)]
+    assert {len(part) for part in parts[:-1]} <= {5}
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+
+
+def test_test_part_may_be_empty_and_training_may_not(tmp_path):
+    bank.write(tmp_path / "b.h5", PARTS | {"test": []}, STORE, WINDOWS, "mass-images", SEED)
+    with bank.open_bank(tmp_path / "b.h5") as opened:
+        assert len(opened.test) == len(opened.test.image_id) == 0
+    with pytest.raises(
+        ValueError, match="expected positive and negative patches in the train part, got 0 and 0"
+    ):
+        bank.write(tmp_path / "c.h5", PARTS | {"train": []}, STORE, WINDOWS, "mass-images", SEED)
+    assert not (tmp_path / "c.h5").exists()
+
+
+def test_part_without_images_to_draw_from_is_named(tmp_path):
+    parts = PARTS | {"validation": ["mass-01"]}
+    with pytest.raises(ValueError, match=r"validation part of the fold: .*'normal-images', got none among 1"):
+        bank.write(tmp_path / "b.h5", parts, STORE, WINDOWS, "normal-images", SEED)
+
+
+def test_flipped_bit_is_noticed(written):
+    with bank.open_bank(written.path) as opened:
+        dataset = opened.train.group["patches"]
+        offset = dataset.id.get_chunk_info(0).byte_offset
+    content = bytearray(written.path.read_bytes())
+    content[offset + 10] ^= 1
+    written.path.write_bytes(content)
+    with bank.open_bank(written.path) as opened, pytest.raises(OSError, match=r"."):
+        opened.train.read(np.array([0]))

@@ -1,0 +1,224 @@
+import copy
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from mammoflow import configuration
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SCHEMA = REPOSITORY / "workflow" / "schemas" / "config.schema.json"
+
+
+def laid_over(base, other):
+    """Merge as Snakemake merges a --configfile into the configfile."""
+    merged = copy.deepcopy(base)
+    for key, value in other.items():
+        merged[key] = (
+            laid_over(merged[key], value)
+            if isinstance(value, dict) and isinstance(merged.get(key), dict)
+            else value
+        )
+    return merged
+
+
+def load(*names):
+    config = {}
+    for name in names:
+        config = laid_over(config, yaml.safe_load((REPOSITORY / "config" / name).read_text()))
+    return config
+
+
+@pytest.fixture
+def paper(tmp_path):
+    """The paper's config, its data sets at folders that look like releases."""
+    config = load("config.yaml")
+    for name in ("cbis-ddsm", "inbreast"):
+        root = tmp_path / name
+        root.mkdir()
+        for names in configuration.RELEASE_FILES[name]:
+            (root / names[0]).touch()
+        config["datasets"][name]["root"] = str(root)
+    return config
+
+
+@pytest.fixture
+def demo():
+    return load("config.yaml", "demo.yaml")
+
+
+def refusal(config):
+    with pytest.raises(configuration.ConfigurationError) as caught:
+        configuration.check(config, SCHEMA)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_the_shipped_configs_are_accepted(paper, demo):
+    configuration.check(paper, SCHEMA)
+    configuration.check(demo, SCHEMA)
+
+
+def test_the_paper_asks_for_its_study(paper):
+    study = configuration.Study(paper)
+    assert len(study.classification_runs) == 3 * 2 * 5
+    assert len(study.detection_runs) == 2 * 5
+    assert study.folds("cbis-ddsm") == [0]
+    assert study.folds("inbreast") == [0, 1, 2, 3, 4]
+    assert study.chains == ["random", "imagenet", "imagenet+cbis-ddsm"]
+    assert study.shown_chain == "inbreast/inceptionv3/imagenet+cbis-ddsm"
+
+
+def test_the_demo_is_the_same_design_in_a_workspace_of_its_own(paper, demo):
+    assert demo["workspace"] != paper["workspace"]
+    experiment = demo["experiments"]["classification"]
+    assert set(paper["experiments"]["classification"]["backbones"]) < set(experiment["backbones"])
+    assert "imagenet" not in "".join(
+        init for each in demo["experiments"].values() for init in each["initializations"]
+    )
+
+
+def test_a_chain_starts_from_all_runs_of_the_link_before(paper):
+    study = configuration.Study(paper)
+    wildcards = SimpleNamespace(backbone="inceptionv3", init="imagenet+cbis-ddsm")
+    assert study.initial(wildcards, "model.json") == [
+        f"results/models/cbis-ddsm/inceptionv3/imagenet/fold-0/run-{run}/model.json" for run in range(5)
+    ]
+    wildcards = SimpleNamespace(backbone="vgg16", init="imagenet")
+    assert study.initial(wildcards, "model.weights.h5") == ["results/weights/imagenet/vgg16.h5"]
+    assert study.initial(wildcards, "model.json") == []
+    wildcards = SimpleNamespace(backbone="vgg16", init="random")
+    assert study.initial(wildcards, "model.weights.h5") == []
+
+
+def test_a_longer_cascade_resolves_through_any_data_sets(paper):
+    paper["datasets"]["other"] = paper["datasets"]["cbis-ddsm"]
+    paper["experiments"]["detection"]["initializations"] = ["random+other+cbis-ddsm"]
+    configuration.check(paper, SCHEMA)
+    study = configuration.Study(paper)
+    assert study.chains[-3:] == ["random", "random+other", "random+other+cbis-ddsm"] or set(study.chains) >= {
+        "random",
+        "random+other",
+        "random+other+cbis-ddsm",
+    }
+    wildcards = SimpleNamespace(backbone="inceptionv3", init="random+other+cbis-ddsm")
+    assert study.initial(wildcards, "model.json") == [
+        "results/models/cbis-ddsm/inceptionv3/random+other/fold-0/run-0/model.json"
+    ]
+    assert study.used_datasets == ["cbis-ddsm", "inbreast", "other"]
+
+
+def test_settings_of_one_network_are_laid_over_the_common_ones(demo):
+    study = configuration.Study(demo)
+    compact = study.training(SimpleNamespace(backbone="compact"))
+    vgg16 = study.training(SimpleNamespace(backbone="vgg16"))
+    assert vgg16 == demo["training"]
+    assert compact["epochs"] == demo["training_of"]["compact"]["epochs"]
+    assert compact["augmentation"] == demo["training"]["augmentation"]
+
+
+def nested(schema):
+    for key, part in schema.get("properties", {}).items():
+        yield key
+        yield from nested(part)
+
+
+def test_every_key_is_described():
+    import json
+
+    def undescribed(schema, place):
+        for key, part in schema.get("properties", {}).items():
+            if "$ref" not in part and "description" not in part:
+                yield f"{place}.{key}"
+            yield from undescribed(part, f"{place}.{key}")
+
+    schema = json.loads(SCHEMA.read_text())
+    places = [schema, *schema["$defs"].values()]
+    assert [name for place in places for name in undescribed(place, "")] == []
+    readme = (REPOSITORY / "config" / "README.md").read_text()
+    names = {key for place in places for key in nested(place)}
+    assert [
+        name
+        for name in sorted(names)
+        if f"`{name}`" not in readme and f".{name}`" not in readme and f"`{name}." not in readme
+    ] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        (["patches", "stride"], -56, "'patches.stride'"),
+        (["patches", "stride"], "56", "'patches.stride'"),
+        (["patches", "window"], 48, "inceptionv3 needs at least 75 pixels; got 48"),
+        (["patches", "window"], None, "'patches.window'"),
+        (["training", "epochs"], 0, "'training.epochs'"),
+        (["training", "learning_rate", "random"], -1.0, "'training.learning_rate.random'"),
+        (["training", "augmentation", "scale"], [1.25, 0.75], "expected [low, high]"),
+        (["detection", "evaluation", "iou"], 1.0, "'detection.evaluation.iou'"),
+        (["detection", "evaluation", "mode"], "", "'detection.evaluation.mode'"),
+        (["datasets", "inbreast", "resolution"], {"mm": 0}, "'datasets.inbreast.resolution"),
+        (["datasets", "inbreast", "folds"], "official", "only cbis-ddsm has an official split"),
+        (["datasets", "inbreast", "folds"], 2, "'datasets.inbreast.folds'"),
+        (["datasets", "inbreast", "root"], "", "'datasets.inbreast.root'"),
+        (["datasets", "inbreast", "root"], "nowhere/at/all", "found nothing at 'nowhere/at/all'"),
+        (["experiments", "detection", "dataset"], "ddsm", "'experiments.detection.dataset'"),
+        (["experiments", "detection", "initializations"], ["imagnet"], "got 'imagnet'"),
+        (["experiments", "detection", "initializations"], ["imagenet+ddsm"], "goes through 'ddsm'"),
+        (["experiments", "detection", "initializations"], ["imagenet+inbreast"], "trains twice"),
+        (["experiments", "detection", "initializations"], [], "'experiments.detection.initializations'"),
+        (["experiments", "classification", "backbones"], ["compact"], "asks for 'compact'"),
+        (
+            ["experiments", "classification", "backbones"],
+            ["vgg19"],
+            "'experiments.classification.backbones.0'",
+        ),
+        (["weights", "imagenet"], {"label": "x", "source": "files", "files": {}}, "entry for 'vgg16'"),
+        (["seed"], -1, "'seed'"),
+    ],
+)
+def test_impossible_values_are_refused_in_one_sentence(paper, path, value, expected):
+    place = paper
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    assert expected in refusal(paper)
+
+
+@pytest.mark.parametrize(
+    ("path", "wrong", "right"),
+    [
+        ([], "trainig", "training"),
+        (["training"], "epoch", "epochs"),
+        (["datasets", "inbreast"], "arhive", "archive"),
+        (["detection", "evaluation"], "IoU", "mode"),
+    ],
+)
+def test_misspelt_keys_are_refused_by_name(paper, path, wrong, right):
+    place = paper
+    for key in path:
+        place = place[key]
+    place[wrong] = 1
+    message = refusal(paper)
+    assert f"Unknown config key '{'.'.join([*path, wrong])}'" in message
+    assert right in message
+
+
+def test_a_folder_that_is_no_release_is_refused_by_what_it_lacks(paper, tmp_path):
+    (tmp_path / "inbreast" / "INbreast.csv").unlink()
+    message = refusal(paper)
+    assert "'datasets.inbreast.root'" in message
+    assert "INbreast.csv or INbreast.xls" in message
+
+
+def test_a_data_set_is_either_found_or_made(demo):
+    demo["datasets"]["phantom-film"]["root"] = "somewhere"
+    assert "got both" in refusal(demo)
+    del demo["datasets"]["phantom-film"]["root"], demo["datasets"]["phantom-film"]["phantoms"]
+    assert "got neither" in refusal(demo)
+
+
+def test_a_data_set_that_no_experiment_uses_is_not_looked_for(demo):
+    assert not Path(demo["datasets"]["inbreast"]["root"]).is_absolute()
+    configuration.check(demo, SCHEMA)

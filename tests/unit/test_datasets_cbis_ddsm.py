@@ -1,0 +1,250 @@
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom.uid import generate_uid
+from releases_by_hand import dicom_file, half_ellipse, rectangle
+
+from mammoflow import tables
+from mammoflow.datasets import cbis_ddsm
+from mammoflow.exclusions import Excluded
+
+DATA = Path(__file__).parents[1] / "data" / "cbis-ddsm"
+SHAPE = (100, 80)
+HEADER = [
+    "patient_id",
+    "breast_density",
+    "left or right breast",
+    "image view",
+    "abnormality id",
+    "abnormality type",
+    "mass shape",
+    "mass margins",
+    "assessment",
+    "pathology",
+    "subtlety",
+    "image file path",
+    "cropped image file path",
+    "ROI mask file path",
+]
+
+
+class Release:
+    """A CBIS-DDSM release, written object by object in one of the layouts of the download tools."""
+
+    def __init__(self, root, separator="/", newline="\n", prefix=""):
+        self.root, self.separator, self.newline, self.prefix = root, separator, newline, prefix
+        self.rows = {"train": [], "test": []}
+        self.count = 0
+
+    def write(self, case, series, pixels, name="1-1.dcm", **elements):
+        self.count += 1
+        folder = (
+            self.root / self.prefix / f"{case}/08-29-2017-DDSM-NA-{self.count:05d}/1.000000-any-{self.count}"
+        )
+        return dicom_file(folder / name, pixels, PatientID=case, SeriesInstanceUID=series, **elements)
+
+    def image(self, number, split="train", side="LEFT", view="CC", full=True):
+        """A full image; returns its case and the table's path."""
+        case = f"Mass-{'Training' if split == 'train' else 'Test'}_P_{number:05d}_{side}_{view}"
+        series = generate_uid()
+        if full:
+            self.write(case, series, half_ellipse(SHAPE))
+        return case, f"{case}/{generate_uid()}/{series}/000000.dcm"
+
+    def lesion(self, image, abnormality, mask, split="train", swapped=False, shared=True, crop=True):
+        """A row with its crop and its mask (None: not on disk)."""
+        case, path = image
+        roi = f"{case}_{abnormality}"
+        crop_series = generate_uid()
+        mask_series = crop_series if shared else generate_uid()
+        if crop:
+            pixels = np.arange(300, dtype=np.uint16).reshape(20, 15)
+            self.write(roi, crop_series, pixels, "000001.dcm" if swapped else "000000.dcm")
+        if mask is not None:
+            self.write(roi, mask_series, mask, "000000.dcm" if swapped and shared else "000001.dcm")
+        paths = [
+            f"{roi}/{generate_uid()}/{crop_series}/000000.dcm",
+            f"{roi}/{generate_uid()}/{mask_series}/000001.dcm",
+        ]
+        parts = case.split("_")
+        row = [
+            "_".join(parts[1:3]),
+            "3",
+            parts[3],
+            parts[4],
+            str(abnormality),
+            "mass",
+            "OVAL",
+            "",
+            "4",
+            "BENIGN",
+            "4",
+        ]
+        paths = [p.replace("/", self.separator) for p in (path, paths[0], paths[1])]
+        self.rows[split].append([*row, paths[0], paths[1], paths[2] + self.newline])
+        return roi
+
+    def tables(self):
+        for split, name in cbis_ddsm.TABLES.items():
+            text = io.StringIO()
+            writer = csv.writer(text, lineterminator=self.newline)
+            writer.writerows([HEADER, *self.rows[split]])
+            (self.root / self.prefix).mkdir(parents=True, exist_ok=True)
+            (self.root / self.prefix / name).write_bytes(text.getvalue().encode())
+        return self.root
+
+
+def mask_of(box=(40, 10, 60, 30), shape=SHAPE):
+    return rectangle(shape, box).astype(np.uint8) * 255
+
+
+@pytest.mark.parametrize(
+    ("separator", "newline", "prefix"), [("/", "\n", ""), ("\\", "\r\n", "manifest-1/CBIS-DDSM")]
+)
+@pytest.mark.parametrize(("swapped", "shared"), [(False, True), (True, True), (False, False)])
+def test_index(tmp_path, separator, newline, prefix, swapped, shared):
+    release = Release(tmp_path, separator, newline, prefix)
+    first = release.image(1)
+    release.lesion(first, 1, mask_of(), swapped=swapped, shared=shared)
+    release.lesion(first, 3, mask_of((70, 5, 80, 15)), swapped=swapped, shared=shared)
+    second = release.image(2, "test", "RIGHT", "MLO")
+    release.lesion(second, 2, mask_of(), split="test", swapped=swapped, shared=shared)
+    index = cbis_ddsm.index(release.tables(), threads=2)
+    for name in ("images", "lesions", "excluded", "reconciliation"):
+        tables.check(getattr(index, name), name)
+    assert index.excluded.empty
+    keys = ["image_id", "patient_id", "laterality", "view", "official_split", "rows", "columns", "flags"]
+    assert index.images[keys].to_numpy().tolist() == [
+        ["Mass-Test_P_00002_RIGHT_MLO", "P_00002", "R", "MLO", "test", 100, 80, ""],
+        ["Mass-Training_P_00001_LEFT_CC", "P_00001", "L", "CC", "train", 100, 80, ""],
+    ]
+    assert index.images["spacing_mm"].isna().all()
+    boxes = index.lesions[["lesion_id", "y0", "x0", "y1", "x1", "area_px", "pathology"]]
+    assert boxes.to_numpy().tolist() == [
+        ["Mass-Test_P_00002_RIGHT_MLO_2", 40, 10, 60, 30, 400, "BENIGN"],
+        ["Mass-Training_P_00001_LEFT_CC_1", 40, 10, 60, 30, 400, "BENIGN"],
+        ["Mass-Training_P_00001_LEFT_CC_3", 70, 5, 80, 15, 100, "BENIGN"],
+    ]
+    assert index.lesions["area_cm2"].isna().all()
+    for lesion in index.lesions.itertuples():
+        mask = cbis_ddsm.lesion_mask(tmp_path, lesion.source, SHAPE)
+        np.testing.assert_array_equal(mask, rectangle(SHAPE, (lesion.y0, lesion.x0, lesion.y1, lesion.x1)))
+    for path in index.images["path"]:
+        np.testing.assert_array_equal(cbis_ddsm.read_image(tmp_path, path), half_ellipse(SHAPE))
+    found = index.reconciliation.set_index("quantity")
+    assert found.loc["train masses", ["paper", "found"]].tolist() == [1318, 2]
+    assert found.loc["files used", "found"] == 2 + 2 * 3 + 2
+
+
+def test_masks_of_the_other_digitiser_are_resized(tmp_path):
+    release = Release(tmp_path)
+    shape = (round(100 * 50 / 43.5), round(80 * 50 / 43.5))
+    release.lesion(release.image(1), 1, mask_of((46, 11, 69, 34), shape))
+    index = cbis_ddsm.index(release.tables(), threads=1)
+    assert index.images["flags"].tolist() == ["mask-resized"]
+    assert index.lesions[["y0", "x0", "y1", "x1"]].to_numpy().tolist() == [[40, 10, 60, 30]]
+
+
+@pytest.mark.parametrize(
+    ("mask", "reason"),
+    [
+        (mask_of(shape=(110, 80)), "mask-size"),
+        (mask_of() * 0, "mask-constant"),
+        (half_ellipse(SHAPE), "mask-missing"),
+        (mask_of(shape=(200, 160)), "mask-missing"),
+    ],
+)
+def test_a_bad_mask_is_quarantined_with_its_image(tmp_path, mask, reason):
+    release = Release(tmp_path)
+    release.lesion(release.image(1), 1, mask)
+    release.lesion(release.image(2), 1, mask_of())
+    index = cbis_ddsm.index(release.tables(), threads=1)
+    assert index.images["patient_id"].tolist() == ["P_00002"]
+    assert sorted(index.excluded["reason"]) == sorted([reason, reason, "no-usable-lesion"])
+
+
+def test_one_bad_mask_of_two_leaves_the_image_with_a_flag(tmp_path):
+    release = Release(tmp_path)
+    image = release.image(1)
+    release.lesion(image, 1, mask_of())
+    release.lesion(image, 2, None, crop=False)
+    index = cbis_ddsm.index(release.tables(), threads=1)
+    assert index.images["flags"].tolist() == ["lesion-excluded"]
+    assert index.lesions["lesion_id"].tolist() == ["Mass-Training_P_00001_LEFT_CC_1"]
+    assert index.excluded["reason"].tolist() == ["missing-file"]
+
+
+def test_two_masks_are_ambiguous_and_one_object_twice_is_not(tmp_path):
+    release = Release(tmp_path)
+    roi = release.lesion(release.image(1), 1, mask_of())
+    path = next(p for p in tmp_path.rglob("000001.dcm") if roi in str(p))
+    (path.parent / "copy.dcm").write_bytes(path.read_bytes())
+    release.lesion(release.image(2), 1, mask_of())
+    index = cbis_ddsm.index(release.tables(), threads=1)
+    assert len(index.images) == 2
+    assert index.excluded["reason"].tolist() == ["duplicate"]
+
+
+def test_missing_images_and_strangers_are_listed(tmp_path):
+    release = Release(tmp_path)
+    release.lesion(release.image(1), 1, mask_of())
+    release.lesion(release.image(2, full=False), 1, mask_of())
+    release.write("Calc-Training_P_00009_LEFT_CC", generate_uid(), half_ellipse(SHAPE))
+    (tmp_path / "broken.dcm").write_text("nothing")
+    (tmp_path / "LICENSE").write_text("text")
+    index = cbis_ddsm.index(release.tables(), threads=1)
+    reasons = index.excluded["reason"].value_counts().to_dict()
+    assert reasons == {"missing-file": 1, "image-excluded": 2, "not-in-table": 1, "not-dicom": 1}
+    found = index.reconciliation.set_index("quantity")["found"]
+    assert found["files that are plainly not images"] == 1
+
+
+def test_rows_with_hostile_paths_are_bad_rows(tmp_path):
+    release = Release(tmp_path)
+    release.lesion(release.image(1), 1, mask_of())
+    release.rows["train"].append([*release.rows["train"][0][:11], "../../etc/passwd", "/etc/passwd", "x\0y"])
+    index = cbis_ddsm.index(release.tables(), threads=1)
+    assert len(index.images) == 1
+    assert set(index.excluded["reason"]) == {"bad-row", "image-excluded"}
+
+
+def test_links_out_of_the_root_are_refused(tmp_path):
+    release = Release(tmp_path / "root")
+    release.lesion(release.image(1), 1, mask_of())
+    outside = dicom_file(tmp_path / "outside.dcm", half_ellipse(SHAPE))
+    (tmp_path / "root" / "link.dcm").symlink_to(outside)
+    (tmp_path / "root" / "folder").symlink_to(tmp_path)
+    index = cbis_ddsm.index(release.tables(), threads=1)
+    assert index.excluded.to_numpy()[:, :2].tolist() == [
+        ["folder", "symbolic-link"],
+        ["link.dcm", "outside-root"],
+    ]
+    with pytest.raises(Excluded, match="outside-root"):
+        cbis_ddsm.read_image(tmp_path / "root", "link.dcm")
+
+
+def test_the_real_tables_are_read():
+    train = cbis_ddsm._read_table(DATA / cbis_ddsm.TABLES["train"])
+    test = cbis_ddsm._read_table(DATA / cbis_ddsm.TABLES["test"])
+    assert (len(train), len(test)) == (1318, 378)
+    assert (train["patient_id"].nunique(), test["patient_id"].nunique()) == (691, 201)
+    assert (train["image file path"].nunique(), test["image file path"].nunique()) == (1231, 361)
+    for column in cbis_ddsm.COLUMNS[-3:]:
+        assert train[column].str.fullmatch(r"[\w./-]+\.dcm").all()
+
+
+def test_older_headers_are_refused_by_name():
+    with pytest.raises(ValueError, match=r"missing \['left or right breast', 'image view'"):
+        cbis_ddsm._read_table(DATA / "older_header.csv")
+
+
+def test_nothing_usable(tmp_path):
+    with pytest.raises(ValueError, match=r"expected one mass_case_description_train_set\.csv, found 0"):
+        cbis_ddsm.index(tmp_path, threads=1)
+    release = Release(tmp_path)
+    release.lesion(release.image(1, full=False), 1, None, crop=False)
+    with pytest.raises(ValueError, match="expected at least one usable image, found none"):
+        cbis_ddsm.index(release.tables(), threads=1)

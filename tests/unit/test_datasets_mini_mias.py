@@ -1,0 +1,123 @@
+import numpy as np
+import pytest
+
+from mammoflow import tables
+from mammoflow.datasets import mini_mias
+from mammoflow.exclusions import Excluded
+
+INFO = """MIAS MiniMammographic Database: a line of prose
+mdb001 G CIRC B 10 5 3
+mdb002 D NORM
+mdb003 F SPIC M 8 30 4
+mdb003 F MISC B 20 20 2
+mdb004 G CALC B 12 12 6
+mdb005 F CIRC B
+mdb006 F CALC M *NOTE 3*
+mdb007 G NORM
+mdb008 G CIRC B 10 5 3
+"""
+
+
+def pgm(path, pixels, comment=b""):
+    rows, columns = pixels.shape
+    path.write_bytes(
+        b"P5\n" + comment + b"%d %d\n255\n" % (columns, rows) + pixels.astype(np.uint8).tobytes()
+    )
+
+
+@pytest.fixture
+def root(tmp_path):
+    for number in (1, 2, 3, 4, 5, 6, 9):
+        pgm(tmp_path / f"mdb00{number}.pgm", np.full((40, 32), number))
+    (tmp_path / "mdb008.pgm").write_bytes(b"P5\n32 40\n255\n short")
+    (tmp_path / "Info.txt").write_text(INFO)
+    (tmp_path / "README").write_text("about")
+    (tmp_path / "other.pgm").write_bytes(b"P5")
+    (tmp_path / "__MACOSX").mkdir()
+    (tmp_path / "__MACOSX" / "._mdb001.pgm").write_bytes(b"x")
+    return tmp_path
+
+
+def test_index(root):
+    index = mini_mias.index(root, threads=2)
+    for name in ("images", "lesions", "excluded", "reconciliation"):
+        tables.check(getattr(index, name), name)
+    images = index.images.set_index("image_id")
+    assert list(images.index) == ["mdb001", "mdb002", "mdb003", "mdb004", "mdb006"]
+    assert images["laterality"].tolist() == ["R", "L", "R", "L", "L"]
+    assert images["patient_id"].tolist() == ["pair-001", "pair-001", "pair-002", "pair-002", "pair-003"]
+    assert images.loc["mdb004", "flags"] == images.loc["mdb006", "flags"] == "other-abnormality-CALC"
+    assert set(images["view"]) == {"MLO"}
+    assert set(images["spacing_mm"]) == {0.2}
+    excluded = index.excluded.set_index("path")["reason"].to_dict()
+    assert excluded == {
+        "mdb005.pgm": "lesion-without-coordinates",
+        "mdb007.pgm": "missing-file",
+        "mdb008.pgm": "truncated",
+        "mdb009.pgm": "not-in-table",
+        "other.pgm": "name",
+    }
+    found = index.reconciliation.set_index("quantity")["found"]
+    assert found["images with masses"] == 2
+    assert found["lesions"] == 3
+    assert found["files that are plainly not images"] == 2
+    assert index.reconciliation["paper"].isna().all()
+
+
+def test_the_y_axis_starts_at_the_bottom(root):
+    lesion = mini_mias.index(root, threads=1).lesions.iloc[0]
+    assert lesion[["y0", "x0", "y1", "x1"]].tolist() == [31, 7, 38, 14]
+    assert lesion["area_cm2"] == pytest.approx(lesion["area_px"] * 0.0004)
+    mask = mini_mias.lesion_mask(root, lesion["source"], (40, 32))
+    assert np.count_nonzero(mask) == lesion["area_px"]
+    assert mask[34, 10]
+    assert mask[31, 10]
+    assert not mask[30, 10]
+
+
+def test_several_rows_of_one_image_are_several_lesions(root):
+    lesions = mini_mias.index(root, threads=1).lesions
+    of_third = lesions[lesions["image_id"] == "mdb003"]
+    assert of_third["lesion_id"].tolist() == ["mdb003_1", "mdb003_2"]
+    assert of_third["pathology"].tolist() == ["MALIGNANT", "BENIGN"]
+
+
+def test_read_image(tmp_path):
+    pixels = np.arange(12).reshape(3, 4)
+    pgm(tmp_path / "a.pgm", pixels, comment=b"# by hand\n")
+    image = mini_mias.read_image(tmp_path, "a.pgm")
+    assert image.dtype == np.uint16
+    np.testing.assert_array_equal(image, pixels)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"P2\n1 1\n255\n0", "unreadable"),
+        (b"P5\n0 1\n255\n0", "unreadable"),
+        (b"P5\n99999 99999\n255\n0", "too-many-pixels"),
+        (b"P5\n2 2\n255\n000", "truncated"),
+        (b"", "unreadable"),
+    ],
+)
+def test_broken_images(tmp_path, content, reason):
+    (tmp_path / "a.pgm").write_bytes(content)
+    with pytest.raises(Excluded, match=reason):
+        mini_mias.read_image(tmp_path, "a.pgm")
+
+
+def test_no_path_leaves_the_root(root):
+    with pytest.raises(Excluded, match="outside-root"):
+        mini_mias.read_image(root / "__MACOSX", "../mdb001.pgm")
+
+
+def test_nothing_usable(tmp_path):
+    with pytest.raises(ValueError, match=r"expected one Info\.txt, found 0"):
+        mini_mias.index(tmp_path, threads=1)
+    (tmp_path / "Info.txt").write_text(INFO)
+    with pytest.raises(
+        ValueError, match=r"expected at least one usable image, found none \(8 × missing-file\)"
+    ):
+        mini_mias.index(tmp_path, threads=1)
+    with pytest.raises(ValueError, match="expected the folder of a release"):
+        mini_mias.index(tmp_path / "nowhere", threads=1)

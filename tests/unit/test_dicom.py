@@ -1,0 +1,244 @@
+import numpy as np
+import pydicom
+import pytest
+from openjpeg.utils import encode_array
+from pydicom import uid
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate, generate_frames
+from pydicom.pixels import get_decoder
+from releases_by_hand import dicom_file
+
+from mammoflow import dicom
+from mammoflow.exclusions import REASONS, Excluded
+
+GREY = np.array([[0, 1, 2], [3, 4, 4095]], dtype=np.uint16)
+
+
+def gate_of(path):
+    return dicom.gate(dicom.read_header(path))
+
+
+def test_plain_image_passes_and_is_decoded_unchanged(tmp_path):
+    path = dicom_file(tmp_path / "a.dcm", GREY)
+    assert gate_of(path) is None
+    decoded = dicom.decode(path)
+    assert decoded.dtype == np.uint16
+    np.testing.assert_array_equal(decoded, GREY)
+
+
+def test_monochrome1_is_inverted_over_the_stored_bits(tmp_path):
+    path = dicom_file(
+        tmp_path / "a.dcm", GREY, PhotometricInterpretation="MONOCHROME1", BitsStored=12, HighBit=11
+    )
+    np.testing.assert_array_equal(dicom.decode(path), 4095 - GREY)
+
+
+def test_windows_are_not_applied(tmp_path):
+    path = dicom_file(tmp_path / "a.dcm", GREY, WindowCenter=2, WindowWidth=1)
+    np.testing.assert_array_equal(dicom.decode(path), GREY)
+
+
+@pytest.mark.parametrize(
+    ("photometric", "expected"), [("MONOCHROME2", 2 * GREY), ("MONOCHROME1", 8190 - 2 * GREY)]
+)
+def test_rescale_is_applied_and_negative_values_are_shifted(tmp_path, photometric, expected):
+    path = dicom_file(
+        tmp_path / "a.dcm",
+        GREY,
+        PhotometricInterpretation=photometric,
+        BitsStored=12,
+        HighBit=11,
+        RescaleSlope=2,
+        RescaleIntercept=-100,
+    )
+    decoded = dicom.decode(path).astype(int)
+    np.testing.assert_array_equal(decoded - decoded.min(), expected - expected.min())
+
+
+def test_modality_lut_is_applied(tmp_path):
+    lut = Dataset()
+    lut.LUTDescriptor = [4, 0, 16]
+    lut.ModalityLUTType = "US"
+    lut.LUTData = np.array([10, 20, 40, 80], dtype="<u2").tobytes()
+    lut["LUTDescriptor"].VR = "US"
+    lut["LUTData"].VR = "OW"
+    path = dicom_file(tmp_path / "a.dcm", np.array([[0, 1], [2, 3]], np.uint16), ModalityLUTSequence=[lut])
+    np.testing.assert_array_equal(dicom.decode(path), [[10, 20], [40, 80]])
+
+
+def test_signed_pixels_start_at_zero(tmp_path):
+    path = dicom_file(tmp_path / "a.dcm", np.array([[-5, 0], [7, 1]], np.int16))
+    np.testing.assert_array_equal(dicom.decode(path), [[0, 5], [12, 6]])
+
+
+def test_grey_values_beyond_16_bits_are_refused(tmp_path):
+    path = dicom_file(tmp_path / "a.dcm", GREY, RescaleSlope=100, RescaleIntercept=0)
+    with pytest.raises(Excluded, match="grey-range"):
+        dicom.decode(path)
+
+
+def view_modifier(code, meaning):
+    item = Dataset()
+    item.CodeValue, item.CodeMeaning, item.CodingSchemeDesignator = code, meaning, "SCT"
+    view = Dataset()
+    view.CodeValue, view.ViewModifierCodeSequence = "399162004", [item]
+    return [view]
+
+
+@pytest.mark.parametrize(
+    ("elements", "reason"),
+    [
+        ({"Modality": "CT"}, "not-mammography"),
+        ({"Modality": None}, "not-mammography"),
+        ({"PresentationIntentType": "FOR PROCESSING"}, "for-processing"),
+        ({"SOPClassUID": uid.DigitalMammographyXRayImageStorageForProcessing}, "for-processing"),
+        ({"SOPClassUID": uid.BreastTomosynthesisImageStorage}, "tomosynthesis"),
+        ({"SOPClassUID": uid.MammographyCADSRStorage}, "structured-report"),
+        ({"SOPClassUID": uid.GrayscaleSoftcopyPresentationStateStorage}, "presentation-state"),
+        ({"SOPClassUID": uid.MediaStorageDirectoryStorage}, "dicomdir"),
+        ({"NumberOfFrames": 2}, "several-frames"),
+        ({"SamplesPerPixel": 3}, "several-samples"),
+        ({"PhotometricInterpretation": "PALETTE COLOR"}, "not-grey"),
+        ({"ViewCodeSequence": view_modifier("399163009", "Magnification")}, "magnification"),
+        ({"ViewCodeSequence": view_modifier("R-102D7", "Spot Compression")}, "spot-compression"),
+        ({"ViewCodeSequence": view_modifier("1", "vendor's spot view")}, "spot-compression"),
+        ({"EstimatedRadiographicMagnificationFactor": 1.8}, "magnification"),
+        ({"Rows": None}, "no-pixels"),
+        ({"BitsAllocated": 32}, "no-pixels"),
+        ({"Rows": 60000, "Columns": 60000}, "too-many-pixels"),
+        ({"Modality": "MG", "EstimatedRadiographicMagnificationFactor": 1.05}, None),
+    ],
+)
+def test_gate(tmp_path, elements, reason):
+    path = dicom_file(tmp_path / "a.dcm", GREY, **elements)
+    assert gate_of(path) == reason
+    assert reason is None or reason in REASONS
+    if reason:
+        with pytest.raises(Excluded, match=reason):
+            dicom.decode(path)
+
+
+def test_deflated_is_refused_by_the_meta_header_alone(tmp_path):
+    path = dicom_file(tmp_path / "a.dcm", GREY)
+    content = path.read_bytes()
+    old, new = b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.1.99"
+    start = content.index(old)
+    length = (start - 2, start)
+    changed = content[: length[0]] + len(new).to_bytes(2, "little") + new + b"not a deflated stream"
+    group = content.index(b"\x02\x00\x00\x00UL\x04\x00") + 8
+    size = int.from_bytes(content[group : group + 4], "little") + 2
+    path.write_bytes(changed[:group] + size.to_bytes(4, "little") + changed[group + 4 :])
+    with pytest.raises(Excluded, match="deflated"):
+        dicom.read_header(path)
+
+
+def test_text_is_not_dicom(tmp_path):
+    path = tmp_path / "a.dcm"
+    path.write_text("patient SECRET NAME" * 20)
+    with pytest.raises(Excluded, match="not-dicom"):
+        dicom.read_header(path)
+
+
+@pytest.mark.parametrize("keep", [140, 200, 400])
+def test_cut_files_are_excluded_without_names(tmp_path, keep):
+    path = dicom_file(tmp_path / "a.dcm", np.zeros((64, 64), np.uint16))
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(Excluded) as caught:
+        dicom.decode(path)
+    assert "SECRET" not in str(caught.value)
+
+
+def test_truncated_pixels_are_excluded(tmp_path):
+    path = dicom_file(tmp_path / "a.dcm", np.zeros((64, 64), np.uint16), Rows=65)
+    with pytest.raises(Excluded, match=r"expected 8320 bytes of pixels, got 8192"):
+        dicom.decode(path)
+
+
+def test_names_are_never_read(tmp_path):
+    header = dicom.read_header(dicom_file(tmp_path / "a.dcm", GREY))
+    assert "PatientName" not in header
+    assert "SECRET" not in str(header)
+
+
+@pytest.mark.parametrize("syntax", dicom.DECODERS)
+def test_every_pinned_decoder_is_installed(syntax):
+    plugin = dicom.DECODERS[syntax]
+    assert plugin in ("", *get_decoder(syntax).available_plugins)
+
+
+def compressed(tmp_path, syntax, pixels, keep=1.0):
+    """DICOM file of a 12-bit picture whose compressed frame is cut."""
+    path = dicom_file(tmp_path / "a.dcm", pixels, BitsStored=12, HighBit=11)
+    dataset = pydicom.dcmread(path)
+    if syntax == uid.JPEG2000Lossless:
+        frame = encode_array(pixels)
+    else:
+        dataset.compress(syntax)
+        frame = next(generate_frames(dataset.PixelData, number_of_frames=1))
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.PixelData = encapsulate([frame[: int(len(frame) * keep)]])
+    dataset["PixelData"].VR = "OB"
+    dataset["PixelData"].is_undefined_length = True
+    dataset.save_as(path)
+    return path
+
+
+COMPRESSED = (uid.RLELossless, uid.JPEGLSLossless, uid.JPEG2000Lossless)
+
+
+@pytest.mark.parametrize("syntax", COMPRESSED)
+def test_compressed_pixels_are_decoded(tmp_path, syntax):
+    pixels = np.random.default_rng(0).integers(0, 4096, (32, 48)).astype(np.uint16)
+    np.testing.assert_array_equal(dicom.decode(compressed(tmp_path, syntax, pixels)), pixels)
+
+
+@pytest.mark.parametrize("keep", [0.9, 0.3])
+@pytest.mark.parametrize("syntax", COMPRESSED)
+def test_no_decoder_hands_over_half_a_picture(tmp_path, syntax, keep):
+    pixels = np.random.default_rng(0).integers(0, 4096, (64, 64)).astype(np.uint16)
+    with pytest.raises(Excluded, match="undecodable"):
+        dicom.decode(compressed(tmp_path, syntax, pixels, keep))
+
+
+def raw_spacing(tmp_path, **texts):
+    """Spacing of a header whose decimal strings are exactly as written here, right or wrong."""
+    digits = dict(zip(texts, "12", strict=False))
+    path = dicom_file(tmp_path / "a.dcm", GREY, **{name: [digits[name] * 16] * 2 for name in texts})
+    content = path.read_bytes()
+    for name, text in texts.items():
+        placeholder = "\\".join([digits[name] * 16] * 2)
+        content = content.replace(placeholder.encode(), text.encode().ljust(len(placeholder)))
+    path.write_bytes(content)
+    return dicom.spacing(dicom.read_header(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (r"0.07\0.07", (0.07, "PixelSpacing", [])),
+        (r"0\0", (None, "", ["spacing-invalid"])),
+        (r"-0.07\-0.07", (None, "", ["spacing-invalid"])),
+        (r"NaN\NaN", (None, "", ["spacing-invalid"])),
+        (r"inf\inf", (None, "", ["spacing-invalid"])),
+        (r"1e999\1e999", (None, "", ["spacing-invalid"])),
+        (r"0,070\0,070", (None, "", ["spacing-invalid"])),
+        (r"0.07", (None, "", ["spacing-invalid"])),
+        (r"0.07\0.05", (None, "", ["spacing-not-square"])),
+    ],
+)
+def test_spacing(tmp_path, text, expected):
+    assert raw_spacing(tmp_path, PixelSpacing=text) == expected
+
+
+def test_spacing_at_the_detector_keeps_its_provenance(tmp_path):
+    found = raw_spacing(tmp_path, ImagerPixelSpacing=r"0.1\0.1", PixelSpacing=r"0\0")
+    assert found == (0.1, "ImagerPixelSpacing", ["spacing-invalid"])
+
+
+def test_unknown_spacing_is_none(tmp_path):
+    assert raw_spacing(tmp_path) == (None, "", [])
+
+
+def test_flags(tmp_path):
+    path = dicom_file(tmp_path / "a.dcm", GREY, BreastImplantPresent="YES", PartialView="YES", BitsStored=12)
+    assert dicom.flags(dicom.read_header(path)) == ["implant", "partial-view", "high-bit"]

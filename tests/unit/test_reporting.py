@@ -1,0 +1,107 @@
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mammoflow import reporting
+
+EVIL = "<script>alert('x')</script> & \"co\""
+LABELS = {
+    "datasets": {"film": EVIL, "digital": "digital phantoms"},
+    "weights": {"random": "random", "natural": "natural images"},
+    "backbones": {"compact": "compact"},
+}
+CONFIG = {
+    "seed": 7,
+    "patches": {"window": 64, "stride": 16, "edge": "centred"},
+    "detection": {"evaluation": {"iou": 0.2, "mode": "paper"}},
+    "training": {"steps_per_epoch": None, "augmentation": {"flip": True, "scale": [0.75, 1.25]}},
+    "training_of": {},
+    "experiments": {
+        "classification": {
+            "dataset": "film",
+            "backbones": ["compact"],
+            "initializations": ["random", "natural"],
+            "runs": 2,
+        },
+        "detection": {
+            "dataset": "digital",
+            "backbones": ["compact"],
+            "initializations": ["natural+film"],
+            "runs": 1,
+        },
+    },
+}
+PROVENANCE = {"commit": "abc", "dirty": True, "written": "2026-11-22T00:00:00+00:00"}
+PNG = b"\x89PNG not really"
+
+
+class Reader(HTMLParser):
+    """Tags that are opened, and whether they are closed in order."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.open, self.sources = [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.sources += [value for name, value in attributes if name in ("src", "href")]
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@pytest.fixture
+def text():
+    rows = pd.DataFrame({"Source": ["ours", "paper"], "Method": [EVIL, "Agarwal"]})
+    shown = {
+        name: reporting.Table(f"{name}. {EVIL}", rows, "a note")
+        if name.startswith("table")
+        else reporting.Picture(name, PNG, f"caption {EVIL}")
+        for name in reporting.ORDER
+    }
+    found = pd.DataFrame({"quantity": ["masses"], "paper": [np.nan], "found": [12.0], "difference": [np.nan]})
+    return reporting.page(shown, {EVIL: found}, CONFIG, LABELS, PROVENANCE)
+
+
+@pytest.fixture
+def reader(text):
+    reader = Reader()
+    reader.feed(text)
+    return reader
+
+
+def test_names_are_escaped(text, reader):
+    assert "script" not in reader.tags
+    assert "<script>" not in text
+    assert "&lt;script&gt;" in text
+
+
+def test_page_is_well_formed_and_needs_nothing_else(text, reader):
+    assert reader.open == []
+    assert not re.search(r"https?:|url\(|@import|<link|\bsrc='(?!data:)", text)
+    assert all(source.startswith(("data:image/png;base64,", "#")) for source in reader.sources)
+
+
+def test_page_has_every_table_and_figure(text, reader):
+    assert reader.tags.count("img") == 5
+    assert reader.tags.count("table") == 5
+    assert re.findall(r"section id='(.*?)'", text) == list(reporting.ORDER)
+    assert text.count("tr class='published'") == 4
+
+
+def test_header_says_what_ran(text):
+    for words in ("digital phantoms: compact; from natural images → ", "64×64 pixels, stride 16", "2 runs"):
+        assert words in text
+    assert "2026-11-22" in text
+    assert "commit abc, with changes" in text
+    assert "<dt>training.augmentation.scale</dt><dd>0.75, 1.25</dd>" in text
+    assert "<dt>training_of</dt><dd>none</dd>" in text
+
+
+def test_reconciliation_shows_a_dash_where_the_paper_is_silent(text):
+    assert "<td>masses</td><td>12</td><td>–</td><td>–</td>" in text

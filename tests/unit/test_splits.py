@@ -1,0 +1,153 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mammoflow import splits
+from mammoflow.datasets import cbis_ddsm
+
+TABLES = Path(__file__).parents[1] / "data" / "cbis-ddsm"
+
+
+def cohort(images_of, masses_of, split_of=None):
+    """Tables of patients with so many images, of which the first so many have a mass each."""
+    images, lesions = [], []
+    for patient, count in enumerate(images_of):
+        for number in range(count):
+            image_id = f"p{patient}-{number}"
+            images.append((image_id, f"p{patient}", (split_of or {}).get(patient, "train")))
+            if number < masses_of[patient]:
+                lesions.append((image_id, image_id))
+    return (
+        pd.DataFrame(images, columns=["image_id", "patient_id", "official_split"]),
+        pd.DataFrame(lesions, columns=["image_id", "lesion_id"]),
+    )
+
+
+def inbreast_like():
+    """108 patients with 410 images; 50 patients have the 107 images with masses."""
+    images_of = [4] * 75 + [2] * 25 + [8] * 5 + [3, 7, 10]
+    masses_of = [2] * 50 + [0] * 58
+    for patient in range(7):
+        masses_of[patient] += 1
+    return cohort(images_of, masses_of)
+
+
+def real_tables():
+    """Images and masses as the real tables of CBIS-DDSM have them."""
+    frames = [
+        cbis_ddsm._read_table(TABLES / name).assign(split=key) for key, name in cbis_ddsm.TABLES.items()
+    ]
+    rows = pd.concat(frames)
+    rows["image_id"] = rows["image file path"].str.split("/").str[0]
+    images = rows.drop_duplicates("image_id").rename(columns={"split": "official_split"})
+    return images[["image_id", "patient_id", "official_split"]], rows[["image_id"]]
+
+
+def test_official_split_of_the_real_tables_is_the_papers():
+    images, lesions = real_tables()
+    table = splits.official(images, lesions, 0.2, seed=1)
+    assert table["role"].value_counts().to_dict() == {"train": 985, "validation": 246, "test": 361}
+    patients = table.groupby("role")["patient_id"].nunique()
+    masses = lesions.merge(table, on="image_id").value_counts("role")
+    assert (patients["test"], masses["test"]) == (201, 378)
+    assert abs(patients["validation"] - 138) <= 3
+    assert abs(masses["validation"] - 263) <= 3
+
+
+def test_five_folds_are_balanced():
+    images, lesions = inbreast_like()
+    table = splits.k_fold(images, lesions, 5, seed=1)
+    with_mass = table["image_id"].isin(lesions["image_id"])
+    tested = table["role"] == "test"
+    assert set(table[tested].value_counts("fold")) == {82}
+    masses = table[tested & with_mass].value_counts("fold")
+    assert masses.sum() == 107
+    assert masses.max() - masses.min() <= 1
+    patients = table[tested].groupby("fold")["patient_id"].nunique()
+    assert patients.max() - patients.min() <= 1
+
+
+def test_fold_k_tests_what_fold_k_minus_1_validates():
+    images, lesions = inbreast_like()
+    table = splits.k_fold(images, lesions, 5, seed=1)
+    roles = {key: set(rows["image_id"]) for key, rows in table.groupby(["fold", "role"])}
+    for fold in range(5):
+        assert roles[fold, "validation"] == roles[(fold + 1) % 5, "test"]
+        assert sum(len(roles[fold, role]) for role in splits.ROLES) == len(images)
+    assert set.union(*(roles[fold, "test"] for fold in range(5))) == set(images["image_id"])
+
+
+def test_the_seed_decides_and_the_row_order_does_not():
+    images, lesions = inbreast_like()
+    first = splits.k_fold(images, lesions, 5, seed=1)
+    pd.testing.assert_frame_equal(first, splits.k_fold(images, lesions, 5, seed=1))
+    shuffled = splits.k_fold(images.sample(frac=1, random_state=0), lesions, 5, seed=1)
+    keys = ["fold", "image_id"]
+    pd.testing.assert_frame_equal(
+        first.sort_values(keys, ignore_index=True), shuffled.sort_values(keys, ignore_index=True)
+    )
+    assert not first.equals(splits.k_fold(images, lesions, 5, seed=2))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_any_cohort_is_divided_by_patient(data):
+    counts = data.draw(st.lists(st.integers(1, 10), min_size=3, max_size=40))
+    masses = [data.draw(st.integers(0, count)) for count in counts]
+    folds = data.draw(st.integers(3, min(6, len(counts))))
+    images, lesions = cohort(counts, masses)
+    table = splits.k_fold(images, lesions, folds, seed=data.draw(st.integers(0, 99)))
+    splits.check_leakage(table)
+    assert len(table) == folds * len(images)
+    tested = table[table["role"] == "test"]
+    assert sorted(tested["image_id"]) == sorted(images["image_id"])
+
+
+def test_training_patients_who_are_tested_too_are_dropped():
+    images, lesions = cohort([2] * 6, [1] * 6, {0: "test"})
+    leaking = pd.DataFrame([("extra", "p0", "train")], columns=images.columns)
+    table = splits.official(pd.concat([images, leaking]), lesions, 0.2, seed=1)
+    assert "extra" not in set(table["image_id"])
+    assert set(table.loc[table["patient_id"] == "p0", "role"]) == {"test"}
+
+
+def test_leakage_names_both_sides():
+    table = pd.DataFrame(
+        [("a", "p1", 0, "train"), ("b", "p1", 0, "test")], columns=["image_id", "patient_id", "fold", "role"]
+    )
+    with pytest.raises(
+        ValueError, match=r"patient 'p1' of fold 0.*train \(image 'a'\) and test \(image 'b'\)"
+    ):
+        splits.check_leakage(table)
+    same = table.assign(image_id="a", patient_id=["p1", "p2"])
+    with pytest.raises(ValueError, match=r"image 'a' of fold 0.*train \(patient 'p1'\) and test"):
+        splits.check_leakage(same)
+    splits.check_leakage(table.assign(fold=[0, 1]))
+
+
+@pytest.mark.parametrize("folds", [0, 1, 2, 4])
+def test_impossible_folds_are_refused(folds):
+    with pytest.raises(ValueError, match=f"folds: expected 3 to 3 .*got {folds}"):
+        splits.k_fold(*cohort([1, 1, 1], [1, 0, 0]), folds, seed=1)
+
+
+def test_official_needs_an_official_split_and_a_sensible_fraction():
+    images, lesions = cohort([1] * 5, [1] * 5, {0: "test", 1: ""})
+    with pytest.raises(ValueError, match="'p1-0': expected an official split"):
+        splits.official(images, lesions, 0.2, seed=1)
+    images, lesions = cohort([1] * 5, [1] * 5, {0: "test"})
+    with pytest.raises(ValueError, match="validation_fraction"):
+        splits.official(images, lesions, 1.0, seed=1)
+    with pytest.raises(ValueError, match=r"fold 0, got none of \['test'\]"):
+        splits.official(*cohort([1] * 5, [1] * 5), 0.2, seed=1)
+
+
+def test_parts_are_as_even_as_whole_patients_allow():
+    sizes = pd.DataFrame({"images": [5, 4, 3, 3, 3]}, index=list("abcde"))
+    parts = splits._divide(sizes, [0.5, 0.5], np.random.default_rng(0))
+    totals = np.bincount(list(parts.values()), sizes["images"])
+    assert sorted(totals) == [9, 9]

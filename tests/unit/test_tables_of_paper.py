@@ -1,0 +1,250 @@
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from mammoflow import literature, naming, tables_of_paper
+
+LABELS = {
+    "datasets": {"film": "film phantoms", "digital": "digital | phantoms"},
+    "weights": {"random": "random", "natural": "natural images"},
+    "backbones": {"compact": "compact", "vgg16": "VGG16"},
+}
+EVALUATION = {"mode": "paper", "iou": 0.2, "operating_points": [0.25, 1.67]}
+
+
+def run(backbone="compact", init="random", fold=0, number=0, dataset="film"):
+    return {"dataset": dataset, "backbone": backbone, "init": init, "fold": fold, "run": number}
+
+
+def answers(right, wrong=0):
+    """A classification table with so many right and wrong answers of each class."""
+    label = np.repeat([0, 1], right + wrong)
+    correct = np.tile(np.repeat([True, False], [right, wrong]), 2)
+    return pd.DataFrame({"label": label, "probability": np.where(correct == (label == 1), 0.9, 0.1)})
+
+
+def history(seconds=(9.0, 2.0, 4.0)):
+    return pd.DataFrame({"epoch": np.arange(1, len(seconds) + 1), "seconds": seconds})
+
+
+def ours(table):
+    return table[table["source"] == "ours"].reset_index(drop=True)
+
+
+def points(**changes):
+    row = {
+        **{"mode": "paper", "stratum": "all", "iou": 0.2, "fpi": 0.25, "tpr_mean": 0.8, "tpr_std": 0.1},
+        **{"t_low": 0.7, "t_high": 0.9, "bootstrap_low": 0.72, "bootstrap_high": 0.88},
+        **{"folds": 5, "folds_reached": 5},
+    }
+    return row | changes
+
+
+# ---- table 1
+
+
+@pytest.fixture
+def description():
+    splits = pd.DataFrame(
+        {
+            "image_id": ["a", "b", "c", "d", "a", "b", "c", "d"],
+            "patient_id": ["p", "p", "q", "r", "p", "p", "q", "r"],
+            "fold": [0, 0, 0, 0, 1, 1, 1, 1],
+            "role": ["train", "train", "test", "train", "test", "test", "train", "validation"],
+        }
+    )
+    lesions = pd.DataFrame({"image_id": ["a", "a", "c", "excluded"]})
+    patches = pd.DataFrame(
+        {
+            "dataset": ["digital", "digital"],
+            "fold": [0, 1],
+            "part": ["train", "test"],
+            "positives": [7, 3],
+            "negatives": [9, 3],
+        }
+    )
+    return tables_of_paper.data_description({"digital": splits}, {"digital": lesions}, patches, LABELS)
+
+
+def test_description_counts_cases_images_masses_and_patches(description):
+    counts = ["cases_positive", "cases_negative", "images_positive", "images_negative", "masses"]
+    counts += ["patches_positive", "patches_negative"]
+    assert ours(description)[counts].to_numpy().tolist() == [[1, 1, 1, 2, 2, 7, 9], [1, 0, 1, 1, 2, 3, 3]]
+
+
+def test_description_has_the_papers_rows_marked_as_its_own(description):
+    paper = description[description["source"] == "paper"].set_index(["data", "part"])
+    assert len(paper) == 6
+    row = paper.loc[("INbreast", "train")]
+    assert [row["images_positive"], row["images_negative"], row["patches_negative"]] == [66, 191, 2101]
+    film = paper.loc["CBIS-DDSM"]
+    assert film[["cases_positive", "images_positive", "masses"]].sum().tolist() == [892, 1592, 1696]
+    assert film["cases_negative"].isna().all()
+    assert "INbreast" not in set(ours(description)["data"])
+
+
+# ---- table 2
+
+
+def table_2(accuracies):
+    runs, tables, metadata = [], [], []
+    for (backbone, init), rights in accuracies.items():
+        for number, right in enumerate(rights):
+            runs.append(run(backbone, init, number=number))
+            tables.append(answers(right, 100 - right))
+            metadata.append({"validation_loss": 1 - right / 100})
+    return tables_of_paper.patch_classification(runs, tables, metadata, [history() for _ in runs], LABELS)
+
+
+def test_classification_has_mean_sample_deviation_and_named_tests():
+    accuracies = {
+        ("compact", "random"): [70, 72, 74],
+        ("compact", "natural"): [80, 83, 86],
+        ("vgg16", "random"): [60, 62, 67],
+        ("vgg16", "natural"): [90, 91, 92],
+    }
+    table = ours(table_2(accuracies))
+    assert list(table["accuracy_percent_mean"]) == pytest.approx([72, 83, 63, 91])
+    assert table["accuracy_percent_std"][1] == pytest.approx(np.std([80, 83, 86], ddof=1))
+    assert list(table["best_validation_loss"]) == pytest.approx([0.26, 0.14, 0.33, 0.08])
+    assert list(table["seconds_per_epoch"]) == [4] * 4
+    assert list(table["runs"]) == [3] * 4
+
+    def welch(a, b):
+        return stats.ttest_ind(accuracies[a], accuracies[b], equal_var=False).pvalue
+
+    assert table["p_initialization"][1] == pytest.approx(welch(("compact", "random"), ("compact", "natural")))
+    assert table["p_network"][1] == pytest.approx(welch(("compact", "natural"), ("vgg16", "natural")))
+    assert table["p_network"][2] == pytest.approx(welch(("vgg16", "random"), ("compact", "random")))
+    assert list(table["network_against"]) == ["", "VGG16", "compact", ""]
+    assert list(table["initialization_against"]) == ["", "random", "", "random"]
+    assert list(table["network_test"]) == ["", "Welch's t-test", "Welch's t-test", ""]
+    assert table["p_network"].isna().tolist() == [True, False, False, True]
+
+
+def test_one_run_has_no_deviation_and_says_why_there_is_no_test():
+    table = table_2({("compact", "random"): [70], ("compact", "natural"): [80]})
+    assert "at least 2 needed" in table["initialization_test"][1]
+    shown = tables_of_paper.readable(table, 2)
+    assert list(shown["Accuracy (%)"]) == ["70.00 ± –", "80.00 ± –", "84.16 ± 0.19"]
+    assert list(shown["p, initialisation"]) == ["–", "–", "–"]
+    assert list(shown["Source"]) == ["ours", "ours", "paper"]
+
+
+def test_a_test_part_of_one_class_has_no_az():
+    table = tables_of_paper.patch_classification(
+        [run()], [answers(3)[:3]], [{"validation_loss": 0.1}], [history()], LABELS
+    )
+    assert np.isnan(table["az_mean"][0])
+    assert tables_of_paper.readable(table, 2)["Az"][0] == "–"
+
+
+# ---- table 3
+
+
+def test_cascades_take_the_best_run_of_a_fold_and_pair_folds():
+    runs, tables, metadata = [], [], []
+    for init, rights in (("natural", [70, 80, 75]), ("natural+film", [80, 85, 90])):
+        for fold, right in enumerate(rights):
+            for number, (score, loss) in enumerate([(right, 0.2), (99, 0.3)]):
+                runs.append(run(init=init, fold=fold, number=number, dataset="digital"))
+                tables.append(answers(score, 100 - score))
+                metadata.append({"validation_loss": loss})
+    table = tables_of_paper.cascades(runs, tables, metadata, LABELS)
+    mine = ours(table)
+    assert list(mine["cascade"]) == [
+        "natural images → digital | phantoms",
+        "natural images → film phantoms → digital | phantoms",
+    ]
+    assert list(mine["accuracy_percent_mean"]) == pytest.approx([75, 85])
+    assert list(mine["folds"]) == [3, 3]
+    assert mine["p_cascade"][1] == pytest.approx(stats.ttest_rel([80, 85, 90], [70, 80, 75]).pvalue)
+    assert mine["cascade_test"][1] == "paired t-test"
+    paper = table[table["source"] == "paper"].iloc[0]
+    assert (paper["accuracy_percent_mean"], paper["accuracy_percent_std"]) == (88.86, 2.96)
+
+
+# ---- table 4
+
+
+@pytest.fixture
+def detection():
+    rows = [
+        points(),
+        points(fpi=1.67, folds_reached=3),
+        points(fpi=1.67, iou=0.5, tpr_mean=0.5),
+        points(fpi=0.25, iou=0.5),
+        points(fpi=4),
+        points(stratum="small"),
+        points(mode="candidate"),
+    ]
+    empty = points(folds=0, folds_reached=0, **dict.fromkeys(("tpr_mean", "tpr_std", "t_low"), np.nan))
+    empty |= dict.fromkeys(("t_high", "bootstrap_low", "bootstrap_high"), np.nan)
+    chains = {"digital/compact/natural": rows, "digital/compact/natural+film": [empty]}
+    splits = pd.DataFrame({"image_id": ["a", "a", "b", "c"], "role": ["test", "train", "test", "train"]})
+    frames = {chain: pd.DataFrame(rows) for chain, rows in chains.items()}
+    return tables_of_paper.detection(frames, splits, EVALUATION, LABELS)
+
+
+def test_detection_has_the_configured_points_flagged_where_not_reached(detection):
+    mine = ours(detection)
+    assert list(mine["fpi"]) == [0.25, 1.67, 1.67, 0.25]
+    assert list(mine["hit_rule"].str.slice(0, 9)) == ["IoU > 0.2", "IoU > 0.2", "IoU > 0.5", "IoU > 0.2"]
+    assert list(mine["note"]) == ["", "not reached in 2 of 5 folds", "", "no lesion"]
+    assert list(mine["images"]) == [2] * 4
+    assert set(mine["data"]) == {"digital | phantoms"}
+
+
+def test_detection_has_every_published_row_marked(detection):
+    published = detection[detection["source"] != "ours"].reset_index(drop=True)
+    expected = literature.operating_points()
+    pd.testing.assert_frame_equal(
+        published[["source", "method", "fpi", "tpr_mean", "subset"]],
+        expected[["source", "method", "fpi", "tpr_mean", "subset"]],
+    )
+    assert set(published["data"]) == {"INbreast"}
+    assert {"paper", "literature"} == set(published["source"])
+
+
+def test_detection_reads_well(detection):
+    shown = tables_of_paper.readable(detection, 4)
+    assert shown.loc[0, "TPR"] == "0.80 ± 0.10"
+    assert shown.loc[0, "95 % bootstrap"] == "0.72–0.88"
+    assert shown.loc[3, ["TPR", "95 % t", "Note"]].tolist() == ["–", "–", "no lesion"]
+    kozegar = shown[shown["Method"] == "Kozegar et al. 2013"].iloc[0]
+    assert (kozegar["TPR"], kozegar["# images"]) == ("0.87 ± –", "107")
+
+
+# ---- files
+
+
+@pytest.mark.parametrize("name", ["description", "detection"])
+def test_csv_is_numbers_and_comes_back(name, request, tmp_path):
+    table = request.getfixturevalue(name)
+    number = {"description": 1, "detection": 4}[name]
+    tables_of_paper.write(table, number, tmp_path / "t.csv", tmp_path / "t.md")
+    back = tables_of_paper.read(tmp_path / "t.csv")
+    for column in table.select_dtypes("number"):
+        assert pd.api.types.is_numeric_dtype(back[column]), column
+    expected = tables_of_paper.readable(table, number)
+    pd.testing.assert_frame_equal(tables_of_paper.readable(back, number), expected)
+
+
+def test_markdown_has_a_title_escaped_bars_and_notes(detection):
+    text = tables_of_paper.to_markdown(detection, 4)
+    assert text.startswith("**Table 4.** Detection of masses")
+    assert "digital \\| phantoms" in text
+    assert "sample standard deviation (n − 1)" in text
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert len({line.replace("\\|", "").count("|") for line in rows}) == 1
+    assert not re.search(r"\bnan\b", text)
+
+
+def test_names_of_chains():
+    assert naming.experiment("digital/vgg16/natural+film", LABELS) == (
+        "VGG16, natural images → film phantoms → digital | phantoms"
+    )
+    assert naming.initialization("random", LABELS) == "random"

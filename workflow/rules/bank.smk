@@ -1,0 +1,26 @@
+"""Windows and their labels, a bank for each fold.
+
+Needs: the splits and the images store of a data set.
+Makes: results/patches/{dataset}/fold-{fold}.h5 with the parts train, validation and test.
+"""
+
+
+rule bank:
+    input:
+        splits="results/splits/{dataset}.csv",
+        stores=stores,
+        code=modules("bank.py"),
+    output:
+        bank="results/patches/{dataset}/fold-{fold}.h5",
+    log:
+        "logs/bank/{dataset}/fold-{fold}.log",
+    benchmark:
+        "results/benchmarks/bank/{dataset}/fold-{fold}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    params:
+        patches=config["patches"],
+        negatives=dataset_setting("negatives"),
+        seed=config["seed"],
+    script:
+        "../scripts/bank.py"

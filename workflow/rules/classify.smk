@@ -1,0 +1,28 @@
+"""Mass probabilities of the test patches of a fold.
+
+Needs: the bank of the fold and a trained run.
+Makes: results/classification/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}.csv.
+"""
+
+
+rule classify:
+    input:
+        bank="results/patches/{dataset}/fold-{fold}.h5",
+        weights="results/models/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}/model.weights.h5",
+        metadata="results/models/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}/model.json",
+        code=modules("classify.py"),
+    output:
+        classification="results/classification/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}.csv",
+    log:
+        "logs/classify/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}.log",
+    benchmark:
+        "results/benchmarks/classify/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}.tsv"
+    conda:
+        "../../envs/tensorflow.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem="16GB",
+        runtime="1h",
+    script:
+        "../scripts/classify.py"

@@ -1,0 +1,87 @@
+"""What every rule file uses: the checked config, the wildcards it allows, and the code a script imports."""
+
+import ast
+import os
+import re
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+SCRIPTS = Path(workflow.basedir, "workflow", "scripts")
+sys.path.append(str(SCRIPTS))
+
+from mammoflow import configuration
+
+try:
+    configuration.check(config, Path(workflow.basedir, "workflow", "schemas", "config.schema.json"))
+except configuration.ConfigurationError as error:
+    raise WorkflowError(str(error)) from None
+
+STUDY = configuration.Study(config)
+
+
+wildcard_constraints:
+    dataset="|".join(map(re.escape, STUDY.datasets)),
+    backbone="|".join(map(re.escape, STUDY.backbones)),
+    init="|".join(map(re.escape, STUDY.chains)),
+    weights="|".join(map(re.escape, STUDY.base_weights)) or "none",
+    shard=r"\d+",
+    fold=r"\d+",
+    run=r"\d+",
+
+
+def modules(script):
+    """First-party modules that a script imports, directly or through each other.
+
+    Listed as input so that editing a module re-runs exactly the stages that use it.
+    """
+    found, queue = set(), [SCRIPTS / script]
+    while queue:
+        for node in ast.walk(ast.parse(queue.pop().read_text())):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            else:
+                continue
+            for name in names:
+                path = SCRIPTS
+                for part in name.split("."):
+                    path = path / part
+                    for file in (path / "__init__.py", path.with_suffix(".py")):
+                        if file.is_file() and file not in found:
+                            found.add(file)
+                            queue.append(file)
+    return sorted(os.path.relpath(file) for file in found)
+
+
+def dataset_setting(key):
+    """Input or params function: one key of the data set that the wildcards name."""
+
+    def setting(wildcards):
+        return config["datasets"][wildcards.dataset].get(key)
+
+    return setting
+
+
+def stores(wildcards):
+    """All shards of the images store of a data set."""
+    return expand(
+        "results/images/{dataset}/shard-{shard}.h5",
+        dataset=wildcards.dataset,
+        shard=range(config["datasets"][wildcards.dataset]["shards"]),
+    )
+
+
+def runs_of_fold(file):
+    """Input function: one file of every run of a fold."""
+
+    def paths(wildcards):
+        return expand(
+            "results/models/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}/" + file,
+            **wildcards,
+            run=range(STUDY.runs(wildcards.dataset, wildcards.backbone, wildcards.init)),
+        )
+
+    return paths

@@ -1,0 +1,52 @@
+"""Mass probability maps of the test images of a fold, and boxes at every threshold.
+
+Needs: the splits, the images store and the trained runs of the fold.
+Makes: results/mpm/{dataset}/{backbone}/{init}/fold-{fold}.h5 and
+       results/detections/{dataset}/{backbone}/{init}/fold-{fold}.parquet.
+"""
+
+
+rule mpm:
+    input:
+        splits="results/splits/{dataset}.csv",
+        stores=stores,
+        weights=runs_of_fold("model.weights.h5"),
+        metadata=runs_of_fold("model.json"),
+        code=modules("mpm.py"),
+    output:
+        mpm="results/mpm/{dataset}/{backbone}/{init}/fold-{fold}.h5",
+    log:
+        "logs/mpm/{dataset}/{backbone}/{init}/fold-{fold}.log",
+    benchmark:
+        "results/benchmarks/mpm/{dataset}/{backbone}/{init}/fold-{fold}.tsv"
+    conda:
+        "../../envs/tensorflow.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem="16GB",
+        runtime="4h",
+    params:
+        stride=config["detection"]["stride"],
+        edge=config["patches"]["edge"],
+    script:
+        "../scripts/mpm.py"
+
+
+rule detections:
+    input:
+        mpm="results/mpm/{dataset}/{backbone}/{init}/fold-{fold}.h5",
+        code=modules("detections.py"),
+    output:
+        detections="results/detections/{dataset}/{backbone}/{init}/fold-{fold}.parquet",
+    log:
+        "logs/detections/{dataset}/{backbone}/{init}/fold-{fold}.log",
+    benchmark:
+        "results/benchmarks/detections/{dataset}/{backbone}/{init}/fold-{fold}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 4
+    params:
+        levels=config["detection"]["levels"],
+    script:
+        "../scripts/detections.py"

@@ -1,0 +1,44 @@
+"""FROC curves and operating points over the folds of a data set.
+
+Needs: the splits, the index and the detections of every fold.
+Makes: results/froc/{dataset}/{backbone}/{init}/{points,curve,operating-points}.csv.
+"""
+
+
+def detections_of_folds(wildcards):
+    """Detections of every fold, in order."""
+    return expand(
+        "results/detections/{dataset}/{backbone}/{init}/fold-{fold}.parquet",
+        **wildcards,
+        fold=STUDY.folds(wildcards.dataset),
+    )
+
+
+def folds(wildcards):
+    """Folds of the data set."""
+    return STUDY.folds(wildcards.dataset)
+
+
+rule froc:
+    input:
+        splits="results/splits/{dataset}.csv",
+        images="results/index/{dataset}/images.csv",
+        lesions="results/index/{dataset}/lesions.csv",
+        detections=detections_of_folds,
+        code=modules("froc.py"),
+    output:
+        points="results/froc/{dataset}/{backbone}/{init}/points.csv",
+        curve="results/froc/{dataset}/{backbone}/{init}/curve.csv",
+        operating_points="results/froc/{dataset}/{backbone}/{init}/operating-points.csv",
+    log:
+        "logs/froc/{dataset}/{backbone}/{init}.log",
+    benchmark:
+        "results/benchmarks/froc/{dataset}/{backbone}/{init}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    params:
+        evaluation=config["detection"]["evaluation"],
+        folds=folds,
+        seed=config["seed"],
+    script:
+        "../scripts/froc.py"

@@ -1,0 +1,30 @@
+"""Breasts cut from their images, with the labels of their lesions and the way back.
+
+Needs: the index of a data set.
+Makes: results/images/{dataset}/shard-{shard}.h5, and a table of what was stored and what was not.
+"""
+
+
+rule images:
+    input:
+        images="results/index/{dataset}/images.csv",
+        lesions="results/index/{dataset}/lesions.csv",
+        code=modules("images.py"),
+    output:
+        store="results/images/{dataset}/shard-{shard}.h5",
+        stored="results/images/{dataset}/shard-{shard}.csv",
+    log:
+        "logs/images/{dataset}/shard-{shard}.log",
+    benchmark:
+        "results/benchmarks/images/{dataset}/shard-{shard}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 4
+    params:
+        archive=dataset_setting("archive"),
+        root=STUDY.root,
+        acquisition=dataset_setting("acquisition"),
+        resolution=dataset_setting("resolution"),
+        shards=dataset_setting("shards"),
+    script:
+        "../scripts/images.py"

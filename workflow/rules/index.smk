@@ -1,0 +1,28 @@
+"""From a release on disk to tables of its images and lesions.
+
+Needs: the release of the data set, found at its root.
+Makes: results/index/{dataset}/{images,lesions,excluded,reconciliation}.csv.
+"""
+
+
+rule index:
+    input:
+        release=STUDY.release_files,
+        code=modules("index.py"),
+    output:
+        images="results/index/{dataset}/images.csv",
+        lesions="results/index/{dataset}/lesions.csv",
+        excluded="results/index/{dataset}/excluded.csv",
+        reconciliation="results/index/{dataset}/reconciliation.csv",
+    log:
+        "logs/index/{dataset}.log",
+    benchmark:
+        "results/benchmarks/index/{dataset}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 4
+    params:
+        archive=dataset_setting("archive"),
+        root=STUDY.root,
+    script:
+        "../scripts/index.py"

@@ -1,0 +1,24 @@
+"""Cohorts that the project makes itself.
+
+Needs: the `phantoms` settings of a data set.
+Makes: data/{dataset}/, a release in its archive's genuine format, and its record.
+"""
+
+
+rule phantoms:
+    input:
+        code=modules("phantoms.py"),
+    output:
+        record="data/{dataset}/phantoms.json",
+    log:
+        "logs/phantoms/{dataset}.log",
+    benchmark:
+        "results/benchmarks/phantoms/{dataset}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 4
+    params:
+        phantoms=dataset_setting("phantoms"),
+        seed=config["seed"],
+    script:
+        "../scripts/phantoms.py"

@@ -1,0 +1,249 @@
+"""What a reader sees: the paper's four tables and five figures, and one page with all of them.
+
+Needs: the classifications, histories, FROC tables and maps of the configured experiments.
+Makes: results/tables/table-{1,...,4}.{csv,md}, results/figures/figure-{1,...,5}.{png,svg}, results/report.html.
+"""
+
+CLASSIFICATION = STUDY.classification_runs
+DETECTION = STUDY.detection_runs
+SHOWN = STUDY.shown_chain
+
+
+rule table_1:
+    input:
+        splits=expand("results/splits/{dataset}.csv", dataset=STUDY.used_datasets),
+        lesions=expand("results/index/{dataset}/lesions.csv", dataset=STUDY.used_datasets),
+        banks=STUDY.banks,
+        code=modules("table_1.py"),
+    output:
+        csv=report("results/tables/table-1.csv", category="Tables", caption="../report/table-1.rst"),
+        markdown="results/tables/table-1.md",
+    log:
+        "logs/table_1.log",
+    benchmark:
+        "results/benchmarks/table_1.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    params:
+        datasets=STUDY.used_datasets,
+        banks=STUDY.bank_keys,
+        labels=STUDY.labels,
+    script:
+        "../scripts/table_1.py"
+
+
+rule table_2:
+    input:
+        classifications=[run.classification for run in CLASSIFICATION],
+        metadata=[run.metadata for run in CLASSIFICATION],
+        histories=[run.history for run in CLASSIFICATION],
+        code=modules("table_2.py"),
+    output:
+        csv=report("results/tables/table-2.csv", category="Tables", caption="../report/table-2.rst"),
+        markdown="results/tables/table-2.md",
+    log:
+        "logs/table_2.log",
+    benchmark:
+        "results/benchmarks/table_2.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    params:
+        runs=[run.key for run in CLASSIFICATION],
+        labels=STUDY.labels,
+    script:
+        "../scripts/table_2.py"
+
+
+rule table_3:
+    input:
+        classifications=[run.classification for run in DETECTION],
+        metadata=[run.metadata for run in DETECTION],
+        code=modules("table_3.py"),
+    output:
+        csv=report("results/tables/table-3.csv", category="Tables", caption="../report/table-3.rst"),
+        markdown="results/tables/table-3.md",
+    log:
+        "logs/table_3.log",
+    benchmark:
+        "results/benchmarks/table_3.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    params:
+        runs=[run.key for run in DETECTION],
+        labels=STUDY.labels,
+    script:
+        "../scripts/table_3.py"
+
+
+rule table_4:
+    input:
+        operating_points=[f"results/froc/{chain}/operating-points.csv" for chain in STUDY.detection_chains],
+        splits=f"results/splits/{STUDY.detection_dataset}.csv",
+        code=modules("table_4.py"),
+    output:
+        csv=report("results/tables/table-4.csv", category="Tables", caption="../report/table-4.rst"),
+        markdown="results/tables/table-4.md",
+    log:
+        "logs/table_4.log",
+    benchmark:
+        "results/benchmarks/table_4.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    params:
+        chains=STUDY.detection_chains,
+        evaluation=config["detection"]["evaluation"],
+        labels=STUDY.labels,
+    script:
+        "../scripts/table_4.py"
+
+
+rule figure_1:
+    input:
+        splits=f"results/splits/{STUDY.detection_dataset}.csv",
+        images=f"results/index/{STUDY.detection_dataset}/images.csv",
+        lesions=f"results/index/{STUDY.detection_dataset}/lesions.csv",
+        stores=expand(
+            "results/images/{dataset}/shard-{shard}.h5",
+            dataset=STUDY.detection_dataset,
+            shard=range(config["datasets"][STUDY.detection_dataset]["shards"]),
+        ),
+        mpms=STUDY.shown("results/mpm", "h5"),
+        detections=STUDY.shown("results/detections", "parquet"),
+        points=f"results/froc/{SHOWN}/points.csv",
+        code=modules("figure_1.py"),
+    output:
+        png=report("results/figures/figure-1.png", category="Figures", caption="../report/figure-1.rst"),
+        svg="results/figures/figure-1.svg",
+    log:
+        "logs/figure_1.log",
+    benchmark:
+        "results/benchmarks/figure_1.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    params:
+        patches=config["patches"],
+        evaluation=config["detection"]["evaluation"],
+        chain=SHOWN,
+        labels=STUDY.labels,
+    script:
+        "../scripts/figure_1.py"
+
+
+rule figure_2:
+    input:
+        histories=[run.history for run in CLASSIFICATION],
+        code=modules("figure_2.py"),
+    output:
+        png=report("results/figures/figure-2.png", category="Figures", caption="../report/figure-2.rst"),
+        svg="results/figures/figure-2.svg",
+    log:
+        "logs/figure_2.log",
+    benchmark:
+        "results/benchmarks/figure_2.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    params:
+        runs=[run.key for run in CLASSIFICATION],
+        labels=STUDY.labels,
+    script:
+        "../scripts/figure_2.py"
+
+
+rule figure_3:
+    input:
+        points=[f"results/froc/{chain}/points.csv" for chain in STUDY.detection_chains],
+        curves=[f"results/froc/{chain}/curve.csv" for chain in STUDY.detection_chains],
+        code=modules("figure_3.py"),
+    output:
+        png=report("results/figures/figure-3.png", category="Figures", caption="../report/figure-3.rst"),
+        svg="results/figures/figure-3.svg",
+    log:
+        "logs/figure_3.log",
+    benchmark:
+        "results/benchmarks/figure_3.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    params:
+        chains=STUDY.detection_chains,
+        evaluation=config["detection"]["evaluation"],
+        labels=STUDY.labels,
+    script:
+        "../scripts/figure_3.py"
+
+
+rule figure_4:
+    input:
+        splits=f"results/splits/{STUDY.detection_dataset}.csv",
+        images=f"results/index/{STUDY.detection_dataset}/images.csv",
+        lesions=f"results/index/{STUDY.detection_dataset}/lesions.csv",
+        stores=expand(
+            "results/images/{dataset}/shard-{shard}.h5",
+            dataset=STUDY.detection_dataset,
+            shard=range(config["datasets"][STUDY.detection_dataset]["shards"]),
+        ),
+        detections=STUDY.shown("results/detections", "parquet"),
+        points=f"results/froc/{SHOWN}/points.csv",
+        code=modules("figure_4.py"),
+    output:
+        png=report("results/figures/figure-4.png", category="Figures", caption="../report/figure-4.rst"),
+        svg="results/figures/figure-4.svg",
+    log:
+        "logs/figure_4.log",
+    benchmark:
+        "results/benchmarks/figure_4.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    params:
+        evaluation=config["detection"]["evaluation"],
+        chain=SHOWN,
+        labels=STUDY.labels,
+    script:
+        "../scripts/figure_4.py"
+
+
+rule figure_5:
+    input:
+        curve=f"results/froc/{SHOWN}/curve.csv",
+        points=f"results/froc/{SHOWN}/points.csv",
+        code=modules("figure_5.py"),
+    output:
+        png=report("results/figures/figure-5.png", category="Figures", caption="../report/figure-5.rst"),
+        svg="results/figures/figure-5.svg",
+    log:
+        "logs/figure_5.log",
+    benchmark:
+        "results/benchmarks/figure_5.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    params:
+        evaluation=config["detection"]["evaluation"],
+        chain=SHOWN,
+        labels=STUDY.labels,
+    script:
+        "../scripts/figure_5.py"
+
+
+rule page:
+    input:
+        tables=expand("results/tables/table-{table}.csv", table=range(1, 5)),
+        figures=expand("results/figures/figure-{figure}.png", figure=range(1, 6)),
+        reconciliation=expand("results/index/{dataset}/reconciliation.csv", dataset=STUDY.used_datasets),
+        captions=[
+            os.path.relpath(Path(workflow.basedir, "workflow", "report", f"figure-{figure}.rst"))
+            for figure in range(1, 6)
+        ],
+        code=modules("page.py"),
+    output:
+        page="results/report.html",
+    log:
+        "logs/page.log",
+    benchmark:
+        "results/benchmarks/page.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    params:
+        datasets=STUDY.used_datasets,
+        config=config,
+        labels=STUDY.labels,
+    script:
+        "../scripts/page.py"

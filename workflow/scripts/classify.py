@@ -1,0 +1,29 @@
+"""Probabilities of a fold's test patches."""
+
+from mammoflow import logs
+
+logs.redirect(snakemake.log[0])
+
+import pandas as pd
+
+from mammoflow import bank, classification, runtime, tables, training
+
+wildcards = snakemake.wildcards
+runtime.configure(snakemake.threads)
+
+model, record = training.load(snakemake.input.weights, snakemake.input.metadata)
+with bank.open_bank(snakemake.input.bank) as patches:
+    test = patches.test
+    probabilities = classification.probabilities(model, test.batches(256), record["normalization"])
+    columns = {"image_id": test.image_id, "y": test.y, "x": test.x, "label": test.labels}
+
+tables.write(
+    pd.DataFrame({**columns, "probability": probabilities}),
+    snakemake.output.classification,
+    "classification",
+)
+accuracy = ((probabilities > 0.5) == columns["label"]).mean() if len(probabilities) else float("nan")
+logs.announce(
+    f"{wildcards.dataset} fold {wildcards.fold} {wildcards.backbone} {wildcards.init} run {wildcards.run}: "
+    f"{len(probabilities)} test patches, accuracy {accuracy:.3f}"
+)

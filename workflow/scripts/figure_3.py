@@ -1,0 +1,20 @@
+"""Figure 3: FROC of every chain, beside published operating points."""
+
+from mammoflow import logs
+
+logs.redirect(snakemake.log[0])
+
+from mammoflow import froc, tables
+from mammoflow.figures import froc_curves, style
+
+params, output = snakemake.params, snakemake.output
+points = [tables.read(path, "froc-points") for path in snakemake.input.points]
+curves = [tables.read(path, "froc-curve") for path in snakemake.input.curves]
+figure = froc_curves.draw(
+    dict(zip(params.chains, points, strict=True)),
+    dict(zip(params.chains, curves, strict=True)),
+    froc.Evaluation(**params.evaluation),
+    params.labels,
+)
+style.save(figure, output.png, output.svg)
+logs.announce(f"{output.png}: {len(curves)} chains")

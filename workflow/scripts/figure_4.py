@@ -1,0 +1,30 @@
+"""Figure 4: examples of correct detections, false positives and missed masses."""
+
+from mammoflow import logs
+
+logs.redirect(snakemake.log[0])
+
+from mammoflow import examples, froc, images, naming, tables
+from mammoflow.figures import detection_examples, style
+
+given, params = snakemake.input, snakemake.params
+evaluation = froc.Evaluation(**params.evaluation)
+points = examples.definition(tables.read(given.points, "froc-points"), evaluation)
+threshold = examples.operating_threshold(points)
+splits, lesions = tables.read(given.splits, "splits"), tables.read(given.lesions, "lesions")
+folds = examples.folds_of(splits, lesions, [tables.read(path, "detections") for path in given.detections])
+boxes, missed = examples.examine(folds, threshold, evaluation)
+
+store = images.open_store(given.stores)
+described = tables.read(given.images, "images").set_index("image_id")
+panels = []
+for example in examples.choose(boxes, missed, detection_examples.NUMBERS):
+    image = described.loc[example.image_id]
+    its_boxes = boxes[(boxes["image_id"] == example.image_id) & (boxes["fold"] == example.fold)]
+    view = " ".join(filter(None, (image["laterality"], image["view"])))
+    panels.append(
+        detection_examples.Panel(example, store[example.image_id], its_boxes, view, image["spacing_mm"])
+    )
+figure = detection_examples.draw(panels, threshold, naming.experiment(params.chain, params.labels))
+style.save(figure, snakemake.output.png, snakemake.output.svg)
+logs.announce(f"{snakemake.output.png}: {len(panels)} examples at threshold {threshold:g}")

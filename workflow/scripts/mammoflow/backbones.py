@@ -1,0 +1,239 @@
+"""Networks by name, and their convolutional weights in Keras' own ``notop`` layout.
+
+A network is a backbone (pixels to a feature map) under a head (feature map to two classes). A new one
+is an entry of `BACKBONES`: a function that builds the backbone and one that builds the head.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+from keras import layers
+
+CLASSES = 2
+MASS = 1
+
+
+def _average_head(features: keras.KerasTensor) -> keras.KerasTensor:
+    """Global average pooling."""
+    return layers.GlobalAveragePooling2D(name="pool")(features)
+
+
+def _vgg_head(features: keras.KerasTensor) -> keras.KerasTensor:
+    """Global average pooling and VGG's two dense layers."""
+    x = layers.GlobalAveragePooling2D(name="pool")(features)
+    x = layers.Dense(4096, activation="relu", name="fc1")(x)
+    return layers.Dense(4096, activation="relu", name="fc2")(x)
+
+
+def _central_head(features: keras.KerasTensor) -> keras.KerasTensor:
+    """Pooling that knows places: a patch is positive for what is at its centre."""
+    x = layers.DepthwiseConv2D(features.shape[1:3], use_bias=False, name="places")(features)
+    x = layers.Flatten(name="pool")(x)
+    return layers.Concatenate(name="what_and_where")(
+        [x, layers.GlobalAveragePooling2D(name="average")(features)]
+    )
+
+
+def _compact(window: int, weights: None) -> keras.Model:
+    """Four convolutions, three of them strided: thousands of patches a second on a processor."""
+    image = x = keras.Input((window, window, 3), name="image")
+    shapes = [(32, 8, 4), (48, 3, 2), (96, 3, 1), (128, 3, 2)]
+    for number, (filters, side, stride) in enumerate(shapes, start=1):
+        x = layers.Conv2D(
+            filters,
+            side,
+            stride,
+            padding="same",
+            use_bias=False,
+            kernel_initializer="he_normal",
+            name=f"conv{number}",
+        )(x)
+        # Statistics of the last ten steps: a run of the demo has a few hundred.
+        x = layers.BatchNormalization(momentum=0.9, name=f"norm{number}")(x)
+        x = layers.ReLU(name=f"relu{number}")(x)
+    return keras.Model(image, x, name="compact")
+
+
+def _application(build: Callable[..., keras.Model]) -> Callable[[int, str | None], keras.Model]:
+    """Backbone from `keras.applications`."""
+
+    def backbone(window: int, weights: str | None) -> keras.Model:
+        return build(include_top=False, weights=weights, input_shape=(window, window, 3))
+
+    return backbone
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """How a network is built.
+
+    Parameters
+    ----------
+    body : callable
+        Backbone for a window side and ``weights``, None or ``"imagenet"`` as in Keras: a model from
+        ``(n, w, w, 3)`` to a feature map.
+    head : callable
+        From the feature map to the ``(n, k)`` features that the softmax takes.
+    smallest : int
+        Least window side in pixels.
+    imagenet : bool
+        Whether Keras distributes ImageNet weights of it.
+    """
+
+    body: Callable[[int, str | None], keras.Model]
+    head: Callable[[keras.KerasTensor], keras.KerasTensor]
+    smallest: int
+    imagenet: bool = True
+
+
+BACKBONES = {
+    "vgg16": Backbone(_application(keras.applications.VGG16), _vgg_head, 32),
+    "resnet50": Backbone(_application(keras.applications.ResNet50), _average_head, 32),
+    "inceptionv3": Backbone(_application(keras.applications.InceptionV3), _average_head, 75),
+    "compact": Backbone(_compact, _central_head, 16, imagenet=False),
+}
+
+
+def build(
+    name: str, window: int, policy: str = "float32", classes: int = CLASSES, weights: str | None = None
+) -> keras.Model:
+    """Network from grey patches to class probabilities.
+
+    Parameters
+    ----------
+    name : str
+        A key of `BACKBONES`.
+    window : int
+        Side of the patches in pixels.
+    policy : {'float32', 'mixed_bfloat16', 'mixed_float16'}
+        What it computes in; weights and probabilities are float32.
+    classes : int, optional
+        Two, no mass and mass, but for the pretext task.
+    weights : {None, 'imagenet'}, optional
+        Random, or those that Keras downloads for the backbone, their digest checked.
+
+    Returns
+    -------
+    keras.Model
+        *Input shape* ``(n, window, window, 1)``, normalised float32. *Output shape* ``(n, classes)``.
+
+    Raises
+    ------
+    ValueError
+        When the name is unknown or the window too small for the network.
+
+    References
+    ----------
+    Section 2.3: input replicated to three channels.
+    """
+    if name not in BACKBONES:
+        raise ValueError(f"backbone: expected one of {', '.join(BACKBONES)}, got {name!r}")
+    backbone = BACKBONES[name]
+    if window < backbone.smallest:
+        raise ValueError(f"patches.window: expected at least {backbone.smallest} for {name}, got {window}")
+    default = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        image = keras.Input((window, window, 1), name="patch")
+        colour = layers.Concatenate(name="grey_to_colour")([image, image, image])
+        features = backbone.head(backbone.body(window, weights)(colour))
+        softmax = layers.Dense(classes, "softmax", dtype="float32", name="probabilities")
+        return keras.Model(image, softmax(features), name=f"{name}_classifier")
+    finally:
+        keras.config.set_dtype_policy(default)
+
+
+def body(model: keras.Model) -> keras.Model:
+    """The backbone inside a network that `build` made."""
+    return next(layer for layer in model.layers if isinstance(layer, keras.Model))
+
+
+def set_batch_normalization_momentum(model: keras.Model, momentum: float | None) -> None:
+    """Set the momentum of every batch normalisation; None leaves each network its own.
+
+    Keras' 0.99 needs hundreds of steps until the statistics used at inference are right.
+    """
+    if momentum is not None:
+        for layer in body(model).layers:
+            if isinstance(layer, layers.BatchNormalization):
+                layer.momentum = momentum
+
+
+def load_notop(model: keras.Model, path: str | Path) -> None:
+    """Load the backbone's weights from a file in Keras' ``notop`` layout.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A network that `build` made; its head keeps its weights.
+    path : str or Path
+        Such as ``vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5``, or a file of `save_notop`.
+        Layers are matched in order, as Keras does it: its own files name theirs by counters.
+
+    Raises
+    ------
+    ValueError
+        When the file does not fit the backbone.
+    """
+    backbone = body(model)
+    weighted = [layer for layer in backbone.layers if layer.weights]
+    with h5py.File(path, "r") as file:
+        if "layer_names" not in file.attrs:
+            raise ValueError(
+                f"{path}: expected weights in Keras' notop layout, got no 'layer_names' attribute"
+            )
+        saved = [values for name in file.attrs["layer_names"] if (values := _saved(file[name]))]
+    if len(saved) != len(weighted):
+        raise ValueError(
+            f"{path}: expected {len(weighted)} layers with weights for {backbone.name}, got {len(saved)}"
+        )
+    for layer, values in zip(weighted, saved, strict=True):
+        expected, got = [tuple(weight.shape) for weight in _ordered(layer)], [value.shape for value in values]
+        if expected != got:
+            raise ValueError(
+                f"{path}: layer {layer.name} of {backbone.name}: expected arrays of {expected}, got {got}"
+            )
+    for layer, values in zip(weighted, saved, strict=True):
+        for weight, value in zip(_ordered(layer), values, strict=True):
+            weight.assign(value)
+
+
+def _saved(group: h5py.Group) -> list[np.ndarray]:
+    return [group[name][()] for name in group.attrs["weight_names"]]
+
+
+def _ordered(layer: layers.Layer) -> list[keras.Variable]:
+    """Weights in the order of Keras' HDF5 files."""
+    return layer.trainable_weights + layer.non_trainable_weights
+
+
+def save_notop(model: keras.Model, path: str | Path) -> None:
+    """Write the backbone's weights in Keras' ``notop`` layout.
+
+    `keras.applications` loads the file with ``weights=path, include_top=False``.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A network that `build` made.
+    path : str or Path
+        The file.
+    """
+    backbone = body(model)
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [layer.name.encode() for layer in backbone.layers]
+        file.attrs["backend"] = keras.backend.backend().encode()
+        file.attrs["keras_version"] = keras.__version__.encode()
+        for layer in backbone.layers:
+            _save_layer(file.create_group(layer.name), layer)
+
+
+def _save_layer(group: h5py.Group, layer: layers.Layer) -> None:
+    names = [f"{layer.name}/{weight.name}:0" for weight in _ordered(layer)]
+    group.attrs["weight_names"] = np.array([name.encode() for name in names], dtype="S")
+    for name, weight in zip(names, _ordered(layer), strict=True):
+        group.create_dataset(name, data=keras.ops.convert_to_numpy(weight), fletcher32=weight.shape != ())

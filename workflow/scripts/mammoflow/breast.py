@@ -1,0 +1,358 @@
+"""Where the breast is; crop, mirror, and the way back to original coordinates."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from math import ceil
+
+import numpy as np
+from scipy import ndimage
+from skimage.filters import threshold_otsu, threshold_triangle
+
+from mammoflow.exclusions import Excluded
+
+WORKING_SIZE = 512
+MIN_SHARE, MAX_SHARE = 0.05, 0.85
+MIN_PART = 0.7
+LINE = 0.95
+STRIP = 0.25
+RIM = 0.04
+
+_SIDES = (slice(None, 4), slice(-4, None))
+
+
+def reduced(size: int, factor: float) -> int:
+    """Stored pixels that cover `size` original pixels; rounding errors make no pixel of their own."""
+    return max(1, ceil(size / factor - 1e-6))
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How a stored image lies in its original.
+
+    The original is cropped, mirrored left to right where its chest wall is at the right, and
+    area-averaged, in this order.
+
+    Parameters
+    ----------
+    rows, columns : int
+        Shape of the original image.
+    y0, x0, y1, x1 : int
+        Crop box in original pixels, half-open.
+    mirrored : bool
+        Whether columns run backwards in the stored image.
+    factor : float
+        Original pixels per stored pixel along each axis, at least 1.
+    """
+
+    rows: int
+    columns: int
+    y0: int
+    x0: int
+    y1: int
+    x1: int
+    mirrored: bool
+    factor: float
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.y0 < self.y1 <= self.rows and 0 <= self.x0 < self.x1 <= self.columns):
+            raise ValueError(
+                f"geometry: expected a crop box inside an image of {self.rows}×{self.columns} pixels, "
+                f"got {(self.y0, self.x0, self.y1, self.x1)}"
+            )
+        if not 1 <= self.factor < np.inf:
+            raise ValueError(f"geometry: expected a factor of at least 1, got {self.factor}")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the stored image; its last row and column may cover less than a pixel."""
+        return reduced(self.y1 - self.y0, self.factor), reduced(self.x1 - self.x0, self.factor)
+
+    def to_attributes(self) -> dict[str, int | float | bool]:
+        """Fields by name, as HDF5 attributes hold them."""
+        return asdict(self)
+
+    @classmethod
+    def from_attributes(cls, attributes: Mapping[str, object]) -> "Geometry":
+        """Geometry from a mapping that has (at least) its fields, of any numeric type."""
+        kinds = {"mirrored": bool, "factor": float}
+        return cls(**{name: kinds.get(name, int)(attributes[name]) for name in cls.__dataclass_fields__})
+
+    def to_stored(self, boxes: np.ndarray) -> np.ndarray:
+        """Boxes of the original image in coordinates of the stored image.
+
+        Parameters
+        ----------
+        boxes : (n, 4) array
+            y0, x0, y1, x1, half-open, original pixels.
+
+        Returns
+        -------
+        (n, 4) float64 ndarray
+            y0, x0, y1, x1, half-open, stored pixels; beyond the image for boxes beyond the crop.
+        """
+        y0, x0, y1, x1 = np.asarray(boxes, dtype=np.float64).reshape(-1, 4).T
+        left, right = (self.x1 - x1, self.x1 - x0) if self.mirrored else (x0 - self.x0, x1 - self.x0)
+        return np.stack([y0 - self.y0, left, y1 - self.y0, right], axis=1) / self.factor
+
+    def to_original(self, boxes: np.ndarray) -> np.ndarray:
+        """Boxes of the stored image in pixels of the original image; undoes `to_stored`.
+
+        Parameters
+        ----------
+        boxes : (n, 4) array
+            y0, x0, y1, x1, half-open, stored pixels.
+
+        Returns
+        -------
+        (n, 4) int64 ndarray
+            y0, x0, y1, x1, half-open, rounded to original pixels and clipped to the image.
+        """
+        y0, left, y1, right = np.asarray(boxes, dtype=np.float64).reshape(-1, 4).T * self.factor
+        x0, x1 = (self.x1 - right, self.x1 - left) if self.mirrored else (self.x0 + left, self.x0 + right)
+        original = np.stack([y0 + self.y0, x0, y1 + self.y0, x1], axis=1)
+        limits = [self.rows, self.columns, self.rows, self.columns]
+        return np.clip(np.rint(original).astype(np.int64), 0, limits)
+
+
+def bounding_box(mask: np.ndarray) -> tuple[int, int, int, int]:
+    """Smallest box around the true pixels of a mask.
+
+    Parameters
+    ----------
+    mask : (M, N) bool ndarray
+        With at least one true pixel.
+
+    Returns
+    -------
+    tuple of int
+        y0, x0, y1, x1, half-open.
+
+    Examples
+    --------
+    >>> bounding_box(np.eye(4, dtype=bool)[1:3])
+    (0, 1, 2, 3)
+    """
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+
+
+def expected_side(laterality: str) -> str:
+    """Side of the image where the chest wall of a breast hangs by convention: left for ``"L"``."""
+    return {"L": "left", "R": "right"}.get(laterality, "")
+
+
+def chest_wall(region: np.ndarray, laterality: str = "") -> str:
+    """Side of the image where the chest wall is, judged by the breast itself.
+
+    Towards the chest wall a breast is tall, towards the nipple it is low.
+
+    Parameters
+    ----------
+    region : (M, N) bool ndarray
+        The breast region.
+    laterality : {"L", "R", ""}
+        Decides where the region is as tall at one end as at the other.
+
+    Returns
+    -------
+    {"left", "right"}
+    """
+    _, x0, _, x1 = bounding_box(region)
+    heights = np.count_nonzero(region[:, x0:x1], axis=0)
+    end = max(1, len(heights) // 5)
+    left, right = heights[:end].mean(), heights[-end:].mean()
+    if abs(left - right) <= 0.02 * max(left, right):
+        return expected_side(laterality) or "left"
+    return "left" if left > right else "right"
+
+
+def breast_region(image: np.ndarray, acquisition: str, lesion_masks: Sequence[np.ndarray] = ()) -> np.ndarray:
+    """Pixels of the breast.
+
+    Film: Otsu's threshold on the logarithm, inside the film; where what it finds is not
+    plausible, the triangle threshold. Digital: everything above the background, which such
+    images have at their lowest value. Either way one connected region without holes.
+
+    Parameters
+    ----------
+    image : (M, N) uint16 ndarray
+        Grey values, air dark.
+    acquisition : {"film", "digital"}
+        How the image was made.
+    lesion_masks : sequence of (M, N) bool ndarray
+        Annotated masses, which a plausible region contains for the most part.
+
+    Returns
+    -------
+    (M, N) bool ndarray
+
+    Raises
+    ------
+    Excluded
+        ``breast-area``, ``breast-fragmented`` or ``lesion-outside-breast``.
+    ValueError
+        For another acquisition.
+
+    References
+    ----------
+    .. [1] Agarwal et al. (2019), section 2.1: Otsu's threshold on film, a global one on digital images.
+    """
+    if acquisition not in _METHODS:
+        raise ValueError(f"acquisition: expected one of {', '.join(_METHODS)}, got {acquisition!r}")
+    step = ceil(max(image.shape) / WORKING_SIZE)
+    small = _block_mean(image, step)
+    lesions = [_block_mean(mask, step) > 0 for mask in lesion_masks]
+    *fallbacks, last = _METHODS[acquisition]
+    for method in fallbacks:
+        try:
+            return _enlarge(_plausible(*method(small), lesions), step, image.shape)
+        except Excluded:  # the next method may do better; the last one's reason is the image's
+            continue
+    return _enlarge(_plausible(*last(small), lesions), step, image.shape)
+
+
+def _block_mean(image: np.ndarray, step: int) -> np.ndarray:
+    """Mean of blocks of step×step pixels, float32; what is left over at the far edges joins no block."""
+    rows, columns = (max(1, size // step) for size in image.shape)
+    blocks = image[: rows * step, : columns * step].reshape(rows, -1, columns, step)
+    return blocks.mean(axis=(1, 3), dtype=np.float32)
+
+
+def _enlarge(mask: np.ndarray, step: int, shape: tuple[int, int]) -> np.ndarray:
+    rows, columns = (
+        np.minimum(np.arange(size) // step, small - 1) for size, small in zip(shape, mask.shape, strict=True)
+    )
+    return mask[np.ix_(rows, columns)]
+
+
+def _film(threshold: Callable[[np.ndarray], float], small: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Breast and foreground of a reduced film, by a threshold on its logarithm."""
+    grey = np.log1p(small - small.min())
+    exposed = _exposed(small)
+    exposed &= ~_frame(small, bounding_box(exposed))
+    level = threshold(grey[exposed])
+    foreground = (grey > level) & exposed
+    y0, x0, y1, x1 = _inner(foreground, bounding_box(exposed))
+    inner = np.s_[y0:y1, x0:x1]
+    region = np.zeros(small.shape, dtype=bool)
+    region[inner] = _grow(_component(foreground[inner]), grey[inner], level)
+    return _extend(region, (y0, x0, y1, x1)) & exposed, foreground
+
+
+def _exposed(small: np.ndarray) -> np.ndarray:
+    """The film without black padding: rows and columns with more than a few bright pixels."""
+    dark = small.min() + 0.01 * (small.max() - small.min())
+    bright = [np.percentile(small, 95, axis=axis) > dark for axis in (1, 0)]
+    return np.outer(*bright) if all(line.any() for line in bright) else np.ones(small.shape, dtype=bool)
+
+
+def _frame(small: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+    """Saturated strips along a whole side of a box: the light around a film that lies askew."""
+    y0, x0, y1, x1 = box
+    pieces, count = ndimage.label(small[y0:y1, x0:x1] >= 0.98 * small.max())
+    is_small = np.bincount(pieces.ravel(), minlength=count + 1)[1:] < STRIP * pieces.size
+    frame = np.zeros(small.shape, dtype=bool)
+    for side in (pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]):
+        share = np.bincount(side, minlength=count + 1)[1:] / side.size
+        for piece in np.flatnonzero((share > LINE) & is_small) + 1:
+            frame[y0:y1, x0:x1] |= pieces == piece
+    return ndimage.binary_dilation(frame, iterations=2)
+
+
+def _inner(foreground: np.ndarray, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    """Box less a thin margin, and less lines in its outer 5 % that are bright from end to end."""
+    y0, x0, y1, x1 = box
+    rows = foreground[y0:y1, x0:x1].mean(axis=1) > LINE
+    columns = foreground[y0:y1, x0:x1].mean(axis=0) > LINE
+    return (
+        y0 + _line_width(rows),
+        x0 + _line_width(columns),
+        y1 - _line_width(rows[::-1]),
+        x1 - _line_width(columns[::-1]),
+    )
+
+
+def _line_width(bright: np.ndarray) -> int:
+    """Rows or columns to leave out at the beginning: a line that goes on further is no line."""
+    limit, margin = max(2, len(bright) // 20), max(1, len(bright) // 100)
+    lines = np.flatnonzero(bright[:limit])
+    width = int(lines[-1]) + 1 + margin if lines.size and not bright[limit - 1] else margin
+    return min(width, (len(bright) - 1) // 2)
+
+
+def _extend(region: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+    """Region continued from the sides of a box to the sides of the image."""
+    y0, x0, y1, x1 = box
+    rows, columns = region.shape
+    return np.pad(region[y0:y1, x0:x1], ((y0, rows - y1), (x0, columns - x1)), mode="edge")
+
+
+def _grow(region: np.ndarray, grey: np.ndarray, level: float) -> np.ndarray:
+    """Region and the fainter rim beside it: skin is halfway between the background and the threshold."""
+    reach = max(1, round(RIM * max(region.shape)))
+    distance = ndimage.distance_transform_edt(~region)
+    background = grey[(distance > reach) & (grey <= level)]
+    if not region.any() or not background.size:
+        return region
+    rim = (distance <= reach) & (grey > (np.median(background) + level) / 2)
+    grown = _open(region | rim, reach // 2)
+    pieces, _ = ndimage.label(grown | region)
+    return ndimage.binary_fill_holes(pieces == np.bincount(pieces[region]).argmax())
+
+
+def _component(foreground: np.ndarray) -> np.ndarray:
+    """The connected piece that is large and stands on the left or right edge, smoothed and filled."""
+    radius = max(1, round(0.01 * max(foreground.shape)))
+    pieces, count = ndimage.label(_open(foreground, radius))
+    if not count:
+        return foreground & False
+    area = np.bincount(pieces.ravel(), minlength=count + 1)
+    contact = [
+        max(np.count_nonzero((pieces[:, side] == piece).any(axis=1)) for side in _SIDES)
+        for piece in range(count + 1)
+    ]
+    score = area * (0.05 + np.array(contact) / len(pieces))
+    return ndimage.binary_fill_holes(pieces == score[1:].argmax() + 1)
+
+
+def _open(mask: np.ndarray, radius: int) -> np.ndarray:
+    """Opening by a disk; the breast goes on beyond the edge of the film."""
+    padded = np.pad(mask, 2 * radius, mode="edge")
+    core = ndimage.distance_transform_edt(padded) > radius
+    opened = ndimage.distance_transform_edt(~core) <= radius
+    return opened[2 * radius : -2 * radius, 2 * radius : -2 * radius] & mask
+
+
+def _digital(small: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    lowest = small.min()
+    foreground = small > lowest + 0.01 * (np.percentile(small, 99) - lowest)
+    return _component(foreground), foreground
+
+
+def _plausible(region: np.ndarray, foreground: np.ndarray, lesions: Sequence[np.ndarray]) -> np.ndarray:
+    """The region, if it can be a breast.
+
+    Raises
+    ------
+    Excluded
+        ``breast-area``, ``breast-fragmented`` or ``lesion-outside-breast``.
+    """
+    share = region.mean()
+    if not MIN_SHARE <= share <= MAX_SHARE:
+        expected = f"expected {MIN_SHARE:.0%} to {MAX_SHARE:.0%} of the image"
+        raise Excluded("breast-area", f"{expected}, got {share:.1%}")
+    part = np.count_nonzero(region & foreground) / max(1, np.count_nonzero(foreground))
+    if part < MIN_PART:
+        raise Excluded("breast-fragmented", f"expected {MIN_PART:.0%} of the foreground, got {part:.1%}")
+    for number, lesion in enumerate(lesions, start=1):
+        inside = np.count_nonzero(region & lesion) / max(1, np.count_nonzero(lesion))
+        if inside < 0.5:
+            raise Excluded("lesion-outside-breast", f"mass {number}: expected half inside, got {inside:.1%}")
+    return region
+
+
+_METHODS = {
+    "film": (partial(_film, threshold_otsu), partial(_film, threshold_triangle)),
+    "digital": (_digital,),
+}

@@ -1,0 +1,452 @@
+"""The config: whether it makes sense, and what it asks for."""
+
+import difflib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+NETWORKS = {"vgg16": "VGG16", "resnet50": "ResNet50", "inceptionv3": "InceptionV3", "compact": "compact"}
+SMALLEST_WINDOW = {"vgg16": 32, "resnet50": 32, "inceptionv3": 75, "compact": 32}
+KERAS_HAS_IMAGENET = ("vgg16", "resnet50", "inceptionv3")
+
+# What marks a release of each archive on disk: each entry lists alternatives.
+RELEASE_FILES = {
+    "cbis-ddsm": [["mass_case_description_train_set.csv"], ["mass_case_description_test_set.csv"]],
+    "inbreast": [["INbreast.csv", "INbreast.xls"], ["AllDICOMs"], ["AllXML"]],
+    "mini-mias": [["Info.txt"]],
+}
+
+
+class ConfigurationError(ValueError):
+    """A config that cannot be run; the message is one sentence that names the key."""
+
+
+def check(config: dict[str, Any], schema: Path) -> None:
+    """Refuse a config that cannot be run, before any job starts.
+
+    Parameters
+    ----------
+    config : dict
+        The merged config.
+    schema : Path
+        Its JSON schema.
+
+    Raises
+    ------
+    ConfigurationError
+        For an unknown key, a value of the wrong kind or range, a chain that does not resolve,
+        or a data set that is not where its root says.
+    """
+    validator = jsonschema.Draft202012Validator(json.loads(schema.read_text()))
+    error = jsonschema.exceptions.best_match(validator.iter_errors(config))
+    if error is not None:
+        raise ConfigurationError(_sentence(error))
+    study = Study(config)
+    for problem in study.problems():
+        raise ConfigurationError(problem)
+
+
+def _sentence(error: jsonschema.ValidationError) -> str:
+    """One sentence about the first thing that the schema refuses."""
+    key = ".".join(map(str, error.absolute_path))
+    place = f"config key '{key}'" if key else "the config"
+    if error.validator == "additionalProperties":
+        known = list(error.schema.get("properties", {}))
+        unknown = next(name for name in error.instance if name not in known)
+        path = f"{key}.{unknown}" if key else unknown
+        near = difflib.get_close_matches(unknown, known, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"the keys there are {', '.join(known)}."
+        return f"Unknown config key '{path}': {hint}"
+    if error.validator == "required":
+        missing = next(name for name in error.validator_value if name not in error.instance)
+        return f"{place[0].upper()}{place[1:]} lacks '{missing}': {_described(error, missing)}"
+    expected = error.schema.get("description", error.message).rstrip(".")
+    return f"{place[0].upper()}{place[1:]}: expected {_lower(expected)}; got {json.dumps(error.instance)}."
+
+
+def _described(error: jsonschema.ValidationError, key: str) -> str:
+    description = error.schema.get("properties", {}).get(key, {}).get("description", "it is required")
+    return f"expected {_lower(description)}".rstrip(".") + "."
+
+
+def _lower(text: str) -> str:
+    return text if text[1:2].isupper() else text[0].lower() + text[1:]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: where its files lie."""
+
+    dataset: str
+    backbone: str
+    init: str
+    fold: int
+    run: int
+
+    @property
+    def key(self) -> dict[str, str | int]:
+        """The run as plain data, for a script's parameters."""
+        return {
+            "dataset": self.dataset,
+            "backbone": self.backbone,
+            "init": self.init,
+            "fold": self.fold,
+            "run": self.run,
+        }
+
+    @property
+    def place(self) -> str:
+        """The run's part of every path."""
+        return f"{self.dataset}/{self.backbone}/{self.init}/fold-{self.fold}/run-{self.run}"
+
+    @property
+    def weights(self) -> str:
+        """Path of the trained weights."""
+        return f"results/models/{self.place}/model.weights.h5"
+
+    @property
+    def metadata(self) -> str:
+        """Path of the record of the training."""
+        return f"results/models/{self.place}/model.json"
+
+    @property
+    def history(self) -> str:
+        """Path of the table of epochs."""
+        return f"results/models/{self.place}/history.csv"
+
+    @property
+    def classification(self) -> str:
+        """Path of the probabilities of the test patches."""
+        return f"results/classification/{self.place}.csv"
+
+
+class Study:
+    """What a checked config asks for, in the terms that the rules use.
+
+    Parameters
+    ----------
+    config : dict
+        A config that `check` accepted, or one whose `problems` are wanted.
+    """
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.config = config
+        self.datasets: list[str] = list(config["datasets"])
+        self.base_weights: list[str] = list(config["weights"])
+        self.detection_dataset: str = config["experiments"]["detection"]["dataset"]
+
+    # ---- experiments ---------------------------------------------------------------------------
+
+    @property
+    def experiments(self) -> list[dict[str, Any]]:
+        """The configured experiments, in the paper's order."""
+        return [self.config["experiments"][name] for name in ("classification", "detection")]
+
+    @cached_property
+    def backbones(self) -> list[str]:
+        """Networks that some experiment trains."""
+        return _unique(backbone for experiment in self.experiments for backbone in experiment["backbones"])
+
+    @cached_property
+    def used_datasets(self) -> list[str]:
+        """Data sets that some experiment, or the chain of one, trains on."""
+        chained = (
+            link
+            for experiment in self.experiments
+            for init in experiment["initializations"]
+            for link in init.split("+")[1:]
+        )
+        return _unique([experiment["dataset"] for experiment in self.experiments] + list(chained))
+
+    @cached_property
+    def chains(self) -> list[str]:
+        """Every initialisation that must exist, the beginnings of longer chains included."""
+        asked = [init for experiment in self.experiments for init in experiment["initializations"]]
+        return _unique(
+            "+".join(init.split("+")[:length])
+            for init in asked
+            for length in range(1, len(init.split("+")) + 1)
+        )
+
+    @property
+    def classification_runs(self) -> list[Run]:
+        """Runs of experiment 1."""
+        return list(self._runs_of(self.config["experiments"]["classification"]))
+
+    @property
+    def detection_runs(self) -> list[Run]:
+        """Runs of experiments 2 and 3."""
+        return list(self._runs_of(self.config["experiments"]["detection"]))
+
+    def _runs_of(self, experiment: dict[str, Any]) -> Iterator[Run]:
+        for backbone in experiment["backbones"]:
+            for init in experiment["initializations"]:
+                yield from self.runs_of_model(experiment["dataset"], backbone, init)
+
+    def runs_of_model(self, dataset: str, backbone: str, init: str) -> list[Run]:
+        """All folds and runs of one network from one initialisation on one data set."""
+        return [
+            Run(dataset, backbone, init, fold, run)
+            for fold in self.folds(dataset)
+            for run in range(self.runs(dataset, backbone, init))
+        ]
+
+    def runs(self, dataset: str, backbone: str, init: str) -> int:
+        """Independent runs of one model: the most that an experiment asks for, else one."""
+        asked = [
+            experiment["runs"]
+            for experiment in self.experiments
+            if dataset == experiment["dataset"]
+            and backbone in experiment["backbones"]
+            and init in experiment["initializations"]
+        ]
+        return max(asked, default=1)
+
+    def folds(self, dataset: str) -> list[int]:
+        """Folds of a data set; an official split is fold 0."""
+        folds = self.config["datasets"][dataset]["folds"]
+        return [0] if folds == "official" else list(range(folds))
+
+    # ---- what a reader sees --------------------------------------------------------------------
+
+    @property
+    def detection_chains(self) -> list[str]:
+        """Models of experiment 3, as ``dataset/backbone/init``."""
+        experiment = self.config["experiments"]["detection"]
+        return [
+            f"{experiment['dataset']}/{backbone}/{init}"
+            for backbone in experiment["backbones"]
+            for init in experiment["initializations"]
+        ]
+
+    @property
+    def shown_chain(self) -> str:
+        """The model that figures 1, 4 and 5 show: the last that experiment 3 names, as in the paper."""
+        return self.detection_chains[-1]
+
+    def shown(self, folder: str, suffix: str) -> list[str]:
+        """Files of the shown model, one for each fold."""
+        return [
+            f"{folder}/{self.shown_chain}/fold-{fold}.{suffix}" for fold in self.folds(self.detection_dataset)
+        ]
+
+    @property
+    def bank_keys(self) -> list[dict[str, str | int]]:
+        """Data set and fold of every bank."""
+        return [
+            {"dataset": dataset, "fold": fold}
+            for dataset in self.used_datasets
+            for fold in self.folds(dataset)
+        ]
+
+    @property
+    def banks(self) -> list[str]:
+        """Paths of the banks, in the order of `bank_keys`."""
+        return [f"results/patches/{key['dataset']}/fold-{key['fold']}.h5" for key in self.bank_keys]
+
+    @property
+    def labels(self) -> dict[str, dict[str, str]]:
+        """What tables and figures call data sets, initialisations and networks."""
+        return {
+            "datasets": {name: dataset["label"] for name, dataset in self.config["datasets"].items()},
+            "weights": {
+                "random": "random",
+                **{name: weights["label"] for name, weights in self.config["weights"].items()},
+            },
+            "backbones": NETWORKS,
+        }
+
+    # ---- inputs and parameters of single rules ---------------------------------------------------
+
+    def root(self, wildcards: Any) -> str:
+        """Folder of a release; the project's own cohorts lie under ``data/``."""
+        return self._root(wildcards.dataset)
+
+    def _root(self, dataset: str) -> str:
+        settings = self.config["datasets"][dataset]
+        return f"data/{dataset}" if settings.get("phantoms") else settings["root"]
+
+    def release_files(self, wildcards: Any) -> list[str]:
+        """Files that stand for a release: when one changes, the index is made again."""
+        dataset = wildcards.dataset
+        if self.config["datasets"][dataset].get("phantoms"):
+            return [f"data/{dataset}/phantoms.json"]
+        root = Path(self._root(dataset))
+        found = [_present(root, names) for names in RELEASE_FILES[self.config["datasets"][dataset]["archive"]]]
+        return [str(root / name) for name in found if name and (root / name).is_file()]
+
+    def initial(self, wildcards: Any, file: str) -> list[str]:
+        """What a training starts from.
+
+        Parameters
+        ----------
+        wildcards
+            With ``backbone`` and ``init``.
+        file : str
+            ``model.weights.h5`` or ``model.json``.
+
+        Returns
+        -------
+        list of str
+            Nothing for ``random``; base weights (no records) for a chain of one link; that file of
+            every run of the chain's last data set otherwise.
+        """
+        before, _, last = wildcards.init.rpartition("+")
+        if last == "random":
+            return []
+        if not before:
+            return [f"results/weights/{last}/{wildcards.backbone}.h5"] if file.endswith(".h5") else []
+        return [
+            f"results/models/{run.place}/{file}"
+            for run in self.runs_of_model(last, wildcards.backbone, before)
+        ]
+
+    def training(self, wildcards: Any) -> dict[str, Any]:
+        """Training settings of a network: the common ones, with its own laid over."""
+        return self._training(wildcards.backbone)
+
+    def _training(self, backbone: str) -> dict[str, Any]:
+        common, own = self.config["training"], self.config["training_of"].get(backbone, {})
+        return {
+            key: {**value, **own.get(key, {})} if isinstance(value, dict) else own.get(key, value)
+            for key, value in common.items()
+        }
+
+    def batch_normalization_momentum(self, wildcards: Any) -> float | None:
+        """Momentum of a network's batch normalisation; empty keeps Keras' own."""
+        return self._training(wildcards.backbone)["batch_normalization_momentum"]
+
+    def weights_source(self, wildcards: Any) -> dict[str, Any]:
+        """Where base weights of a network come from."""
+        source = self.config["weights"][wildcards.weights]
+        own = source.get("of", {}).get(wildcards.backbone, {})
+        return {key: value for key, value in source.items() if key not in ("of", "label")} | own
+
+    def weights_file(self, wildcards: Any) -> list[str]:
+        """The user's file of base weights, where they are given as files."""
+        files = self.config["weights"][wildcards.weights].get("files", {})
+        return [files[wildcards.backbone]["path"]] if wildcards.backbone in files else []
+
+    # ---- what cannot be run ----------------------------------------------------------------------
+
+    def problems(self) -> Iterator[str]:
+        """One sentence for each thing in a config of the right shape that cannot be run."""
+        for name in ("classification", "detection"):
+            yield from self._problems_of_experiment(name, self.config["experiments"][name])
+        for backbone in self.backbones:
+            window = self.config["patches"]["window"]
+            if window < SMALLEST_WINDOW[backbone]:
+                yield (
+                    f"Config key 'patches.window': {backbone} needs at least "
+                    f"{SMALLEST_WINDOW[backbone]} pixels; got {window}."
+                )
+        low, high = self.config["training"]["augmentation"]["scale"]
+        if low > high:
+            yield f"Config key 'training.augmentation.scale': expected [low, high]; got [{low}, {high}]."
+        for dataset in self.used_datasets:
+            yield from self._problems_of_dataset(dataset)
+        for weights in _unique(init.split("+")[0] for init in self.chains):
+            if weights != "random":
+                yield from self._problems_of_weights(weights)
+
+    def _problems_of_experiment(self, name: str, experiment: dict[str, Any]) -> Iterator[str]:
+        dataset, key = experiment["dataset"], f"experiments.{name}"
+        if dataset not in self.datasets:
+            yield f"Config key '{key}.dataset': expected one of {_listed(self.datasets)}; got '{dataset}'."
+            return
+        for init in experiment["initializations"]:
+            first, *rest = init.split("+")
+            starts = ["random", *self.base_weights]
+            if first not in starts:
+                yield (
+                    f"Config key '{key}.initializations': '{init}' should begin with one of "
+                    f"{_listed(starts)}; got '{first}'."
+                )
+            for link in rest:
+                if link not in self.datasets:
+                    yield (
+                        f"Config key '{key}.initializations': '{init}' goes through '{link}', which is "
+                        f"none of the data sets {_listed(self.datasets)}."
+                    )
+            if dataset in rest or len(set(rest)) < len(rest):
+                yield (
+                    f"Config key '{key}.initializations': '{init}' trains twice on a data set before "
+                    f"testing on '{dataset}', so patients under test could have been trained on."
+                )
+
+    def _problems_of_dataset(self, dataset: str) -> Iterator[str]:
+        settings, key = self.config["datasets"][dataset], f"datasets.{dataset}"
+        if bool(settings.get("root")) == bool(settings.get("phantoms")):
+            yield (
+                f"Config key '{key}': expected either 'root', the folder of the release, or 'phantoms', "
+                f"the cohort to make; got {'both' if settings.get('root') else 'neither'}."
+            )
+        elif settings.get("root"):
+            yield from _problems_of_root(f"{key}.root", settings["archive"], Path(settings["root"]))
+        elif settings["archive"] != {"film": "cbis-ddsm", "digital": "inbreast"}[settings["phantoms"]["cohort"]]:
+            yield (
+                f"Config key '{key}.archive': film phantoms are written as 'cbis-ddsm' and digital ones as "
+                f"'inbreast'; got '{settings['archive']}' for {settings['phantoms']['cohort']} ones."
+            )
+        if settings["folds"] == "official" and settings["archive"] != "cbis-ddsm":
+            yield (
+                f"Config key '{key}.folds': only cbis-ddsm has an official split; expected a number of "
+                "folds, got 'official'."
+            )
+
+    def _problems_of_weights(self, weights: str) -> Iterator[str]:
+        settings, key = self.config["weights"].get(weights), f"weights.{weights}"
+        if settings is None:
+            return
+        needed = _unique(
+            backbone
+            for experiment in self.experiments
+            if any(init.split("+")[0] == weights for init in experiment["initializations"])
+            for backbone in experiment["backbones"]
+        )
+        for backbone in needed:
+            if settings["source"] == "keras" and backbone not in KERAS_HAS_IMAGENET:
+                yield (
+                    f"Config key '{key}': Keras has ImageNet weights for {_listed(KERAS_HAS_IMAGENET)}; "
+                    f"an experiment asks for '{backbone}'."
+                )
+            if settings["source"] == "files":
+                file = settings.get("files", {}).get(backbone)
+                if file is None:
+                    yield f"Config key '{key}.files': expected an entry for '{backbone}', got none."
+                elif not Path(file["path"]).is_file():
+                    yield f"Config key '{key}.files.{backbone}.path': there is no file '{file['path']}'."
+
+
+def _problems_of_root(key: str, archive: str, root: Path) -> Iterator[str]:
+    """What keeps a folder from being read as a release of an archive."""
+    if not root.is_dir():
+        found = "a file" if root.exists() else "nothing"
+        yield f"Config key '{key}': expected a folder that holds {archive}; found {found} at '{root}'."
+    elif not os.access(root, os.R_OK | os.X_OK):
+        yield f"Config key '{key}': the folder '{root}' may not be read by this user."
+    else:
+        for names in RELEASE_FILES[archive]:
+            if _present(root, names) is None:
+                yield (
+                    f"Config key '{key}': expected {' or '.join(names)} in '{root}', as a release of "
+                    f"{archive} has it; found {_listed(sorted(os.listdir(root))[:6]) or 'an empty folder'}."
+                )
+
+
+def _present(root: Path, names: list[str]) -> str | None:
+    return next((name for name in names if (root / name).exists()), None)
+
+
+def _unique(items: Any) -> list[Any]:
+    return list(dict.fromkeys(items))
+
+
+def _listed(items: Any) -> str:
+    return ", ".join(f"'{item}'" for item in items)

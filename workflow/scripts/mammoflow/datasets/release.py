@@ -1,0 +1,207 @@
+"""What the loaders of all archives share: the files under a root, and the index they make."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from math import nan
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+
+from mammoflow import dicom, tables
+from mammoflow.breast import bounding_box
+from mammoflow.exclusions import Excluded
+
+_ORDER = {"images": "image_id", "lesions": "image_id", "excluded": "path"}
+
+
+@dataclass(frozen=True)
+class Index:
+    """What a release holds; each a table of `tables.COLUMNS`."""
+
+    images: pd.DataFrame
+    lesions: pd.DataFrame
+    excluded: pd.DataFrame
+    reconciliation: pd.DataFrame
+
+
+@dataclass
+class Files:
+    """Files under a root, by POSIX path relative to it.
+
+    Parameters
+    ----------
+    root : Path
+        Resolved.
+    paths : list of str
+        Files that may matter, sorted.
+    plain : int
+        Files that are plainly not part of a release: leftovers of an operating system.
+    excluded : list of dict
+        Rows of ``excluded.csv``.
+    """
+
+    root: Path
+    paths: list[str] = field(default_factory=list)
+    plain: int = 0
+    excluded: list[dict[str, str]] = field(default_factory=list)
+
+    def exclude(self, path: str, error: Excluded) -> None:
+        """Add a row to the exclusions."""
+        self.excluded.append({"path": path, "reason": error.reason, "detail": error.detail})
+
+
+def walk(root: Path) -> Files:
+    """Every file under a root, except what an operating system left there.
+
+    Raises
+    ------
+    ValueError
+        When the root is not a folder.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise ValueError(f"{root}: expected the folder of a release, found none")
+    files = Files(root.resolve())
+    for folder, subfolders, names in os.walk(files.root):
+        for name in sorted(subfolders):
+            if (Path(folder) / name).is_symlink():
+                files.exclude(_relative(files.root, folder, name), Excluded("symbolic-link"))
+        for name in sorted(names):
+            path = _relative(files.root, folder, name)
+            if name.startswith("._") or name in (".DS_Store", "Thumbs.db") or "__MACOSX" in path:
+                files.plain += 1
+                continue
+            try:
+                inside(files.root, path)
+                files.paths.append(path)
+            except Excluded as error:
+                files.exclude(path, error)
+    files.paths.sort()
+    return files
+
+
+def _relative(root: Path, folder: str, name: str) -> str:
+    return (Path(folder) / name).relative_to(root).as_posix()
+
+
+def inside(root: Path, path: str) -> Path:
+    """Path of a file named by a table, if it stays under the root once links are followed.
+
+    Parameters
+    ----------
+    root : Path
+        Root of the release.
+    path : str
+        Relative, with either separator.
+
+    Raises
+    ------
+    Excluded
+        ``outside-root``, or ``missing-file``.
+    """
+    root = Path(root).resolve()
+    if "\0" in path:
+        raise Excluded("outside-root", "the path holds a NUL character")
+    resolved = (root / path.replace("\\", "/")).resolve()
+    if not resolved.is_relative_to(root):
+        raise Excluded("outside-root")
+    if not resolved.is_file():
+        raise Excluded("missing-file")
+    return resolved
+
+
+def read_dicom(root: Path, path: str) -> np.ndarray:
+    """Grey values of one image of ``images.csv``; see `dicom.decode`."""
+    return dicom.decode(inside(root, path))
+
+
+def is_image(root: Path, path: str) -> bool:
+    """Whether a file is, or by its name should be, a DICOM object."""
+    return PurePosixPath(path).suffix.lower() in (".dcm", ".dicom") or dicom.is_dicom(inside(root, path))
+
+
+def lesion_row(
+    image_id: str, lesion_id: str, mask: np.ndarray, spacing_mm: float | None, pathology: str, source: str
+) -> dict[str, object]:
+    """Row of ``lesions.csv`` for a mask in original pixels; its area in cm² is empty where mm are unknown."""
+    y0, x0, y1, x1 = bounding_box(mask)
+    area_px = int(np.count_nonzero(mask))
+    return {
+        "image_id": image_id,
+        "lesion_id": lesion_id,
+        "y0": y0,
+        "x0": x0,
+        "y1": y1,
+        "x1": x1,
+        "area_px": area_px,
+        "area_cm2": area_px * (spacing_mm / 10) ** 2 if spacing_mm else nan,
+        "pathology": pathology,
+        "source": source,
+    }
+
+
+def make_index(
+    files: Files,
+    images: list[dict[str, object]],
+    lesions: list[dict[str, object]],
+    paper: Mapping[str, float],
+    found: Mapping[str, float],
+    used: int,
+) -> Index:
+    """Index of a release, its counts held against the paper's.
+
+    Parameters
+    ----------
+    files : Files
+        What lies under the root, and what of it was left out.
+    images, lesions : list of dict
+        Rows of the tables.
+    paper : mapping
+        Quantity to the paper's number; a quantity of ``found`` that is not here has none.
+    found : mapping
+        Quantity to the number found, in the order of the rows.
+    used : int
+        Files that were used: images, annotations, tables.
+
+    Raises
+    ------
+    ValueError
+        When no image is usable.
+    """
+    if not images:
+        reasons = Counter(row["reason"] for row in files.excluded)
+        listed = ", ".join(f"{count} × {reason}" for reason, count in reasons.most_common(3))
+        raise ValueError(
+            f"{files.root}: expected at least one usable image, found none ({listed or 'no image file'})"
+        )
+    found = {
+        **found,
+        "files used": used,
+        "files and rows excluded": len(files.excluded),
+        "files that are plainly not images": files.plain,
+    }
+    reconciliation = [
+        {
+            "quantity": quantity,
+            "paper": paper.get(quantity, nan),
+            "found": number,
+            "difference": number - paper.get(quantity, nan),
+        }
+        for quantity, number in found.items()
+    ]
+    return Index(
+        images=_table("images", images),
+        lesions=_table("lesions", lesions),
+        excluded=_table("excluded", files.excluded),
+        reconciliation=_table("reconciliation", reconciliation),
+    )
+
+
+def _table(name: str, rows: Iterable[dict[str, object]]) -> pd.DataFrame:
+    frame = pd.DataFrame(list(rows), columns=list(tables.COLUMNS[name]))
+    if name in _ORDER:
+        frame = frame.sort_values(_ORDER[name], kind="stable")
+    return tables.check(frame, name, origin=name)

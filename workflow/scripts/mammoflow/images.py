@@ -1,0 +1,375 @@
+"""The images store: cropped, mirrored breasts with lesion label maps, and the way back."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import h5py
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from mammoflow import breast, pool, storage
+from mammoflow.breast import Geometry
+from mammoflow.exclusions import Excluded
+
+CHUNK = 256
+MAX_LESIONS = np.iinfo(np.uint8).max
+
+
+class Archive(Protocol):
+    """What a module of `mammoflow.datasets` offers here."""
+
+    def read_image(self, root: Path, path: str) -> np.ndarray:
+        """(M, N) uint16 grey values."""
+
+    def lesion_mask(self, root: Path, source: str, shape: tuple[int, int]) -> np.ndarray:
+        """(M, N) bool pixels of a mass."""
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """One breast as later stages see it, its chest wall at the left.
+
+    Parameters
+    ----------
+    image_id : str
+        Study-local identifier.
+    pixels : (m, n) uint16 ndarray
+        Grey values, air dark.
+    breast : (m, n) bool ndarray
+        The breast region.
+    lesions : (m, n) uint8 ndarray
+        0 outside lesions; k inside the k-th row (from 1) of this image in ``lesions.csv``.
+    geometry : Geometry
+        The way back to the original image.
+    flags : str
+        What a reader should know, joined by ``;``.
+    """
+
+    image_id: str
+    pixels: np.ndarray
+    breast: np.ndarray
+    lesions: np.ndarray
+    geometry: Geometry
+    flags: str = ""
+
+
+def shrink(image: np.ndarray, factor: float) -> np.ndarray:
+    """Area average: each output pixel is the mean of the part of the image that it covers.
+
+    Parameters
+    ----------
+    image : (M, N) array
+        Any real or boolean type.
+    factor : float
+        Input pixels per output pixel along each axis, at least 1; need not be an integer.
+
+    Returns
+    -------
+    (ceil(M / factor), ceil(N / factor)) float32 ndarray
+        The last row and column average what is left of the image.
+
+    Examples
+    --------
+    >>> shrink(np.array([[0, 3, 6]]), 1.5).tolist()
+    [[1.0, 5.0]]
+    """
+    down = _weights(image.shape[0], factor) @ image.astype(np.float32, copy=False)
+    return np.ascontiguousarray((_weights(image.shape[1], factor) @ down.T).T)
+
+
+def _weights(size: int, factor: float) -> sparse.csr_array:
+    """Share of each of `size` input pixels in each output pixel; rows sum to 1."""
+    count = breast.reduced(size, factor)
+    edges = np.append(np.arange(count) * float(factor), size)
+    first = np.floor(edges[:-1]).astype(int)
+    last = np.ceil(edges[1:]).astype(int)
+    rows = np.repeat(np.arange(count), last - first)
+    columns = np.concatenate([np.arange(*span) for span in zip(first, last, strict=True)])
+    shares = np.minimum(columns + 1, edges[rows + 1]) - np.maximum(columns, edges[rows])
+    shares /= np.diff(edges)[rows]
+    return sparse.csr_array((shares.astype(np.float32), (rows, columns)), shape=(count, size))
+
+
+def label_map(masks: Sequence[np.ndarray], geometry: Geometry) -> np.ndarray:
+    """Lesions of an original image as one label map of its stored image.
+
+    A stored pixel belongs to a lesion that covers at least half of it. Where lesions overlap
+    the smaller one shows. A lesion that covers half of no pixel, or that others hide, keeps the
+    pixel it covers most.
+
+    Parameters
+    ----------
+    masks : sequence of (M, N) bool ndarray
+        One per lesion, in the order of the table.
+    geometry : Geometry
+        Where the stored image lies.
+
+    Returns
+    -------
+    (m, n) uint8 ndarray
+        0, or the lesion's place in the sequence, from 1.
+    """
+    if len(masks) > MAX_LESIONS:
+        raise ValueError(f"lesions: expected at most {MAX_LESIONS} in an image, got {len(masks)}")
+    labels = np.zeros(geometry.shape, dtype=np.uint8)
+    cover = {label: _reduce(mask, geometry) for label, mask in enumerate(masks, start=1)}
+    by_area = sorted(cover, key=lambda label: -cover[label].sum())
+    for label in by_area:
+        labels[cover[label] >= 0.5] = label
+    for label in by_area:
+        if cover[label].any() and not (labels == label).any():
+            labels[np.unravel_index(cover[label].argmax(), labels.shape)] = label
+    return labels
+
+
+def _reduce(image: np.ndarray, geometry: Geometry) -> np.ndarray:
+    """Crop, mirror and area-average an original image; its own type where the factor is 1."""
+    crop = image[geometry.y0 : geometry.y1, geometry.x0 : geometry.x1]
+    crop = crop[:, ::-1] if geometry.mirrored else crop
+    return np.ascontiguousarray(crop) if geometry.factor == 1 else shrink(crop, geometry.factor)
+
+
+def factor_of(resolution: str | Mapping[str, float], spacing_mm: float | None) -> float:
+    """Original pixels per stored pixel at a working resolution.
+
+    Parameters
+    ----------
+    resolution : str or mapping
+        ``"original"``, ``{"mm": 0.28}`` (mm per stored pixel) or ``{"factor": 4}``.
+    spacing_mm : float or None
+        Pixel spacing of the original; None or NaN where unknown.
+
+    Raises
+    ------
+    Excluded
+        ``spacing-unknown`` when mm are asked for and the spacing is unknown.
+    ValueError
+        When the resolution is none of the three, or not a positive number.
+
+    Notes
+    -----
+    Images are never enlarged: an original coarser than the mm asked for keeps its pixels.
+    """
+    if resolution == "original":
+        return 1.0
+    if isinstance(resolution, Mapping) and len(resolution) == 1:
+        ((unit, value),) = resolution.items()
+        if unit == "factor" and 1 <= value < np.inf:
+            return float(value)
+        if unit == "mm" and 0 < value < np.inf:
+            if spacing_mm is None or np.isnan(spacing_mm):
+                raise Excluded("spacing-unknown", "give a factor, or 'original', instead of mm")
+            return max(1.0, round(value / spacing_mm, 6))
+    raise ValueError(
+        "resolution: expected 'original', a mapping mm: (more than 0) or a mapping factor: (1 or more), "
+        f"got {resolution!r}"
+    )
+
+
+def prepare(
+    image_id: str,
+    image: np.ndarray,
+    lesion_masks: Sequence[np.ndarray],
+    laterality: str,
+    acquisition: str,
+    resolution: str | Mapping[str, float],
+    spacing_mm: float | None,
+) -> StoredImage:
+    """Find the breast in an original image, crop, mirror and reduce.
+
+    Parameters
+    ----------
+    image_id : str
+        Study-local identifier.
+    image : (M, N) uint16 ndarray
+        Grey values as `dicom.decode` returns them.
+    lesion_masks : sequence of (M, N) bool ndarray
+        One per lesion, in the order of ``lesions.csv``.
+    laterality : {"L", "R", ""}
+        The side that the release names.
+    acquisition : {"film", "digital"}
+        How the breast is told from the background.
+    resolution : str or mapping
+        As `factor_of`.
+    spacing_mm : float or None
+        Pixel spacing; None or NaN where unknown.
+
+    Raises
+    ------
+    Excluded
+        When no plausible breast is found, or the resolution needs a spacing that is unknown.
+    """
+    factor = factor_of(resolution, spacing_mm)
+    region = breast.breast_region(image, acquisition, lesion_masks)
+    side = breast.chest_wall(region, laterality)
+    y0, x0, y1, x1 = breast.bounding_box(region)
+    geometry = Geometry(*image.shape, y0, x0, y1, x1, mirrored=side == "right", factor=factor)
+    pixels = _reduce(image, geometry)
+    if pixels.dtype != np.uint16:
+        pixels = np.rint(pixels).astype(np.uint16)
+    return StoredImage(
+        image_id=image_id,
+        pixels=pixels,
+        breast=_reduce(region, geometry) >= 0.5,
+        lesions=label_map(lesion_masks, geometry),
+        geometry=geometry,
+        flags="" if breast.expected_side(laterality) in ("", side) else f"chest wall at the {side}",
+    )
+
+
+def shard_of(patient_id: str, shards: int) -> int:
+    """Shard that holds a patient's images: a stable digest, the same in every process and year."""
+    digest = hashlib.sha256(patient_id.encode()).digest()
+    return int.from_bytes(digest[:8], "big") % shards
+
+
+def fill(
+    file: h5py.File,
+    table: pd.DataFrame,
+    lesions: pd.DataFrame,
+    archive: Archive,
+    root: Path,
+    acquisition: str,
+    resolution: str | Mapping[str, float],
+    threads: int,
+) -> pd.DataFrame:
+    """Prepare images and add them to an open store, with a few of them in memory at a time.
+
+    Parameters
+    ----------
+    file : h5py.File
+        Open for writing.
+    table, lesions : pandas.DataFrame
+        Images to store, and lesions of these and other images, as the index lists them.
+    archive : module of mammoflow.datasets
+        How images and masses are read.
+    root : Path
+        Root of the release.
+    acquisition, resolution : str, str or mapping
+        As `prepare`.
+    threads : int
+        Images prepared at the same time.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A 'stored' table: every image of `table`, stored (``detail`` holds its flags) or not (with the
+        reason).
+    """
+    sources = lesions.groupby("image_id")["source"].agg(list)
+
+    def prepared(row: tuple) -> StoredImage | Excluded:
+        try:
+            image = archive.read_image(root, row.path)
+            masks = [
+                archive.lesion_mask(root, source, image.shape) for source in sources.get(row.image_id, [])
+            ]
+            spacing_mm = row.spacing_mm
+            return prepare(row.image_id, image, masks, row.laterality, acquisition, resolution, spacing_mm)
+        except Excluded as error:
+            return error
+
+    rows = list(table.itertuples(index=False))
+    outcomes = []
+    for row, result in zip(rows, pool.ordered(prepared, rows, threads), strict=True):
+        if isinstance(result, Excluded):
+            outcomes.append((row.image_id, False, result.reason, result.detail))
+        else:
+            write(file, result)
+            outcomes.append((row.image_id, True, "", result.flags))
+    return pd.DataFrame(outcomes, columns=["image_id", "stored", "reason", "detail"])
+
+
+def write(file: h5py.File, stored: StoredImage) -> None:
+    """Add one image to an open store."""
+    group = file.create_group(f"images/{stored.image_id}")
+    for name in ("pixels", "breast", "lesions"):
+        array = getattr(stored, name)
+        chunks = tuple(min(CHUNK, size) for size in array.shape)
+        group.create_dataset(name, data=array, chunks=chunks, **storage.ARRAY)
+    group.attrs.update(stored.geometry.to_attributes(), flags=stored.flags)
+
+
+def read(file: h5py.File, image_id: str) -> StoredImage:
+    """One image of an open store.
+
+    Raises
+    ------
+    KeyError
+        When the store does not hold the image.
+    """
+    group = _group(file, image_id)
+    arrays = {name: group[name][()] for name in ("pixels", "breast", "lesions")}
+    return StoredImage(image_id, **arrays, geometry=geometry(file, image_id), flags=group.attrs["flags"])
+
+
+def geometry(file: h5py.File, image_id: str) -> Geometry:
+    """Geometry of one image of an open store, without reading its pixels."""
+    return Geometry.from_attributes(_group(file, image_id).attrs)
+
+
+def _group(file: h5py.File, image_id: str) -> h5py.Group:
+    if f"images/{image_id}" not in file:
+        raise KeyError(f"{file.filename}: expected image '{image_id}', which it does not hold")
+    return file[f"images/{image_id}"]
+
+
+def image_ids(file: h5py.File) -> list[str]:
+    """Identifiers of the images of an open store, sorted."""
+    return sorted(file["images"]) if "images" in file else []
+
+
+class Store(Mapping):
+    """Images of several shards by identifier; see `open_store`."""
+
+    def __init__(self, paths: Sequence[str | Path]) -> None:
+        self._paths = {}
+        for path in paths:
+            with storage.open_hdf5(path) as file:
+                for image_id in image_ids(file):
+                    if image_id in self._paths:
+                        both = f"{self._paths[image_id]} and {path}"
+                        raise ValueError(f"image '{image_id}': expected in one shard, got {both}")
+                    self._paths[image_id] = path
+
+    @contextmanager
+    def _file(self, image_id: str) -> Iterator[h5py.File]:
+        with storage.open_hdf5(self._paths[image_id]) as file:
+            yield file
+
+    def __getitem__(self, image_id: str) -> StoredImage:
+        with self._file(image_id) as file:
+            return read(file, image_id)
+
+    def geometry(self, image_id: str) -> Geometry:
+        """Geometry of one image, without reading its pixels."""
+        with self._file(image_id) as file:
+            return geometry(file, image_id)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._paths))
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+
+def open_store(paths: str | Path | Sequence[str | Path]) -> Store:
+    """Images of one or several shards as a mapping from image identifier to `StoredImage`.
+
+    Parameters
+    ----------
+    paths : path or sequence of paths
+        Shards written by the images stage. Each is opened once to list its images, and again
+        for each image that is asked for: memory holds one image at a time.
+
+    Raises
+    ------
+    ValueError
+        When a shard is not complete, or two shards hold the same image.
+    """
+    return Store([paths] if isinstance(paths, (str, Path)) else list(paths))

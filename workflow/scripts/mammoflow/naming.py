@@ -1,0 +1,45 @@
+"""Names of experiments as a reader sees them.
+
+`labels` is everywhere the study's ``{"datasets": ..., "weights": ..., "backbones": ...}``, each a
+mapping from the name in config and paths to the name in print.
+"""
+
+from collections.abc import Mapping
+
+Labels = Mapping[str, Mapping[str, str]]
+
+
+def initialization(init: str, labels: Labels) -> str:
+    """Chain of initialisations in print.
+
+    Parameters
+    ----------
+    init : str
+        As in paths, for example ``"imagenet+cbis-ddsm"``.
+    labels : mapping
+        See the module.
+
+    Examples
+    --------
+    >>> labels = {"weights": {"imagenet": "ImageNet"}, "datasets": {"cbis-ddsm": "CBIS-DDSM"}}
+    >>> initialization("imagenet+cbis-ddsm", labels)
+    'ImageNet → CBIS-DDSM'
+    """
+    first, *rest = init.split("+")
+    return " → ".join([labels["weights"][first], *(labels["datasets"][name] for name in rest)])
+
+
+def cascade(dataset: str, init: str, labels: Labels) -> str:
+    """Chain of initialisations and the data set that it ends on, as in table 3 of the paper."""
+    return f"{initialization(init, labels)} → {labels['datasets'][dataset]}"
+
+
+def experiment(chain: str, labels: Labels) -> str:
+    """Network and cascade of a chain ``dataset/backbone/init``."""
+    dataset, backbone, init = chain.split("/")
+    return f"{labels['backbones'][backbone]}, {cascade(dataset, init, labels)}"
+
+
+def dataset(chain: str, labels: Labels) -> str:
+    """Data set in print of a chain ``dataset/backbone/init``."""
+    return labels["datasets"][chain.split("/")[0]]

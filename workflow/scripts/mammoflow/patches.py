@@ -1,0 +1,298 @@
+"""Windows on a mammogram, their labels, and how many of each a study takes.
+
+The central pixel of a window decides (section 2.2 of [1]_): the window counts when that pixel lies
+in the breast, and it is positive when that pixel lies in a mass.
+
+References
+----------
+.. [1] Agarwal et al., "Automatic mass detection in mammograms using deep convolutional neural
+   networks", Journal of Medical Imaging 6(3), 031409 (2019).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+EDGES = ("inside", "centred")
+NEGATIVES = ("mass-images", "normal-images")
+
+
+@dataclass(frozen=True)
+class Windows:
+    """How windows are laid on an image.
+
+    Parameters
+    ----------
+    window : int
+        Side in pixels; the paper's is 224.
+    stride : int
+        Distance of neighbouring windows in pixels; the paper's is 56.
+    edge : {'inside', 'centred'}
+        ``inside``: windows lie wholly in the stored image, as in the paper. ``centred``: window
+        centres cover the whole stored image, so that a mass at the chest wall is seen as well; the
+        pixels that a window has outside the image are mirrored at its edge. (Zeros there would be the
+        strongest contrast of the patch, which global contrast normalisation scales everything by.)
+    """
+
+    window: int
+    stride: int
+    edge: str
+
+    def __post_init__(self) -> None:
+        if self.window < 1 or self.stride < 1:
+            raise ValueError(
+                "patches: expected window and stride of at least 1 pixel, "
+                f"got window={self.window}, stride={self.stride}"
+            )
+        if self.edge not in EDGES:
+            raise ValueError(f"patches.edge: expected one of {', '.join(EDGES)}, got {self.edge!r}")
+
+    @property
+    def half(self) -> int:
+        """Offset of the central pixel from a window's top-left pixel."""
+        return self.window // 2
+
+
+def grid(shape: tuple[int, int], windows: Windows) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns where windows begin.
+
+    Parameters
+    ----------
+    shape : (M, N)
+        Shape of the stored image.
+    windows : Windows
+        How windows are laid.
+
+    Returns
+    -------
+    top : (GY,) ndarray of int32
+        First rows of the windows, ascending. Negative where ``centred`` windows hang over the edge.
+        Add ``windows.half`` for the central pixels.
+    left : (GX,) ndarray of int32
+        First columns, likewise.
+
+    Examples
+    --------
+    >>> grid((8, 11), Windows(window=4, stride=3, edge="inside"))
+    (array([0, 3], dtype=int32), array([0, 3, 6], dtype=int32))
+    >>> grid((8, 11), Windows(window=4, stride=3, edge="centred"))
+    (array([-2,  1,  4], dtype=int32), array([-2,  1,  4,  7], dtype=int32))
+    """
+    begin = _begin_inside if windows.edge == "inside" else _begin_centred
+    return begin(shape[0], windows), begin(shape[1], windows)
+
+
+def _begin_inside(length: int, windows: Windows) -> np.ndarray:
+    return np.arange(0, length - windows.window + 1, windows.stride, dtype=np.int32)
+
+
+def _begin_centred(length: int, windows: Windows) -> np.ndarray:
+    """Centres `stride` apart; the same rest, to a pixel, before the first and after the last."""
+    rest = (length - 1) % windows.stride
+    return np.arange(rest // 2, length, windows.stride, dtype=np.int32) - windows.half
+
+
+def in_breast(breast: np.ndarray, windows: Windows) -> np.ndarray:
+    """Which windows of the grid have their central pixel in the breast.
+
+    Parameters
+    ----------
+    breast : (M, N) ndarray of bool
+        Breast region.
+    windows : Windows
+        How windows are laid.
+
+    Returns
+    -------
+    (GY, GX) ndarray of bool
+        On the grid of `grid`.
+    """
+    top, left = grid(breast.shape, windows)
+    return breast[np.ix_(top + windows.half, left + windows.half)]
+
+
+def positions(breast: np.ndarray, windows: Windows) -> np.ndarray:
+    """Top-left pixels of the windows whose central pixel lies in the breast.
+
+    Parameters
+    ----------
+    breast : (M, N) ndarray of bool
+        Breast region.
+    windows : Windows
+        How windows are laid.
+
+    Returns
+    -------
+    (n, 2) ndarray of int32
+        Rows ``(y, x)`` in raster order.
+    """
+    top, left = grid(breast.shape, windows)
+    row, column = np.nonzero(in_breast(breast, windows))
+    return np.stack([top[row], left[column]], axis=1)
+
+
+def labels(lesions: np.ndarray, begin: np.ndarray, windows: Windows) -> np.ndarray:
+    """1 where the central pixel of a window lies in a mass, else 0.
+
+    Parameters
+    ----------
+    lesions : (M, N) ndarray of int
+        Label map of the masses, 0 outside.
+    begin : (n, 2) ndarray of int
+        Top-left pixels, as `positions` gives them.
+    windows : Windows
+        How windows are laid.
+
+    Returns
+    -------
+    (n,) ndarray of uint8
+    """
+    centre = begin + windows.half
+    return (lesions[centre[:, 0], centre[:, 1]] > 0).astype(np.uint8)
+
+
+def within_breast(breast: np.ndarray, begin: np.ndarray, windows: Windows) -> np.ndarray:
+    """Whether windows lie wholly in the breast: those that do not are border windows.
+
+    A ``centred`` window may hang over the edge of the stored image. There the image ends, not the
+    breast: such a window is judged by the pixels that it has in the image.
+
+    Parameters
+    ----------
+    breast : (M, N) ndarray of bool
+        Breast region.
+    begin : (n, 2) ndarray of int
+        Top-left pixels, as `positions` gives them.
+    windows : Windows
+        How windows are laid.
+
+    Returns
+    -------
+    (n,) ndarray of bool
+    """
+    outside = np.zeros((breast.shape[0] + 1, breast.shape[1] + 1), np.int32)
+    outside[1:, 1:] = (~breast).cumsum(axis=0, dtype=np.int32).cumsum(axis=1)
+    y0, x0 = np.clip(begin, 0, None).T
+    y1, x1 = np.minimum(begin + windows.window, breast.shape).T
+    return outside[y1, x1] - outside[y0, x1] - outside[y1, x0] + outside[y0, x0] == 0
+
+
+def cut(pixels: np.ndarray, begin: np.ndarray, window: int) -> np.ndarray:
+    """The pixels of windows.
+
+    Parameters
+    ----------
+    pixels : (M, N) ndarray of uint16
+        Stored image.
+    begin : (n, 2) ndarray of int
+        Top-left pixels; a window may hang over the edge, where the image is mirrored.
+    window : int
+        Side in pixels.
+
+    Returns
+    -------
+    (n, window, window) ndarray of uint16
+    """
+    if not len(begin):
+        return np.empty((0, window, window), pixels.dtype)
+    before = np.maximum(-begin.min(axis=0), 0)
+    after = np.maximum(begin.max(axis=0) + window - pixels.shape, 0)
+    if before.any() or after.any():
+        pixels = np.pad(pixels, list(zip(before, after, strict=True)), mode="reflect")
+        begin = begin + before
+    views = np.lib.stride_tricks.sliding_window_view(pixels, (window, window))
+    return views[begin[:, 0], begin[:, 1]]
+
+
+def negatives_per_image(positives: int, images: int) -> int:
+    """Negative windows to take from each image without masses: equation 1, rounded up.
+
+    Parameters
+    ----------
+    positives : int
+        Positive windows in this part of the fold.
+    images : int
+        Images without masses in this part, at least 1.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    The training column of table 1: 2020 positives and 191 images give 11 each, 2101 in all.
+
+    >>> negatives_per_image(2020, 191), 191 * negatives_per_image(2020, 191)
+    (11, 2101)
+    """
+    return (positives + images - 1) // images
+
+
+@dataclass(frozen=True)
+class Supply:
+    """What every image of a part has to offer, one entry per image.
+
+    Parameters
+    ----------
+    positives : (k,) ndarray of int64
+        Positive windows.
+    negatives : (k,) ndarray of int64
+        Negative windows that the border rule leaves.
+    masses : (k,) ndarray of bool
+        Whether the image has a mass, be its windows positive or not.
+    """
+
+    positives: np.ndarray
+    negatives: np.ndarray
+    masses: np.ndarray
+
+
+def share(supply: Supply, policy: str, generator: np.random.Generator) -> tuple[np.ndarray, int]:
+    """How many negative windows every image gives, so that both classes are balanced.
+
+    Parameters
+    ----------
+    supply : Supply
+        What the images of one part of a fold offer.
+    policy : {'mass-images', 'normal-images'}
+        ``mass-images`` (CBIS-DDSM): as many negatives as positives, every window of the mass images
+        being equally likely to be taken. ``normal-images`` (INbreast): equation 1 from every image
+        without masses, or all of its windows when it has fewer.
+    generator : numpy.random.Generator
+        Draws for ``mass-images``.
+
+    Returns
+    -------
+    counts : (k,) ndarray of int64
+        Negatives to take from each image.
+    short : int
+        How many fewer these are than the policy asks for.
+
+    Raises
+    ------
+    ValueError
+        When there are positives to balance but no image to take negatives from.
+
+    References
+    ----------
+    Section 2.2, equation 1.
+    """
+    if policy not in NEGATIVES:
+        raise ValueError(f"negatives: expected one of {', '.join(NEGATIVES)}, got {policy!r}")
+    sources = supply.masses if policy == "mass-images" else ~supply.masses
+    offered = np.where(sources, supply.negatives, 0)
+    positives = int(supply.positives.sum())
+    if positives == 0:
+        return np.zeros_like(offered), 0
+    if not sources.any():
+        raise ValueError(
+            f"negatives: expected images to draw from under the policy '{policy}', "
+            f"got none among {len(sources)} images"
+        )
+    if policy == "normal-images":
+        each = negatives_per_image(positives, int(sources.sum()))
+        wanted, counts = each * int(sources.sum()), np.minimum(offered, each)
+    else:
+        wanted, total = positives, min(positives, int(offered.sum()))
+        counts = generator.multivariate_hypergeometric(offered, total, method="marginals")
+    return counts, wanted - int(counts.sum())

@@ -1,0 +1,89 @@
+"""DICOM objects of phantom releases: identifiers, pixels, files."""
+
+import hashlib
+import io
+from pathlib import Path
+
+import numpy as np
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.filereader import read_file_meta_info
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from mammoflow import storage
+
+# The file meta information's writer: how a phantom is told from a patient's image.
+WRITER = "MAMMOFLOW"
+
+
+def uid(*labels: str | int) -> str:
+    """Identifier under the root for UUIDs (DICOM PS3.5 B.2), equal for equal labels."""
+    digest = hashlib.sha256("\0".join(map(str, labels)).encode()).digest()
+    return f"2.25.{int.from_bytes(digest[:16], 'big')}"
+
+
+def with_pixels(dataset: Dataset, pixels: np.ndarray, bits: int) -> Dataset:
+    """Set the image pixel module (DICOM PS3.3 C.7.6.3) of a monochrome image.
+
+    Parameters
+    ----------
+    dataset : pydicom.Dataset
+        Changed in place, and returned.
+    pixels : ndarray of uint8 or uint16, shape (M, N)
+        Bright is dense: MONOCHROME2.
+    bits : int
+        Bits stored.
+    """
+    dataset.SamplesPerPixel = 1
+    dataset.PhotometricInterpretation = "MONOCHROME2"
+    dataset.Rows, dataset.Columns = pixels.shape
+    dataset.BitsAllocated = 8 * pixels.itemsize
+    dataset.BitsStored = bits
+    dataset.HighBit = bits - 1
+    dataset.PixelRepresentation = 0
+    data = np.ascontiguousarray(pixels).astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes()
+    dataset.PixelData = data + b"\0" * (len(data) % 2)
+    dataset["PixelData"].VR = "OW"
+    return dataset
+
+
+class Folder:
+    """Writes files below a root, each whole or not at all, and digests what it writes.
+
+    Parameters
+    ----------
+    root : Path
+        The release's root.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._digest = hashlib.sha256()
+
+    def digest(self) -> str:
+        """Hexadecimal SHA-256 over names and contents, in the order of writing."""
+        return self._digest.hexdigest()
+
+    def write(self, content: bytes, path: str) -> None:
+        """Write a file; its path is relative to the root."""
+        self._digest.update(path.encode())
+        self._digest.update(content)
+        with storage.whole(self.root / path) as temporary:
+            temporary.write_bytes(content)
+
+    def write_dicom(self, dataset: Dataset, path: str, implicit: bool) -> None:
+        """Write a DICOM file, uncompressed little endian with implicit or explicit VR."""
+        meta = FileMetaDataset()
+        meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+        meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+        meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+        meta.ImplementationClassUID = uid("mammoflow", "phantoms")
+        meta.ImplementationVersionName = WRITER
+        dataset.file_meta = meta
+        content = io.BytesIO()
+        dataset.save_as(content, enforce_file_format=True)
+        self.write(content.getvalue(), path)
+
+
+def is_phantom(path: Path) -> bool:
+    """Whether a DICOM file was written here."""
+    return read_file_meta_info(path).get("ImplementationVersionName") == WRITER

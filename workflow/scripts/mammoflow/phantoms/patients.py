@@ -1,0 +1,198 @@
+"""Who is in a cohort: each patient drawn from its own generator, whatever the cohort's size."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from mammoflow import seeds
+from mammoflow.phantoms import anatomy, digital, film
+from mammoflow.phantoms.anatomy import Breast, Detector
+
+_EXPOSE = {"film": film.expose, "digital": digital.expose}
+_PIXEL_MM = {"film": 0.05, "digital": 0.07}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the config says about a phantom cohort.
+
+    Parameters
+    ----------
+    cohort : str
+        ``film`` (CBIS-DDSM) or ``digital`` (INbreast).
+    patients : int
+        At least 1.
+    detector : Detector
+        Pixels of every image.
+    masses : float
+        Share of the patients with a mass; every patient of a film cohort has one.
+    """
+
+    cohort: str
+    patients: int
+    detector: Detector
+    masses: float = 0.46
+
+    @classmethod
+    def from_config(cls, entry: dict) -> "Settings":
+        """Read ``{cohort, patients, detector: [rows, columns], pixel_mm, masses}``.
+
+        Raises
+        ------
+        ValueError
+            When a value is impossible; the message names its key.
+        """
+        cohort = entry["cohort"]
+        if cohort not in _EXPOSE:
+            raise ValueError(f"phantoms.cohort: expected film or digital, got {cohort!r}")
+        rows, columns = entry["detector"]
+        detector = Detector(int(rows), int(columns), float(entry.get("pixel_mm") or _PIXEL_MM[cohort]))
+        settings = cls(cohort, int(entry["patients"]), detector, float(entry.get("masses", 0.46)))
+        if settings.patients < 1:
+            raise ValueError(f"phantoms.patients: expected at least 1, got {settings.patients}")
+        if not 0 <= settings.masses <= 1:
+            raise ValueError(f"phantoms.masses: expected a share from 0 to 1, got {settings.masses}")
+        if min(rows, columns) < 64 or detector.pixel_mm <= 0:
+            raise ValueError(
+                f"phantoms.detector: expected at least 64 x 64 pixels of positive size, "
+                f"got {rows} x {columns} of {detector.pixel_mm} mm"
+            )
+        return settings
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """One image to take.
+
+    Parameters
+    ----------
+    breast : Breast
+        What is imaged.
+    view : str
+        ``CC`` or ``MLO``.
+    study : int
+        0, or 1 for the follow-up.
+    """
+
+    breast: Breast
+    view: str
+    study: int
+
+
+@dataclass(frozen=True)
+class Patient:
+    """A patient and the images taken.
+
+    Parameters
+    ----------
+    index : int
+        Position in the cohort, from 0.
+    code : str
+        16 hexadecimal digits that stand for the patient, as in INbreast's file names.
+    exposures : tuple of Exposure
+        In the order in which they are taken.
+    """
+
+    index: int
+    code: str
+    exposures: tuple[Exposure, ...]
+
+
+def share(index: int, fraction: float, start: float = 0.5) -> bool:
+    """Whether patient `index` belongs to an evenly spread share of all patients.
+
+    Every first n patients hold ``fraction * n`` of them to within one, so that small cohorts have the
+    composition of large ones.
+
+    Examples
+    --------
+    >>> [share(index, 0.25) for index in range(8)]
+    [False, True, False, False, False, True, False, False]
+    """
+    step, offset = round(10_000 * fraction), round(10_000 * start)
+    return ((index + 1) * step + offset) // 10_000 > (index * step + offset) // 10_000
+
+
+def draw(settings: Settings, seed: int, index: int) -> Patient:
+    """Draw one patient of a cohort.
+
+    Parameters
+    ----------
+    settings : Settings
+        The cohort; its number of patients plays no part.
+    seed : int
+        The study's seed.
+    index : int
+        Which patient, from 0.
+
+    Returns
+    -------
+    Patient
+        A film patient has one breast with masses in two views; a digital one mostly both breasts,
+        some a follow-up study, some one breast only.
+    """
+    rng = generator(settings, seed, index, "patient")
+    density = int(rng.choice((1, 2, 3, 4), p=(0.25, 0.4, 0.25, 0.1)))
+    counts = (_film_masses if settings.cohort == "film" else _digital_masses)(rng, settings, index)
+    paired = settings.cohort == "digital" and 2 in counts.values()
+    breasts = {
+        side: anatomy.breast(
+            generator(settings, seed, index, side),
+            side,
+            density,
+            masses,
+            paired and masses == 2,
+            settings.detector,
+        )
+        for side, masses in counts.items()
+    }
+    studies = [breasts]
+    if settings.cohort == "digital" and share(index, 0.08, start=0.8):
+        height = settings.detector.height_mm
+        shifts = {side: rng.uniform(-0.02, 0.02) * height for side in breasts}
+        studies.append({side: breast.moved(shifts[side], height) for side, breast in breasts.items()})
+    exposures = tuple(
+        Exposure(breast, view, study)
+        for study, of_study in enumerate(studies)
+        for breast in of_study.values()
+        for view in anatomy.VIEWS
+    )
+    code = hashlib.sha256(f"{seed} {settings.cohort} {index}".encode()).hexdigest()[:16]
+    return Patient(index, code, exposures)
+
+
+def _film_masses(rng: np.random.Generator, settings: Settings, index: int) -> dict[str, int]:
+    side = str(rng.choice(("L", "R")))
+    return {side: 2 if share(index, 0.08, start=0.9) else 1}
+
+
+def _digital_masses(rng: np.random.Generator, settings: Settings, index: int) -> dict[str, int]:
+    """Masses per side; the first patient with a mass has a touching pair."""
+    sides = ["L", "R"] if rng.random() < 0.5 else ["R", "L"]
+    diseased = share(index, settings.masses, start=1 - settings.masses)
+    affected = 0 if not diseased else 2 if rng.random() < 0.12 else 1
+    if share(index, 0.15, start=0.3):
+        sides, affected = sides[:1], min(affected, 1)
+    counts = {side: int(position < affected) for position, side in enumerate(sides)}
+    if diseased and (index == 0 or rng.random() < 0.03):
+        counts[sides[0]] = 2
+    return dict(sorted(counts.items()))
+
+
+def generator(settings: Settings, seed: int, index: int, *purpose: str | int) -> np.random.Generator:
+    """Generator of one purpose of one patient."""
+    return seeds.generator(seed, "phantoms", settings.cohort, index, *purpose)
+
+
+def expose(settings: Settings, seed: int, patient: Patient, exposure: Exposure) -> np.ndarray:
+    """Pixels of one image.
+
+    Returns
+    -------
+    ndarray of uint16, shape (rows, columns)
+        See `film.expose` and `digital.expose`.
+    """
+    breast = exposure.breast
+    rng = generator(settings, seed, patient.index, breast.side, exposure.view, exposure.study)
+    return _EXPOSE[settings.cohort](rng, breast, breast.views[exposure.view], settings.detector)

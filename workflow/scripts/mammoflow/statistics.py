@@ -1,0 +1,196 @@
+"""Summaries over runs and folds, areas under ROC curves, and tests of differences.
+
+Where a quantity does not exist (the deviation of one value, a test without variance) it is NaN, an
+empty cell in a table, and a test says why; nothing warns.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+
+@dataclass(frozen=True)
+class Test:
+    """Outcome of a two-sided test of equal means.
+
+    Attributes
+    ----------
+    name : str
+        The test.
+    statistic, degrees : float
+        t and its degrees of freedom; NaN when undefined.
+    p : float
+        Two-sided p-value; NaN when undefined.
+    undefined : str
+        Why there is no p-value; empty when there is one.
+    """
+
+    # pytest collects classes of this name.
+    __test__ = False
+
+    name: str
+    statistic: float
+    degrees: float
+    p: float
+    undefined: str = ""
+
+
+def az(labels: ArrayLike, scores: ArrayLike) -> float:
+    """Area under the ROC curve, ties counted half.
+
+    Parameters
+    ----------
+    labels : (n,) array of bool or 0/1
+        Whether each case is positive.
+    scores : (n,) float array
+        Higher for more suspicious.
+
+    Returns
+    -------
+    float
+        NaN when a class is empty.
+
+    Raises
+    ------
+    ValueError
+        When the lengths differ, a label is not 0 or 1, or a score is NaN.
+
+    References
+    ----------
+    Hanley and McNeil, "The meaning and use of the area under a receiver operating characteristic
+    (ROC) curve", Radiology 143(1), 1982.
+
+    Examples
+    --------
+    >>> az([0, 0, 1, 1], [0.1, 0.4, 0.4, 0.8])
+    0.875
+    """
+    labels, scores = np.asarray(labels), np.asarray(scores, float)
+    if labels.shape != scores.shape:
+        raise ValueError(f"az: expected as many labels as scores, got {labels.shape} and {scores.shape}")
+    if not np.isin(labels, (0, 1)).all():
+        raise ValueError(f"az: expected labels 0 and 1, got {np.unique(labels).tolist()}")
+    if np.isnan(scores).any():
+        raise ValueError(f"az: expected numbers as scores, got {np.isnan(scores).sum()} NaN")
+    positive = labels.astype(bool)
+    positives, negatives = int(positive.sum()), int((~positive).sum())
+    if not positives or not negatives:
+        return float("nan")
+    above = stats.rankdata(scores)[positive].sum() - positives * (positives + 1) / 2
+    return float(above / (positives * negatives))
+
+
+def mean_std(values: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and sample standard deviation (n - 1) along the first axis.
+
+    Parameters
+    ----------
+    values : (n, ...) float array
+        One entry per run or fold.
+
+    Returns
+    -------
+    mean, std : (...) float arrays
+        The mean of no value, and the deviation of fewer than two, are NaN.
+    """
+    values = np.asarray(values, float)
+    undefined = np.full(values.shape[1:], np.nan)
+    mean = values.mean(axis=0) if len(values) else undefined
+    std = values.std(axis=0, ddof=1) if len(values) > 1 else undefined
+    return mean, std
+
+
+def t_interval(
+    values: ArrayLike, level: float = 0.95, low: float = -np.inf, high: float = np.inf
+) -> tuple[np.ndarray, np.ndarray]:
+    """Interval of Student's t for the mean along the first axis, clipped to ``[low, high]``.
+
+    Parameters
+    ----------
+    values : (n, ...) float array
+        One entry per run or fold.
+    level : float
+        Confidence level.
+    low, high : float
+        Range of the quantity, for example 0 and 1.
+
+    Returns
+    -------
+    lower, upper : (...) float arrays
+        NaN for fewer than two values; the mean twice where all values are equal.
+    """
+    values = np.asarray(values, float)
+    mean, std = mean_std(values)
+    if len(values) < 2:
+        return std, std.copy()
+    half = stats.t.ppf((1 + level) / 2, len(values) - 1) * std / np.sqrt(len(values))
+    return np.clip(mean - half, low, high), np.clip(mean + half, low, high)
+
+
+def welch(first: ArrayLike, second: ArrayLike) -> Test:
+    """Welch's t-test of two independent groups, for example the test accuracies of two networks.
+
+    Undefined with fewer than two values in a group, and without any variance in both.
+
+    Parameters
+    ----------
+    first, second : (n,) and (m,) float arrays
+        The groups.
+
+    References
+    ----------
+    Welch, "The generalization of 'Student's' problem when several different population variances
+    are involved", Biometrika 34, 1947. Agarwal et al. 2019, table 2, do not name their test.
+
+    Examples
+    --------
+    >>> round(welch([0.84, 0.85, 0.83], [0.80, 0.82, 0.81]).p, 4)
+    0.0213
+    """
+    name = "Welch's t-test"
+    first, second = np.asarray(first, float), np.asarray(second, float)
+    if min(len(first), len(second)) < 2:
+        return _undefined(name, f"groups of {len(first)} and {len(second)} values, at least 2 needed")
+    shares = np.array([group.var(ddof=1) / len(group) for group in (first, second)])
+    if not shares.any():
+        return _undefined(name, "no variance in either group")
+    degrees = shares.sum() ** 2 / (shares**2 / [len(first) - 1, len(second) - 1]).sum()
+    return _t_test(name, (first.mean() - second.mean()) / np.sqrt(shares.sum()), degrees)
+
+
+def paired(first: ArrayLike, second: ArrayLike) -> Test:
+    """Paired t-test, for example of two chains on the same folds.
+
+    Undefined with fewer than two pairs, and when all differences are equal.
+
+    Parameters
+    ----------
+    first, second : (n,) float arrays
+        Pairs, in the same order.
+
+    Raises
+    ------
+    ValueError
+        When the lengths differ.
+    """
+    name = "paired t-test"
+    first, second = np.asarray(first, float), np.asarray(second, float)
+    if len(first) != len(second):
+        raise ValueError(f"{name}: expected pairs, got {len(first)} and {len(second)} values")
+    if len(first) < 2:
+        return _undefined(name, f"{len(first)} pairs, at least 2 needed")
+    difference = first - second
+    if np.ptp(difference) == 0:
+        return _undefined(name, "no variance of the differences")
+    spread = difference.std(ddof=1) / np.sqrt(len(difference))
+    return _t_test(name, difference.mean() / spread, len(difference) - 1)
+
+
+def _t_test(name: str, statistic: float, degrees: float) -> Test:
+    return Test(name, float(statistic), float(degrees), float(2 * stats.t.sf(abs(statistic), degrees)))
+
+
+def _undefined(name: str, why: str) -> Test:
+    return Test(name, float("nan"), float("nan"), float("nan"), undefined=why)

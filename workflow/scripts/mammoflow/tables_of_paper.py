@@ -1,0 +1,479 @@
+"""The paper's tables 1 to 4: our numbers first, the published ones in rows of their own.
+
+A table is a frame of numbers, as its CSV holds it: NaN where something does not exist. `readable`
+turns it into text for Markdown and the report. The column ``source`` says whose a row is: ``ours``,
+``paper`` (Agarwal et al. 2019) or ``literature``.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mammoflow import literature, naming, statistics, storage, tables
+from mammoflow.naming import Labels
+
+Run = Mapping[str, str | int]
+
+NONE = "–"
+
+_MODEL = ["dataset", "backbone", "init"]
+_FROC_KEYS = ("mode", "stratum", "iou")
+_COUNTS = {
+    *("fold", "folds", "folds_reached", "runs", "images", "masses"),
+    *("cases_positive", "cases_negative", "images_positive", "images_negative"),
+    *("patches_positive", "patches_negative"),
+}
+
+
+def data_description(
+    splits: Mapping[str, pd.DataFrame],
+    lesions: Mapping[str, pd.DataFrame],
+    patches: pd.DataFrame,
+    labels: Labels,
+) -> pd.DataFrame:
+    """Table 1: cases, images, masses and patches of every part of every fold.
+
+    Parameters
+    ----------
+    splits, lesions : mapping of str to pandas.DataFrame
+        Tables of each data set.
+    patches : pandas.DataFrame
+        Columns dataset, fold, part, positives and negatives: what the banks hold, a row for each part.
+    labels : mapping
+        As in `naming`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A case or an image is positive when it has a mass.
+
+    References
+    ----------
+    Section 2.2, table 1.
+    """
+    rows = [
+        {
+            "source": "ours",
+            "data": labels["datasets"][bank.dataset],
+            "fold": bank.fold,
+            "part": bank.part,
+            **_cases(splits[bank.dataset], lesions[bank.dataset], bank.fold, bank.part),
+            "patches_positive": bank.positives,
+            "patches_negative": bank.negatives,
+        }
+        for bank in patches.itertuples()
+    ]
+    return _with_published(rows, literature.data_description())
+
+
+def _cases(splits: pd.DataFrame, lesions: pd.DataFrame, fold: int, part: str) -> dict[str, int]:
+    images = splits[(splits["fold"] == fold) & (splits["role"] == part)]
+    positive = images["image_id"].isin(lesions["image_id"])
+    cases = positive.groupby(images["patient_id"]).any()
+    return {
+        "cases_positive": int(cases.sum()),
+        "cases_negative": int((~cases.astype(bool)).sum()),
+        "images_positive": int(positive.sum()),
+        "images_negative": int((~positive).sum()),
+        "masses": int(lesions["image_id"].isin(images["image_id"]).sum()),
+    }
+
+
+def patch_classification(
+    runs: Sequence[Run],
+    classifications: Sequence[pd.DataFrame],
+    metadata: Sequence[Mapping],
+    histories: Sequence[pd.DataFrame],
+    labels: Labels,
+) -> pd.DataFrame:
+    """Table 2: networks and initialisations, mean and sample deviation over independent runs.
+
+    Each initialisation of a network is tested against the first one listed, and each network against
+    the one with the highest mean accuracy from the same initialisation.
+
+    Parameters
+    ----------
+    runs : sequence of mapping
+        Keys dataset, backbone, init, fold and run.
+    classifications, histories : sequence of pandas.DataFrame
+        Tables ``classification`` and ``history`` of each run.
+    metadata : sequence of mapping
+        ``model.json`` of each run.
+    labels : mapping
+        As in `naming`.
+
+    References
+    ----------
+    Section 3, experiment 1, table 2. The paper does not name its test; ours is Welch's.
+    """
+    scores = _scores(runs, classifications, metadata).assign(
+        seconds_per_epoch=[history["seconds"].median() for history in histories],
+        epochs=[len(history) for history in histories],
+    )
+    models = dict(iter(scores.groupby(_MODEL, sort=False)))
+    accuracies = {key: of_model["accuracy"].to_numpy() for key, of_model in models.items()}
+    rows = []
+    for key, of_model in models.items():
+        dataset, backbone, init = key
+        first = next(other for other in models if other[:2] == key[:2])
+        best = _best({k: v for k, v in accuracies.items() if (k[0], k[2]) == (dataset, init)})
+        by_initialization, by_network = (
+            statistics.welch(accuracies[key], accuracies[other]) if other != key else None
+            for other in (first, best)
+        )
+        rows.append(
+            {
+                "source": "ours",
+                "data": labels["datasets"][dataset],
+                "network": labels["backbones"][backbone],
+                "initialization": naming.initialization(init, labels),
+                "runs": len(of_model),
+                **_summary(of_model),
+                "seconds_per_epoch": of_model["seconds_per_epoch"].mean(),
+                "epochs": of_model["epochs"].mean(),
+                "best_validation_loss": of_model["validation_loss"].min(),
+                **_tested("initialization", by_initialization, naming.initialization(first[2], labels)),
+                **_tested("network", by_network, labels["backbones"][best[1]]),
+            }
+        )
+    return _with_published(rows, literature.classification())
+
+
+def cascades(
+    runs: Sequence[Run], classifications: Sequence[pd.DataFrame], metadata: Sequence[Mapping], labels: Labels
+) -> pd.DataFrame:
+    """Table 3: chains of initialisations, mean and sample deviation over folds.
+
+    Where a fold was trained several times, the run with the lowest validation loss stands for it, as
+    in detection. Each cascade is tested against the first one of the same network, fold by fold.
+
+    Parameters
+    ----------
+    runs, classifications, metadata, labels
+        As in `patch_classification`.
+
+    References
+    ----------
+    Section 3, experiment 2, table 3.
+    """
+    scores = _scores(runs, classifications, metadata)
+    chosen = scores.loc[scores.groupby([*_MODEL, "fold"], sort=False)["validation_loss"].idxmin()]
+    models = {key: of_model.set_index("fold") for key, of_model in chosen.groupby(_MODEL, sort=False)}
+    rows = []
+    for key, of_model in models.items():
+        dataset, backbone, init = key
+        first = next(other for other in models if other[:2] == key[:2])
+        shared = of_model.index.intersection(models[first].index)
+        pair = (table.loc[shared, "accuracy"] for table in (of_model, models[first]))
+        test = statistics.paired(*pair) if first != key else None
+        rows.append(
+            {
+                "source": "ours",
+                "network": labels["backbones"][backbone],
+                "cascade": naming.cascade(dataset, init, labels),
+                "folds": len(of_model),
+                **_summary(of_model),
+                **_tested("cascade", test, naming.cascade(dataset, first[2], labels)),
+            }
+        )
+    return _with_published(rows, literature.cascades())
+
+
+def _scores(
+    runs: Sequence[Run], classifications: Sequence[pd.DataFrame], metadata: Sequence[Mapping]
+) -> pd.DataFrame:
+    """A row per run: its key, test accuracy and Az, and validation loss."""
+    return pd.DataFrame(
+        {
+            **run,
+            "accuracy": ((table["probability"] > 0.5) == (table["label"] == 1)).mean(),
+            "az": statistics.az(table["label"], table["probability"]),
+            "validation_loss": record["validation_loss"],
+        }
+        for run, table, record in zip(runs, classifications, metadata, strict=True)
+    )
+
+
+def _summary(scores: pd.DataFrame) -> dict[str, float]:
+    accuracy, accuracy_std = statistics.mean_std(100 * scores["accuracy"])
+    az, az_std = statistics.mean_std(scores["az"])
+    return {
+        "accuracy_percent_mean": float(accuracy),
+        "accuracy_percent_std": float(accuracy_std),
+        "az_mean": float(az),
+        "az_std": float(az_std),
+    }
+
+
+def _best(accuracies: Mapping[tuple, np.ndarray]) -> tuple:
+    return max(accuracies, key=lambda key: accuracies[key].mean())
+
+
+def _tested(what: str, test: statistics.Test | None, against: str) -> dict[str, float | str]:
+    """Columns of a test; empty in the row that others are tested against."""
+    if test is None:
+        return {f"p_{what}": np.nan, f"{what}_against": "", f"{what}_test": ""}
+    why = f" ({test.undefined})" if test.undefined else ""
+    return {f"p_{what}": test.p, f"{what}_against": against, f"{what}_test": test.name + why}
+
+
+def detection(
+    operating_points: Mapping[str, pd.DataFrame],
+    splits: pd.DataFrame,
+    evaluation: Mapping[str, object],
+    labels: Labels,
+) -> pd.DataFrame:
+    """Table 4: TPR at the configured FPI, then the paper's points and the literature's.
+
+    Parameters
+    ----------
+    operating_points : mapping of str to pandas.DataFrame
+        Table ``froc-operating-points`` of each chain ``dataset/backbone/init``.
+    splits : pandas.DataFrame
+        Of the data set, for the number of images.
+    evaluation : mapping
+        The config's ``detection: evaluation``.
+    labels : mapping
+        As in `naming`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        All lesions, in the configured mode: the configured IoU at every configured FPI, and a stricter
+        IoU, where there is one, at the configured FPI nearest to the paper's.
+
+    References
+    ----------
+    Section 4, table 4.
+    """
+    images = splits.loc[splits["role"] == "test", "image_id"].nunique()
+    rows = [
+        row
+        for chain, points in operating_points.items()
+        for row in _points_of_chain(chain, points, evaluation, images, labels)
+    ]
+    return _with_published(rows, literature.operating_points())
+
+
+def _points_of_chain(
+    chain: str, points: pd.DataFrame, evaluation: Mapping, images: int, labels: Labels
+) -> list[dict]:
+    at = list(evaluation["operating_points"])
+    strict = min(at, key=lambda fpi: abs(fpi - literature.STRICT_FPI))
+    shown = (points["mode"] == evaluation["mode"]) & (points["stratum"] == "all")
+    asked = (points["iou"] == evaluation["iou"]) & points["fpi"].isin(at)
+    asked |= (points["iou"] > evaluation["iou"]) & (points["fpi"] == strict)
+    rows = []
+    for point in points[shown & asked].sort_values(["iou", "fpi"]).to_dict("records"):
+        rows.append(
+            {
+                "source": "ours",
+                "method": labels["backbones"][chain.split("/")[1]],
+                "cascade": naming.cascade(chain.split("/")[0], chain.split("/")[2], labels),
+                "data": naming.dataset(chain, labels),
+                **{column: value for column, value in point.items() if column not in _FROC_KEYS},
+                "note": _reached(point["folds"], point["folds_reached"]),
+                "images": images,
+                "subset": "all images",
+                "hit_rule": f"IoU > {point['iou']:g}, boxes of mode {point['mode']}",
+                "denominator": f"{images} images",
+            }
+        )
+    return rows
+
+
+def _reached(folds: int, reached: int) -> str:
+    if not folds:
+        return "no lesion"
+    return "" if reached == folds else f"not reached in {folds - reached} of {folds} folds"
+
+
+def _with_published(rows: Sequence[Mapping], published: pd.DataFrame) -> pd.DataFrame:
+    """Rows of ours, then the published ones, in our columns."""
+    ours = pd.DataFrame(rows)
+    table = pd.concat([ours, published.reindex(columns=ours.columns)], ignore_index=True)
+    texts = table.select_dtypes(exclude="number").columns
+    counts = [column for column in table if column in _COUNTS]
+    return table.assign(
+        **{column: table[column].fillna("") for column in texts},
+        **{column: table[column].astype("Int64") for column in counts},
+    )
+
+
+def write(table: pd.DataFrame, number: int, csv: str | Path, markdown: str | Path) -> None:
+    """Write a table as CSV of plain numbers and as Markdown for reading."""
+    with storage.whole(csv) as temporary:
+        tables.escape(table).to_csv(temporary, index=False)
+    with storage.whole(markdown) as temporary:
+        temporary.write_text(to_markdown(table, number), encoding="utf-8")
+
+
+def read(csv: str | Path) -> pd.DataFrame:
+    """Read a table that `write` made; empty text is empty text."""
+    table = pd.read_csv(csv)
+    texts = table.select_dtypes(exclude=["number", "bool"]).columns
+    return table.assign(**{column: table[column].fillna("").str.removeprefix("'") for column in texts})
+
+
+def to_markdown(table: pd.DataFrame, number: int) -> str:
+    """Title, readable rows and notes of a table."""
+    shown = readable(table, number).map(lambda cell: cell.replace("|", "\\|"))
+    body = shown.to_markdown(index=False, disable_numparse=True)
+    return f"**Table {number}.** {PRESENTATIONS[number].title}\n\n{body}\n\n{PRESENTATIONS[number].note}\n"
+
+
+def readable(table: pd.DataFrame, number: int) -> pd.DataFrame:
+    """Rows of a table as text for people.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Of `data_description`, `patch_classification`, `cascades` or `detection`.
+    number : {1, 2, 3, 4}
+        Which of them, in this order.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Text only; what does not exist is a dash.
+    """
+    columns = PRESENTATIONS[number].columns
+    return pd.DataFrame(
+        {title: [cell(row) for row in table.to_dict("records")] for title, cell in columns.items()}, dtype=str
+    )
+
+
+Cell = Callable[[Mapping], str]
+
+
+@dataclass(frozen=True)
+class Presentation:
+    """How a table is shown: its title, its columns in print, and what is to be said below."""
+
+    title: str
+    columns: Mapping[str, Cell]
+    note: str
+
+
+def _text(column: str) -> Cell:
+    return lambda row: str(row[column]) or NONE
+
+
+def _number(column: str, form: str) -> Cell:
+    return lambda row: _formatted(row[column], form)
+
+
+def _spread(mean: str, std: str, form: str) -> Cell:
+    return lambda row: (
+        f"{_formatted(row[mean], form)} ± {_formatted(row[std], form)}" if pd.notna(row[mean]) else NONE
+    )
+
+
+def _interval(low: str, high: str) -> Cell:
+    return lambda row: (
+        f"{_formatted(row[low], '.2f')}{NONE}{_formatted(row[high], '.2f')}" if pd.notna(row[low]) else NONE
+    )
+
+
+def _pair(positive: str, negative: str) -> Cell:
+    return lambda row: f"{_formatted(row[positive], 'd')} / {_formatted(row[negative], 'd')}"
+
+
+def _p(what: str) -> Cell:
+    def cell(row: Mapping) -> str:
+        if pd.isna(row[f"p_{what}"]):
+            return NONE
+        p = row[f"p_{what}"]
+        return f"{'< 0.001' if p < 0.001 else format(p, '.3f')} (against {row[f'{what}_against']})"
+
+    return cell
+
+
+def _formatted(value: float, form: str) -> str:
+    if pd.isna(value):
+        return NONE
+    return format(int(value) if form == "d" else value, form)
+
+
+_ACCURACY = _spread("accuracy_percent_mean", "accuracy_percent_std", ".2f")
+_AZ = _spread("az_mean", "az_std", ".2f")
+
+PRESENTATIONS = {
+    1: Presentation(
+        "Data description: positive (mass) / negative.",
+        {
+            "Source": _text("source"),
+            "Data": _text("data"),
+            "Fold": _number("fold", "d"),
+            "Part": _text("part"),
+            "Cases": _pair("cases_positive", "cases_negative"),
+            "Images": _pair("images_positive", "images_negative"),
+            "Masses": _number("masses", "d"),
+            "Patches": _pair("patches_positive", "patches_negative"),
+        },
+        "A case or image is positive when it has a mass. Rows of source “paper” are table 1 of Agarwal et "
+        "al. 2019, one fold of each real archive.",
+    ),
+    2: Presentation(
+        "Classification of patches into mass and non-mass: networks and initialisations.",
+        {
+            "Source": _text("source"),
+            "Data": _text("data"),
+            "Network": _text("network"),
+            "Initialisation": _text("initialization"),
+            "Runs": _number("runs", "d"),
+            "Accuracy (%)": _ACCURACY,
+            "Az": _AZ,
+            "Seconds per epoch": _number("seconds_per_epoch", ".1f"),
+            "Epochs": _number("epochs", ".1f"),
+            "Best validation loss": _number("best_validation_loss", ".3f"),
+            "p, initialisation": _p("initialization"),
+            "p, network": _p("network"),
+        },
+        "Mean ± sample standard deviation (n − 1) over independent runs on the test part. p: two-sided "
+        "Welch's t-test of the accuracies, against the first initialisation of the same network and "
+        "against the network with the highest mean accuracy from the same initialisation; not corrected "
+        "for multiple comparisons. The paper does not name its test and reports p < 0.01 for both. Seconds "
+        "per epoch: median epoch of a run, averaged over runs, on the machine of the run.",
+    ),
+    3: Presentation(
+        "Classification of patches on the detection data set: cascades of initialisations.",
+        {
+            "Source": _text("source"),
+            "Network": _text("network"),
+            "Training cascade": _text("cascade"),
+            "Folds": _number("folds", "d"),
+            "Accuracy (%)": _ACCURACY,
+            "Az": _AZ,
+            "p": _p("cascade"),
+        },
+        "Mean ± sample standard deviation (n − 1) over folds on their test parts. p: two-sided paired "
+        "t-test of the accuracies, fold by fold.",
+    ),
+    4: Presentation(
+        "Detection of masses, and results published on INbreast.",
+        {
+            "Source": _text("source"),
+            "Method": lambda row: ", ".join(filter(None, (row["method"], row["cascade"]))),
+            "Data": _text("data"),
+            "FPI": _number("fpi", "g"),
+            "TPR": _spread("tpr_mean", "tpr_std", ".2f"),
+            "95 % t": _interval("t_low", "t_high"),
+            "95 % bootstrap": _interval("bootstrap_low", "bootstrap_high"),
+            "Note": _text("note"),
+            "# images": _number("images", "d"),
+            "Subset": _text("subset"),
+            "Hit rule": _text("hit_rule"),
+            "FPI over": _text("denominator"),
+        },
+        "TPR: mean ± sample standard deviation (n − 1) over folds of the largest TPR at no more than the "
+        "given false positives per image; where a fold's curve ends before it, the TPR at its end counts "
+        "and the note says so. Intervals of the mean: Student's t over folds, and percentile bootstrap of "
+        "patients within folds. Rows of source “paper” and “literature” are published numbers on INbreast, "
+        "not ours; rows differ in data, subset, hit rule and denominator, and a dash means that our "
+        "sources do not state it.",
+    ),
+}

@@ -1,0 +1,93 @@
+"""Where base weights come from: Keras, a user's files, or the photographs of the demo."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from mammoflow import backbones, pretraining, runtime, seeds, storage
+from mammoflow.pretraining import Pretext
+
+
+def obtain(
+    name: str,
+    backbone: str,
+    window: int,
+    source: Mapping,
+    precision: str,
+    momentum: float | None,
+    seed: int,
+    path: Path,
+) -> dict[str, object]:
+    """Write the base weights of a backbone in Keras' ``notop`` layout.
+
+    Parameters
+    ----------
+    name : str
+        The key under ``weights`` in the config.
+    backbone : str
+        A key of `backbones.BACKBONES`.
+    window : int
+        Side of the patches in pixels.
+    source : mapping
+        The config section ``weights.<name>``: its ``source`` is ``keras``, ``files`` or ``photographs``.
+    precision, momentum, seed
+        How the photographs are learnt; see `pretraining.pretrain`.
+    path : Path
+        The file to write.
+
+    Returns
+    -------
+    dict
+        What the record says of the weights: ``source`` and more.
+
+    Raises
+    ------
+    ValueError
+        When the source has no weights for the backbone, or not those that it promises.
+    """
+    match source["source"]:
+        case "keras":
+            return _download(name, backbone, window, path)
+        case "files":
+            return _adopt(name, backbone, window, source["files"], path)
+        case "photographs":
+            pretext = Pretext(source["steps"], source["batch"], source["learning_rate"])
+            policy = runtime.policy(precision)
+            number = seeds.integer(seed, "weights", name, backbone)
+            model, accuracy = pretraining.pretrain(backbone, window, pretext, policy, momentum, number)
+            backbones.save_notop(model, path)
+            return {"source": "photographs", "steps": pretext.steps, "accuracy": accuracy}
+    raise ValueError(f"weights.{name}.source: expected keras, files or photographs, got {source['source']!r}")
+
+
+def _download(name: str, backbone: str, window: int, path: Path) -> dict[str, object]:
+    if not backbones.BACKBONES[backbone].imagenet:
+        raise ValueError(
+            f"weights.{name}: expected a backbone that Keras has ImageNet weights of, got {backbone}; "
+            "give a file under 'source: files'"
+        )
+    try:
+        model = backbones.build(backbone, window, weights="imagenet")
+    except Exception as error:  # Keras raises a bare Exception
+        raise ValueError(
+            f"weights.{name}: expected to download the ImageNet weights of {backbone} with Keras, "
+            f"got: {error}. Without a network, give their file under 'source: files'"
+        ) from error
+    backbones.save_notop(model, path)
+    return {"source": "keras"}
+
+
+def _adopt(name: str, backbone: str, window: int, files: Mapping, path: Path) -> dict[str, object]:
+    """Check a user's file against its digest and the network before anything depends on it."""
+    if backbone not in files:
+        raise ValueError(
+            f"weights.{name}.files: expected a file for {backbone}, got {', '.join(files) or 'none'}"
+        )
+    given, expected = files[backbone]["path"], files[backbone]["sha256"]
+    digest = storage.sha256(given)
+    if digest != expected.lower():
+        raise ValueError(
+            f"weights.{name}.files.{backbone}: {given}: expected sha256 {expected}, got {digest}"
+        )
+    backbones.load_notop(backbones.build(backbone, window), given)
+    path.write_bytes(Path(given).read_bytes())
+    return {"source": "files", "path": given}

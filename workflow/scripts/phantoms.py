@@ -1,0 +1,19 @@
+"""Write a cohort of mammograms that do not exist, as a release of CBIS-DDSM or INbreast."""
+
+from mammoflow import logs
+
+logs.redirect(snakemake.log[0])
+
+from pathlib import Path
+
+from mammoflow.phantoms import releases
+
+record = releases.write(
+    Path(snakemake.output.record).parent,
+    snakemake.params.phantoms,
+    seed=snakemake.params.seed,
+    threads=snakemake.threads,
+)
+logs.announce(
+    f"{snakemake.wildcards.dataset}: {record['images']} images of {record['patients']} patients written"
+)

@@ -1,0 +1,26 @@
+"""Table 1: cases, images, masses and patches of every fold and part."""
+
+from mammoflow import logs
+
+logs.redirect(snakemake.log[0])
+
+import pandas as pd
+
+from mammoflow import bank, tables, tables_of_paper
+
+params, output = snakemake.params, snakemake.output
+splits, lesions = (
+    {name: tables.read(path, kind) for name, path in zip(params.datasets, snakemake.input[kind], strict=True)}
+    for kind in ("splits", "lesions")
+)
+counts = []
+for key, path in zip(params.banks, snakemake.input.banks, strict=True):
+    with bank.open_bank(path) as patches:
+        for part in bank.PARTS:
+            labels = getattr(patches, part).labels
+            count = {"positives": int((labels == 1).sum()), "negatives": int((labels == 0).sum())}
+            counts.append({**key, "part": part, **count})
+
+table = tables_of_paper.data_description(splits, lesions, pd.DataFrame(counts), params.labels)
+tables_of_paper.write(table, 1, output.csv, output.markdown)
+logs.announce(f"{output.csv}: {len(counts)} parts of {len(params.banks)} folds")
