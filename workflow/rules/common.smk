@@ -1,4 +1,4 @@
-"""What every rule file uses: the checked config, the wildcards it allows, and the code a script imports."""
+"""Shared by all rules. The checked config, the wildcards it allows, and the code a script imports."""
 
 import ast
 import os
@@ -79,9 +79,38 @@ def runs_of_fold(file):
 
     def paths(wildcards):
         return expand(
-            "results/models/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}/" + file,
+            f"results/models/{{dataset}}/{{backbone}}/{{init}}/fold-{{fold}}/run-{{run}}/{file}",
             **wildcards,
             run=range(STUDY.runs(wildcards.dataset, wildcards.backbone, wildcards.init)),
         )
 
     return paths
+
+
+def stored_tables(wildcards):
+    """Tables of what every shard stored."""
+    return [path.replace(".h5", ".csv") for path in stores(wildcards)]
+
+
+def initial_weights(wildcards):
+    """Weights a run starts from: none, base weights, or every run of the chain before this one."""
+    return STUDY.initial(wildcards, "model.weights.h5")
+
+
+def initial_metadata(wildcards):
+    """Records of the runs among which the chain's best is chosen, on validation loss."""
+    return STUDY.initial(wildcards, "model.json")
+
+
+def detections_of_folds(wildcards):
+    """Detections of every fold, in order."""
+    return expand(
+        "results/detections/{dataset}/{backbone}/{init}/fold-{fold}.parquet",
+        **wildcards,
+        fold=STUDY.folds(wildcards.dataset),
+    )
+
+
+def folds(wildcards):
+    """Folds of the data set."""
+    return STUDY.folds(wildcards.dataset)

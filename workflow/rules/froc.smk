@@ -5,20 +5,6 @@ Makes: results/froc/{dataset}/{backbone}/{init}/{points,curve,operating-points}.
 """
 
 
-def detections_of_folds(wildcards):
-    """Detections of every fold, in order."""
-    return expand(
-        "results/detections/{dataset}/{backbone}/{init}/fold-{fold}.parquet",
-        **wildcards,
-        fold=STUDY.folds(wildcards.dataset),
-    )
-
-
-def folds(wildcards):
-    """Folds of the data set."""
-    return STUDY.folds(wildcards.dataset)
-
-
 rule froc:
     input:
         splits="results/splits/{dataset}.csv",

@@ -5,11 +5,6 @@ Makes: results/splits/{dataset}.csv, which a user may replace with their own.
 """
 
 
-def stored_tables(wildcards):
-    """Tables of what every shard stored."""
-    return [path.removesuffix(".h5") + ".csv" for path in stores(wildcards)]
-
-
 rule splits:
     input:
         images="results/index/{dataset}/images.csv",

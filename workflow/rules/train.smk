@@ -5,16 +5,6 @@ Makes: results/models/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}/{model.w
 """
 
 
-def initial_weights(wildcards):
-    """Weights a run starts from: none, base weights, or every run of the chain before this one."""
-    return STUDY.initial(wildcards, "model.weights.h5")
-
-
-def initial_metadata(wildcards):
-    """Records of the runs among which the chain's best is chosen, on validation loss."""
-    return STUDY.initial(wildcards, "model.json")
-
-
 rule train:
     input:
         bank="results/patches/{dataset}/fold-{fold}.h5",

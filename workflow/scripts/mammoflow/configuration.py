@@ -3,17 +3,20 @@
 import difflib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import jsonschema
 
 NETWORKS = {"vgg16": "VGG16", "resnet50": "ResNet50", "inceptionv3": "InceptionV3", "compact": "compact"}
 SMALLEST_WINDOW = {"vgg16": 32, "resnet50": 32, "inceptionv3": 75, "compact": 32}
 KERAS_HAS_IMAGENET = ("vgg16", "resnet50", "inceptionv3")
+
+# The archive whose format each kind of phantoms is written in.
+WRITTEN_AS = {"film": "cbis-ddsm", "digital": "inbreast"}
 
 # What marks a release of each archive on disk: each entry lists alternatives.
 RELEASE_FILES = {
@@ -77,6 +80,15 @@ def _described(error: jsonschema.ValidationError, key: str) -> str:
 
 def _lower(text: str) -> str:
     return text if text[1:2].isupper() else text[0].lower() + text[1:]
+
+
+class Wildcards(Protocol):
+    """What Snakemake gives to input and params functions; each has those of its rule."""
+
+    dataset: str
+    backbone: str
+    init: str
+    weights: str
 
 
 @dataclass(frozen=True)
@@ -264,7 +276,7 @@ class Study:
 
     # ---- inputs and parameters of single rules ---------------------------------------------------
 
-    def root(self, wildcards: Any) -> str:
+    def root(self, wildcards: Wildcards) -> str:
         """Folder of a release; the project's own cohorts lie under ``data/``."""
         return self._root(wildcards.dataset)
 
@@ -272,16 +284,17 @@ class Study:
         settings = self.config["datasets"][dataset]
         return f"data/{dataset}" if settings.get("phantoms") else settings["root"]
 
-    def release_files(self, wildcards: Any) -> list[str]:
+    def release_files(self, wildcards: Wildcards) -> list[str]:
         """Files that stand for a release: when one changes, the index is made again."""
         dataset = wildcards.dataset
         if self.config["datasets"][dataset].get("phantoms"):
             return [f"data/{dataset}/phantoms.json"]
         root = Path(self._root(dataset))
-        found = [_present(root, names) for names in RELEASE_FILES[self.config["datasets"][dataset]["archive"]]]
+        archive = self.config["datasets"][dataset]["archive"]
+        found = [_present(root, names) for names in RELEASE_FILES[archive]]
         return [str(root / name) for name in found if name and (root / name).is_file()]
 
-    def initial(self, wildcards: Any, file: str) -> list[str]:
+    def initial(self, wildcards: Wildcards, file: str) -> list[str]:
         """What a training starts from.
 
         Parameters
@@ -307,7 +320,7 @@ class Study:
             for run in self.runs_of_model(last, wildcards.backbone, before)
         ]
 
-    def training(self, wildcards: Any) -> dict[str, Any]:
+    def training(self, wildcards: Wildcards) -> dict[str, Any]:
         """Training settings of a network: the common ones, with its own laid over."""
         return self._training(wildcards.backbone)
 
@@ -318,17 +331,17 @@ class Study:
             for key, value in common.items()
         }
 
-    def batch_normalization_momentum(self, wildcards: Any) -> float | None:
+    def batch_normalization_momentum(self, wildcards: Wildcards) -> float | None:
         """Momentum of a network's batch normalisation; empty keeps Keras' own."""
         return self._training(wildcards.backbone)["batch_normalization_momentum"]
 
-    def weights_source(self, wildcards: Any) -> dict[str, Any]:
+    def weights_source(self, wildcards: Wildcards) -> dict[str, Any]:
         """Where base weights of a network come from."""
         source = self.config["weights"][wildcards.weights]
         own = source.get("of", {}).get(wildcards.backbone, {})
         return {key: value for key, value in source.items() if key not in ("of", "label")} | own
 
-    def weights_file(self, wildcards: Any) -> list[str]:
+    def weights_file(self, wildcards: Wildcards) -> list[str]:
         """The user's file of base weights, where they are given as files."""
         files = self.config["weights"][wildcards.weights].get("files", {})
         return [files[wildcards.backbone]["path"]] if wildcards.backbone in files else []
@@ -389,7 +402,7 @@ class Study:
             )
         elif settings.get("root"):
             yield from _problems_of_root(f"{key}.root", settings["archive"], Path(settings["root"]))
-        elif settings["archive"] != {"film": "cbis-ddsm", "digital": "inbreast"}[settings["phantoms"]["cohort"]]:
+        elif settings["archive"] != WRITTEN_AS[settings["phantoms"]["cohort"]]:
             yield (
                 f"Config key '{key}.archive': film phantoms are written as 'cbis-ddsm' and digital ones as "
                 f"'inbreast'; got '{settings['archive']}' for {settings['phantoms']['cohort']} ones."
@@ -444,9 +457,9 @@ def _present(root: Path, names: list[str]) -> str | None:
     return next((name for name in names if (root / name).exists()), None)
 
 
-def _unique(items: Any) -> list[Any]:
+def _unique(items: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(items))
 
 
-def _listed(items: Any) -> str:
+def _listed(items: Iterable[str]) -> str:
     return ", ".join(f"'{item}'" for item in items)

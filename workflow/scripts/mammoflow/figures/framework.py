@@ -55,9 +55,9 @@ def draw(
     """
     shape = image.breast.shape
     ratio = float(np.clip(shape[1] / shape[0], 0.3, 1.2))
-    unit = (style.PAGE - 0.7) / (4 * ratio + 0.7)
-    figure = style.new(style.PAGE, unit + 0.75)
-    cells = figure.add_gridspec(1, 5, width_ratios=[ratio, 0.7, ratio, ratio, ratio])
+    height = (style.PAGE - 0.9) / (4 * ratio + 2 / _SHOWN)
+    figure = style.new(style.PAGE, height + 0.65)
+    cells = figure.add_gridspec(1, 5, width_ratios=[ratio, 2 / _SHOWN, ratio, ratio, ratio])
     steps = {place: figure.add_subplot(cells[place]) for place in (0, 2, 3, 4)}
 
     shown = {POSITIVE: _spread(image, windows, 1), NEGATIVE: _spread(image, windows, 0)}
@@ -67,12 +67,9 @@ def draw(
     _probabilities(steps[2], image, grid)
     values = grid.map()
     picture = steps[3].imshow(
-        _blank(mammogram.reduced(values), mammogram.reduced(image.breast)),
-        cmap=_COLOURS,
-        vmin=0,
-        vmax=1,
-        extent=mammogram.extent(shape),
+        mammogram.reduced(values), cmap=_COLOURS, vmin=0, vmax=1, extent=mammogram.extent(shape)
     )
+    mammogram.contour(steps[3], image.breast, style.GREY, 0.5)
     mammogram.bare(steps[3])
     mammogram.show(steps[4], image)
     _region(steps[4], values > threshold)
@@ -84,7 +81,7 @@ def draw(
         axes.set_title(name, loc="left", fontsize=7)
     bar = figure.colorbar(picture, ax=list(steps.values()), shrink=0.7, pad=0.01, aspect=30)
     bar.ax.axhline(min(threshold, 1), color="white", lw=1.2)
-    bar.set_label("Mass probability", fontsize=7)
+    bar.set_label("Mass probability; line: threshold", fontsize=7)
     figure.suptitle(title, fontsize=8, x=0.01, ha="left")
     return figure
 
@@ -107,6 +104,7 @@ def _windows(axes: Axes, image: StoredImage, shown: dict[str, np.ndarray], windo
     for colour, begin in shown.items():
         for y, x in begin:
             axes.add_patch(Rectangle((x, y), windows.window, windows.window, fill=False, ec=colour, lw=0.9))
+    _frame(axes, image)
 
 
 def _patches(
@@ -122,13 +120,14 @@ def _patches(
         cuts = patches.cut(image.pixels, begin, windows.window)
         for row in range(_SHOWN):
             axes = figure.add_subplot(inner[row, column])
-            axes.set(xticks=[], yticks=[])
+            axes.set(xticks=[], yticks=[], anchor="N", aspect="equal")
             axes.spines[:].set(visible=row < len(cuts), color=colour, linewidth=1.4)
-            axes.set_aspect("equal")
             if row < len(cuts):
                 axes.imshow(cuts[row], cmap="gray")
-            if row == 0:
-                axes.set_title(f"2 Patches\n{name}" if column == 0 else name, loc="left", fontsize=7)
+            if row == 0 and column == 0:
+                axes.set_title("2 Patches", loc="left", fontsize=7)
+            if row == _SHOWN - 1:
+                axes.set_xlabel(name, color=colour, fontsize=6.5)
 
 
 def _probabilities(axes: Axes, image: StoredImage, grid: Grid) -> None:
@@ -140,6 +139,11 @@ def _probabilities(axes: Axes, image: StoredImage, grid: Grid) -> None:
         top, bottom = _edges(grid.centres_y)
         left, right = _edges(grid.centres_x)
         axes.imshow(cells, cmap=_COLOURS, vmin=0, vmax=1, extent=(left, right, bottom, top), alpha=0.9)
+    _frame(axes, image)
+
+
+def _frame(axes: Axes, image: StoredImage) -> None:
+    """Limits of the image, whatever hangs over them."""
     height, width = image.breast.shape
     axes.set(xlim=(0, width), ylim=(height, 0))
 
@@ -148,10 +152,6 @@ def _edges(centres: np.ndarray) -> tuple[float, float]:
     """Outer edges of evenly spaced cells."""
     half = (centres[1] - centres[0]) / 2 if len(centres) > 1 else 0.5
     return centres[0] - half, centres[-1] + half
-
-
-def _blank(values: np.ndarray, breast: np.ndarray) -> np.ma.MaskedArray:
-    return np.ma.masked_where(breast < 0.5, values)
 
 
 def _region(axes: Axes, above: np.ndarray) -> None:

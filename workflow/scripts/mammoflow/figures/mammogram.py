@@ -7,7 +7,6 @@ from math import isnan
 
 import numpy as np
 import pandas as pd
-from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
@@ -21,21 +20,21 @@ _LARGEST = 900
 _BARS_MM = (50, 20, 10, 5, 2, 1)
 _COLOURS = {examples.TRUE: style.HIT, examples.FALSE: style.FALSE_ALARM, examples.DUPLICATE: "#DDDDDD"}
 _DASHES = {examples.TRUE: "-", examples.FALSE: "--", examples.DUPLICATE: ":"}
-_HALO = [patheffects.withStroke(linewidth=1.6, foreground="black")]
+_PLATE = {"facecolor": "black", "alpha": 0.55, "edgecolor": "none", "pad": 0.6}
 
 
 def show(axes: Axes, image: StoredImage) -> None:
-    """Grey values between the darkest and brightest percent of the breast, the rest black."""
-    low, high = np.percentile(image.pixels[image.breast], [1, 99.5]) if image.breast.any() else (0, 1)
+    """Grey values between percentiles 1 and 99.9 of the breast; outside it black."""
+    low, high = np.percentile(image.pixels[image.breast], [1, 99.9]) if image.breast.any() else (0, 1)
     picture = reduced(np.where(image.breast, image.pixels, low))
     axes.imshow(picture, cmap="gray", vmin=low, vmax=max(high, low + 1), extent=extent(image.breast.shape))
     bare(axes)
 
 
 def bare(axes: Axes) -> None:
-    """No ticks, no frame, no grid."""
+    """No ticks, no frame; at the top of its place."""
     axes.set_axis_off()
-    axes.grid(visible=False)
+    axes.set_anchor("N")
 
 
 def extent(shape: tuple[int, int]) -> tuple[float, float, float, float]:
@@ -51,15 +50,18 @@ def reduced(array: np.ndarray) -> np.ndarray:
 def outline(axes: Axes, image: StoredImage) -> None:
     """Contours of the annotated masses."""
     for label in range(1, int(image.lesions.max(initial=0)) + 1):
-        mask = np.pad(image.lesions == label, 1)
-        if not mask.any():
-            continue
-        cover = reduced(mask)
-        rows, columns = ((np.arange(size) + 0.5) for size in cover.shape)
-        step = max(mask.shape) / max(cover.shape)
-        axes.contour(
-            columns * step - 1, rows * step - 1, cover, [0.5], colors=[style.ANNOTATION], linewidths=[0.9]
-        )
+        contour(axes, image.lesions == label, style.ANNOTATION)
+
+
+def contour(axes: Axes, mask: np.ndarray, colour: str, width: float = 0.9) -> None:
+    """Contour of the true pixels of an (M, N) bool mask, closed at the image's edge."""
+    if not mask.any():
+        return
+    padded = np.pad(mask, 1)
+    cover = reduced(padded)
+    step = max(padded.shape) / max(cover.shape)
+    rows, columns = ((np.arange(size) + 0.5) * step - 1 for size in cover.shape)
+    axes.contour(columns, rows, cover, [0.5], colors=[colour], linewidths=[width])
 
 
 def draw_boxes(axes: Axes, image: StoredImage, boxes: pd.DataFrame, scores: bool = True) -> None:
@@ -88,11 +90,11 @@ def draw_boxes(axes: Axes, image: StoredImage, boxes: pd.DataFrame, scores: bool
             axes.annotate(
                 f"{score:.2f}",
                 (x0, y0),
-                (0, 1.5),
+                (0, 2.5),
                 textcoords="offset points",
                 color=colour,
                 fontsize=6,
-                path_effects=_HALO,
+                bbox=_PLATE,
             )
 
 
