@@ -2,6 +2,7 @@
 
 import json
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -340,8 +341,10 @@ def load(
     policy = runtime.policy(precision or record["precision"])
     model = backbones.build(record["backbone"], record["window"], policy)
     try:
-        model.load_weights(weights)
-    except ValueError as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # Keras would leave layers random, and warn
+            model.load_weights(weights)
+    except (ValueError, UserWarning) as error:
         raise ValueError(
             f"{weights}: expected weights of {record['backbone']} as the code builds it now, got those of "
             "another network by that name; train again"

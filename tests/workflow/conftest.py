@@ -1,0 +1,24 @@
+"""What the workflow tests share."""
+
+import pytest
+from project import Project
+
+
+@pytest.fixture
+def project(tmp_path):
+    return Project(tmp_path)
+
+
+@pytest.fixture
+def releases(tmp_path):
+    """Folders that look like the two releases, for plans of the paper's study."""
+    for name in (
+        "cbis-ddsm/mass_case_description_train_set.csv",
+        "cbis-ddsm/mass_case_description_test_set.csv",
+        "inbreast/INbreast.csv",
+        "inbreast/AllDICOMs/x.dcm",
+        "inbreast/AllXML/x.xml",
+    ):
+        path = tmp_path / "data" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()

@@ -1,0 +1,174 @@
+"""The whole design at the smallest size, once; then what changes after an edit."""
+
+import json
+import os
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from project import Project
+
+from mammoflow import mpm, storage, tables
+
+pytestmark = pytest.mark.workflow
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished tiny study; tests look, and put back what they change."""
+    project = Project(tmp_path_factory.mktemp("study"))
+    project.run("--workflow-profile", "profiles/laptop")
+    return project
+
+
+@pytest.fixture
+def results(finished):
+    return finished.folder / "tiny" / "results"
+
+
+def test_everything_promised_is_there(results):
+    for table in range(1, 5):
+        assert len(pd.read_csv(results / f"tables/table-{table}.csv")) > 0
+        assert (results / f"tables/table-{table}.md").read_text().count("|") > 10
+    for figure in range(1, 6):
+        assert (results / f"figures/figure-{figure}.png").read_bytes().startswith(b"\x89PNG")
+        assert "<svg" in (results / f"figures/figure-{figure}.svg").read_text()
+    assert "http" not in re.sub(r"http://www\.w3\.org/\S+", "", (results / "report.html").read_text())
+
+
+def test_every_image_is_accounted_for(results):
+    for dataset in ("film", "digital"):
+        images = tables.read(results / f"index/{dataset}/images.csv", "images")
+        stored = pd.concat(
+            tables.read(path, "stored") for path in sorted(results.glob(f"images/{dataset}/*.csv"))
+        )
+        assert sorted(stored["image_id"]) == sorted(images["image_id"])
+        splits = tables.read(results / f"splits/{dataset}.csv", "splits")
+        used = set(stored.loc[stored["stored"], "image_id"])
+        assert all(set(rows["image_id"]) == used for _, rows in splits.groupby("fold"))
+
+
+def test_no_patient_is_on_two_sides(results):
+    for dataset in ("film", "digital"):
+        splits = tables.read(results / f"splits/{dataset}.csv", "splits")
+        assert splits.groupby(["fold", "patient_id"])["role"].nunique().max() == 1
+    digital = tables.read(results / "splits/digital.csv", "splits")
+    tested = digital[digital["role"] == "test"]
+    assert tested["image_id"].is_unique
+    assert set(tested["image_id"]) == set(digital["image_id"])
+
+
+def test_negatives_of_the_digital_bank_come_from_normal_images_only(results):
+    lesions = tables.read(results / "index/digital/lesions.csv", "lesions")
+    for fold in range(3):
+        with storage.open_hdf5(results / f"patches/digital/fold-{fold}.h5") as bank:
+            for part in ("train", "validation", "test"):
+                labels, images = bank[part]["labels"][:], bank[part]["image_id"].asstr()[:]
+                with_mass = np.isin(images, lesions["image_id"].to_numpy())
+                np.testing.assert_array_equal(with_mass, labels == 1)
+
+
+def test_a_chain_starts_from_the_best_run_on_validation_loss(results):
+    runs = {
+        path.parent.name: json.loads(path.read_text())
+        for path in results.glob("models/film/compact/natural/fold-0/*/model.json")
+    }
+    best = min(runs.values(), key=lambda run: run["validation_loss"])
+    for path in results.glob("models/digital/compact/natural+film/*/*/model.json"):
+        assert best["weights_sha256"] in path.read_text()
+
+
+def test_all_windows_of_every_test_image_have_a_place_in_a_map(results):
+    splits = tables.read(results / "splits/digital.csv", "splits")
+    for fold in range(3):
+        with storage.open_hdf5(results / f"mpm/digital/compact/natural/fold-{fold}.h5") as file:
+            expected = splits.loc[(splits["fold"] == fold) & (splits["role"] == "test"), "image_id"]
+            assert sorted(mpm.image_ids(file)) == sorted(expected)
+            grids = [mpm.read_grid(file, image) for image in expected]
+        assert all(np.isfinite(grid.probabilities).all() for grid in grids)
+        assert max(grid.probabilities.max() for grid in grids) > 0
+
+
+def test_boxes_lie_in_their_original_images(results):
+    images = tables.read(results / "index/digital/images.csv", "images").set_index("image_id")
+    for path in results.glob("detections/digital/compact/natural/*.parquet"):
+        boxes = tables.read(path, "detections").join(images, on="image_id")
+        assert (boxes["y0"] >= 0).all()
+        assert (boxes["x0"] >= 0).all()
+        assert (boxes["y1"] <= boxes["rows"]).all()
+        assert (boxes["x1"] <= boxes["columns"]).all()
+        assert (boxes["score"] > boxes["threshold"]).all()
+
+
+def test_natural_weights_are_never_called_imagenet_and_phantoms_never_inbreast(results):
+    ours = pd.read_csv(results / "tables/table-2.csv").astype(str)
+    text = ours[~ours.apply(lambda row: row.str.contains("paper").any(), axis=1)].to_csv()
+    assert "natural" in text
+    assert "imagenet" not in text.lower()
+    assert "inbreast" not in text.lower()
+
+
+def test_one_log_for_each_job(finished):
+    logs = finished.folder / "tiny" / "logs"
+    assert (logs / "train/digital/compact/natural+film/fold-2/run-0.log").stat().st_size > 0
+    assert len(list(logs.glob("train/**/*.log"))) == 4 + 2 * 3
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    assert finished.planned() == {}
+
+
+def test_a_touched_module_reruns_nothing(finished):
+    module = finished.folder / "workflow/scripts/mammoflow/training.py"
+    module.touch()
+    assert finished.planned() == {}
+
+
+@pytest.mark.parametrize(
+    ("module", "first", "untouched"),
+    [
+        ("froc.py", "froc", {"train", "classify", "mpm", "detections", "bank", "images", "index", "table_2"}),
+        ("components.py", "detections", {"train", "classify", "mpm", "bank", "images", "index"}),
+        ("augmentation.py", "train", {"bank", "images", "index", "splits"}),
+        ("splits.py", "splits", {"images", "index", "phantoms"}),
+    ],
+)
+def test_an_edited_module_reruns_the_stages_that_use_it(finished, module, first, untouched):
+    path = finished.folder / "workflow/scripts/mammoflow" / module
+    text, times = path.read_text(), path.stat()
+    try:
+        path.write_text(text + "\nEDITED = True\n")
+        planned = finished.planned()
+    finally:
+        path.write_text(text)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert first in planned
+    assert not untouched & set(planned)
+
+
+@pytest.mark.parametrize(
+    ("setting", "first", "untouched"),
+    [
+        ({"detection": {"evaluation": {"iou": 0.3}}}, "froc", {"train", "classify", "mpm", "detections"}),
+        ({"detection": {"stride": 16}}, "mpm", {"train", "classify", "bank"}),
+        ({"training": {"patience": 2}}, "train", {"bank", "images"}),
+        ({"datasets": {"digital": {"label": "renamed"}}}, "table_1", {"train", "mpm", "froc", "bank"}),
+    ],
+)
+def test_a_changed_key_reruns_its_readers(finished, setting, first, untouched):
+    planned = finished.planned(settings=setting)
+    assert first in planned
+    assert not untouched & set(planned)
+
+
+def test_the_same_project_elsewhere_is_up_to_date(finished):
+    moved = finished.folder.with_name("moved")
+    finished.folder.rename(moved)
+    try:
+        finished.folder = moved
+        assert finished.planned() == {}
+    finally:
+        original = moved.with_name("study0")
+        moved.rename(original)
+        finished.folder = original

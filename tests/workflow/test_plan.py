@@ -1,0 +1,98 @@
+"""What a dry run lists, and what is refused before it."""
+
+import re
+
+import pytest
+
+pytestmark = pytest.mark.workflow
+
+PRESENTED = {f"table_{n}": 1 for n in range(1, 5)} | {f"figure_{n}": 1 for n in range(1, 6)} | {"page": 1}
+
+
+@pytest.mark.usefixtures("releases")
+def test_the_papers_study(project):
+    assert project.planned(configfile=None) == PRESENTED | {
+        "index": 2,
+        "images": 2 * 16,
+        "splits": 2,
+        "bank": 1 + 5,
+        "weights": 3,
+        "train": 3 * 2 * 5 + 2 * 5,
+        "classify": 3 * 2 * 5 + 2 * 5,
+        "mpm": 2 * 5,
+        "detections": 2 * 5,
+        "froc": 2,
+    }
+
+
+def test_the_demo(project):
+    assert project.planned(configfile="config/demo.yaml") == PRESENTED | {
+        "phantoms": 2,
+        "index": 2,
+        "images": 2 * 2,
+        "splits": 2,
+        "bank": 1 + 5,
+        "weights": 4,
+        "train": 4 * 2 * 2 + 2 * 5,
+        "classify": 4 * 2 * 2 + 2 * 5,
+        "mpm": 2 * 5,
+        "detections": 2 * 5,
+        "froc": 2,
+    }
+
+
+@pytest.mark.usefixtures("releases")
+def test_a_cascade_over_more_data_sets(project):
+    third = {
+        "label": "third",
+        "archive": "inbreast",
+        "root": "data/inbreast",
+        "acquisition": "digital",
+        "resolution": "original",
+        "shards": 1,
+        "folds": 3,
+        "negatives": "normal-images",
+    }
+    chain = {"detection": {"initializations": ["imagenet+cbis-ddsm+third"]}}
+    out = project.run(
+        "--dry-run", configfile=None, settings={"datasets": {"third": third}, "experiments": chain}
+    )
+    assert len(set(re.findall(r"results/models/third/inceptionv3/imagenet\+cbis-ddsm/fold-\d", out))) == 3
+    assert re.search(r"results/models/inbreast/inceptionv3/imagenet\+cbis-ddsm\+third/fold-4/run-0", out)
+
+
+@pytest.mark.usefixtures("releases")
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ({"trainig": {}}, "Unknown config key 'trainig': did you mean 'training'?"),
+        ({"patches": {"stride": -56}}, "Config key 'patches.stride': expected the step between windows"),
+        (
+            {"datasets": {"inbreast": {"root": "no/such"}}},
+            "Config key 'datasets.inbreast.root': expected a folder",
+        ),
+        (
+            {"weights": {"imagenet": {"source": "files", "files": {}}}},
+            "Config key 'weights.imagenet.files': expected an entry for 'vgg16'",
+        ),
+    ],
+)
+def test_refused_in_one_sentence_before_any_job(project, setting, sentence):
+    ran = project.snakemake(configfile=None, settings=setting)
+    assert ran.returncode != 0
+    said = [line for line in (ran.stdout + ran.stderr).splitlines() if "onfig key" in line]
+    assert len(said) == 1
+    assert said[0].startswith(sentence)
+    assert "Traceback" not in ran.stderr
+    assert not (project.folder / "results").exists()
+
+
+def test_a_missing_data_root_is_named(project):
+    ran = project.snakemake(configfile=None)
+    assert ran.returncode != 0
+    assert "Config key 'datasets.cbis-ddsm.root': expected a folder that holds cbis-ddsm" in ran.stderr
+
+
+def test_lint(project):
+    ran = project.snakemake("--lint", configfile="config/demo.yaml")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
