@@ -1,11 +1,13 @@
 import copy
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import yaml
 
-from mammoflow import configuration
+from mammoflow import backbones, configuration
+from mammoflow.networks import NETWORKS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCHEMA = REPOSITORY / "workflow" / "schemas" / "config.schema.json"
@@ -126,8 +128,6 @@ def nested(schema):
 
 
 def test_every_key_is_described():
-    import json
-
     def undescribed(schema, place):
         for key, part in schema.get("properties", {}).items():
             if "$ref" not in part and "description" not in part:
@@ -222,3 +222,9 @@ def test_a_data_set_is_either_found_or_made(demo):
 def test_a_data_set_that_no_experiment_uses_is_not_looked_for(demo):
     assert not Path(demo["datasets"]["inbreast"]["root"]).is_absolute()
     configuration.check(demo, SCHEMA)
+
+
+def test_networks_are_the_same_everywhere():
+    schema = json.loads(SCHEMA.read_text())["$defs"]
+    assert list(NETWORKS) == list(backbones.BACKBONES)
+    assert list(NETWORKS) == schema["experiment"]["properties"]["backbones"]["items"]["enum"]

@@ -136,7 +136,7 @@ def test_weights_of_another_digest_are_not_loaded(run, tmp_path):
 def test_weights_of_a_network_that_has_changed_since_are_refused(run, tmp_path, monkeypatch):
     weights, metadata = save(run, tmp_path)
     compact = backbones.BACKBONES["compact"]
-    changed = backbones.Backbone(compact.body, backbones._vgg_head, compact.smallest)
+    changed = backbones.Backbone(compact.body, backbones._vgg_head)
     monkeypatch.setitem(backbones.BACKBONES, "compact", changed)
     with pytest.raises(ValueError, match="expected weights of compact as the code builds it now"):
         training.load(weights, metadata)

@@ -1,7 +1,8 @@
 """Networks by name, and their convolutional weights in Keras' own ``notop`` layout.
 
 A network is a backbone (pixels to a feature map) under a head (feature map to two classes). A new one
-is an entry of `BACKBONES`: a function that builds the backbone and one that builds the head.
+is an entry of `BACKBONES`, a function that builds the backbone and one that builds the head, and one of
+`networks.NETWORKS`.
 """
 
 from collections.abc import Callable
@@ -12,6 +13,8 @@ import h5py
 import keras
 import numpy as np
 from keras import layers
+
+from mammoflow.networks import NETWORKS
 
 CLASSES = 2
 MASS = 1
@@ -78,23 +81,17 @@ class Backbone:
         ``(n, w, w, 3)`` to a feature map.
     head : callable
         From the feature map to the ``(n, k)`` features that the softmax takes.
-    smallest : int
-        Least window side in pixels.
-    imagenet : bool
-        Whether Keras distributes ImageNet weights of it.
     """
 
     body: Callable[[int, str | None], keras.Model]
     head: Callable[[keras.KerasTensor], keras.KerasTensor]
-    smallest: int
-    imagenet: bool = True
 
 
 BACKBONES = {
-    "vgg16": Backbone(_application(keras.applications.VGG16), _vgg_head, 32),
-    "resnet50": Backbone(_application(keras.applications.ResNet50), _average_head, 32),
-    "inceptionv3": Backbone(_application(keras.applications.InceptionV3), _average_head, 75),
-    "compact": Backbone(_compact, _central_head, 16, imagenet=False),
+    "vgg16": Backbone(_application(keras.applications.VGG16), _vgg_head),
+    "resnet50": Backbone(_application(keras.applications.ResNet50), _average_head),
+    "inceptionv3": Backbone(_application(keras.applications.InceptionV3), _average_head),
+    "compact": Backbone(_compact, _central_head),
 }
 
 
@@ -133,8 +130,9 @@ def build(
     if name not in BACKBONES:
         raise ValueError(f"backbone: expected one of {', '.join(BACKBONES)}, got {name!r}")
     backbone = BACKBONES[name]
-    if window < backbone.smallest:
-        raise ValueError(f"patches.window: expected at least {backbone.smallest} for {name}, got {window}")
+    smallest = NETWORKS[name].smallest
+    if window < smallest:
+        raise ValueError(f"patches.window: expected at least {smallest} for {name}, got {window}")
     default = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:

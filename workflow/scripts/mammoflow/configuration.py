@@ -11,9 +11,7 @@ from typing import Any, Protocol
 
 import jsonschema
 
-NETWORKS = {"vgg16": "VGG16", "resnet50": "ResNet50", "inceptionv3": "InceptionV3", "compact": "compact"}
-SMALLEST_WINDOW = {"vgg16": 32, "resnet50": 32, "inceptionv3": 75, "compact": 32}
-KERAS_HAS_IMAGENET = ("vgg16", "resnet50", "inceptionv3")
+from mammoflow.networks import NETWORKS
 
 # The archive whose format each kind of phantoms is written in.
 WRITTEN_AS = {"film": "cbis-ddsm", "digital": "inbreast"}
@@ -271,7 +269,7 @@ class Study:
                 "random": "random",
                 **{name: weights["label"] for name, weights in self.config["weights"].items()},
             },
-            "backbones": NETWORKS,
+            "backbones": {name: network.label for name, network in NETWORKS.items()},
         }
 
     # ---- inputs and parameters of single rules ---------------------------------------------------
@@ -353,11 +351,10 @@ class Study:
         for name in ("classification", "detection"):
             yield from self._problems_of_experiment(name, self.config["experiments"][name])
         for backbone in self.backbones:
-            window = self.config["patches"]["window"]
-            if window < SMALLEST_WINDOW[backbone]:
+            window, smallest = self.config["patches"]["window"], NETWORKS[backbone].smallest
+            if window < smallest:
                 yield (
-                    f"Config key 'patches.window': {backbone} needs at least "
-                    f"{SMALLEST_WINDOW[backbone]} pixels; got {window}."
+                    f"Config key 'patches.window': {backbone} needs at least {smallest} pixels; got {window}."
                 )
         low, high = self.config["training"]["augmentation"]["scale"]
         if low > high:
@@ -424,9 +421,10 @@ class Study:
             for backbone in experiment["backbones"]
         )
         for backbone in needed:
-            if settings["source"] == "keras" and backbone not in KERAS_HAS_IMAGENET:
+            if settings["source"] == "keras" and not NETWORKS[backbone].imagenet:
+                having = _listed(name for name, network in NETWORKS.items() if network.imagenet)
                 yield (
-                    f"Config key '{key}': Keras has ImageNet weights for {_listed(KERAS_HAS_IMAGENET)}; "
+                    f"Config key '{key}': Keras has ImageNet weights for {having}; "
                     f"an experiment asks for '{backbone}'."
                 )
             if settings["source"] == "files":

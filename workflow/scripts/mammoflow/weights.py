@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mammoflow import backbones, pretraining, runtime, seeds, storage
+from mammoflow.networks import NETWORKS
 from mammoflow.pretraining import Pretext
 
 
@@ -60,7 +61,7 @@ def obtain(
 
 
 def _download(name: str, backbone: str, window: int, path: Path) -> dict[str, object]:
-    if not backbones.BACKBONES[backbone].imagenet:
+    if not NETWORKS[backbone].imagenet:
         raise ValueError(
             f"weights.{name}: expected a backbone that Keras has ImageNet weights of, got {backbone}; "
             "give a file under 'source: files'"
