@@ -339,7 +339,7 @@ def test_size_strata_are_the_tables_and_count_masses(report, saved):
         curve = examples.definition(report.curve, EVALUATION, stratum)
         line = next(line for line in axes.lines if str(line.get_label()).startswith(f"{stratum}, "))
         np.testing.assert_array_equal(line.get_ydata(), curve["tpr_mean"][: len(line.get_ydata())])
-        assert sum("3 masses, 3 folds" in text for text in legend(figure)) == 3
+        assert sum("masses 3, folds 3" in text for text in legend(figure)) == 3
     assert sum("Agarwal et al. 2019 on INbreast" in text for text in legend(figure)) == 3
     saved(figure)
 
@@ -348,5 +348,5 @@ def test_a_stratum_without_masses_says_so(saved):
     few = froc.evaluate(world(folds=2, area_cm2=lambda number: 2.0), EVALUATION, seed=1)
     figure = size_strata.draw(few.points, few.curve, EVALUATION, CHAINS[0], LABELS)
     assert "small, < 1 cm²: no mass" in legend(figure)
-    assert "medium, 1–4 cm²: 6 masses, 2 folds" in legend(figure)
+    assert "medium, 1–4 cm²: masses 6, folds 2" in legend(figure)
     saved(figure)

@@ -57,7 +57,7 @@ _OPERATING_POINTS = [
     ("literature", "Akselrod-Ballin et al. 2017", "", 0.56, 0.93, NAN, 100, "100 of 410 images", "", ""),
     ("literature", "Dhungel et al. 2017", "", 5.0, 0.95, 0.02, 410, "all images", "IoU 0.2", ""),
     ("literature", "Ribli et al. 2018", "", 0.3, 0.90, NAN, NAN, "malignant only", "centre in box", ""),
-    ("literature", "Min et al. 2020", "", 0.9, 0.90, NAN, NAN, "not stated", "", ""),
+    ("literature", "Min et al. 2020", "", 0.9, 0.90, NAN, NAN, "subset not stated", "", ""),
     ("literature", "Agarwal et al. 2020", "", 1.17, 0.99, 0.03, NAN, "malignant only", "", ""),
     ("literature", "Agarwal et al. 2020", "", 1.0, 0.85, 0.08, NAN, "benign only", "", ""),
 ]

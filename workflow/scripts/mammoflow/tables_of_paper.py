@@ -278,7 +278,8 @@ def _points_of_chain(
                 "note": _reached(point["folds"], point["folds_reached"]),
                 "images": images,
                 "subset": "all images",
-                "hit_rule": f"IoU > {point['iou']:g}, boxes of mode {point['mode']}",
+                "hit_rule": f"IoU > {point['iou']:g}",
+                "mode": point["mode"],
                 "denominator": f"{images} images",
             }
         )
@@ -467,12 +468,14 @@ PRESENTATIONS = {
             "# images": _number("images", "d"),
             "Subset": _text("subset"),
             "Hit rule": _text("hit_rule"),
+            "Mode": _text("mode"),
             "FPI over": _text("denominator"),
         },
         "TPR: mean ± sample standard deviation (n − 1) over folds of the largest TPR at no more than the "
-        "given false positives per image; where a fold's curve ends before it, the TPR at its end counts "
+        "given false positives per image (FPI); where a fold's curve ends before it, the TPR at its end counts "
         "and the note says so. Intervals of the mean: Student's t over folds, and percentile bootstrap of "
-        "patients within folds. Rows of source “paper” and “literature” are published numbers on INbreast, "
+        "patients within folds. Mode “paper”: the boxes are the components of the map at each "
+        "threshold; “candidate”: fixed boxes with scores. Rows of source “paper” and “literature” are published numbers on INbreast, "
         "not ours; rows differ in data, subset, hit rule and denominator, and a dash means that our "
         "sources do not state it.",
     ),

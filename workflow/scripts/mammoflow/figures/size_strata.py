@@ -45,7 +45,7 @@ def draw(
         its_points, its_curve = (definition(table, evaluation, stratum) for table in (points, curve))
         lesions = int(its_points.drop_duplicates("fold")["lesions"].sum())
         folds = its_points["fold"].nunique()
-        found = f"{lesions} masses, {folds} folds" if lesions else "no mass"
+        found = f"masses {lesions}, folds {folds}" if lesions else "no mass"
         size = _size(stratum, evaluation.size_strata_cm2)
         draw_curve(axes, its_curve, colour, f"{stratum}, {size}: {found}", reached(its_points))
         axes.plot(
