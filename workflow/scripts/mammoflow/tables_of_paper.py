@@ -472,11 +472,11 @@ PRESENTATIONS = {
             "FPI over": _text("denominator"),
         },
         "TPR: mean ± sample standard deviation (n − 1) over folds of the largest TPR at no more than the "
-        "given false positives per image (FPI); where a fold's curve ends before it, the TPR at its end counts "
-        "and the note says so. Intervals of the mean: Student's t over folds, and percentile bootstrap of "
-        "patients within folds. Mode “paper”: the boxes are the components of the map at each "
-        "threshold; “candidate”: fixed boxes with scores. Rows of source “paper” and “literature” are published numbers on INbreast, "
-        "not ours; rows differ in data, subset, hit rule and denominator, and a dash means that our "
-        "sources do not state it.",
+        "given false positives per image (FPI); where a fold's curve ends before it, the TPR at its end "
+        "counts and the note says so. Intervals of the mean: Student's t over folds, and percentile "
+        "bootstrap of patients within folds. Mode “paper”: the boxes are the components of the map at each "
+        "threshold; “candidate”: fixed boxes with scores. Rows of source “paper” and “literature” are "
+        "published numbers on INbreast, not ours; rows differ in data, subset, hit rule and denominator, "
+        "and a dash means that our sources do not state it.",
     ),
 }
