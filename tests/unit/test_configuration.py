@@ -96,12 +96,15 @@ def test_a_chain_starts_from_all_runs_of_the_link_before(paper):
 
 
 def test_a_longer_cascade_resolves_through_any_data_sets(paper):
-    paper["datasets"]["other"] = paper["datasets"]["cbis-ddsm"]
+    phantoms = {"cohort": "film", "patients": 8, "detector": [512, 512], "pixel_mm": 0.2}
+    paper["datasets"]["other"] = paper["datasets"]["cbis-ddsm"] | {"phantoms": phantoms}
+    del paper["datasets"]["other"]["root"]
     paper["experiments"]["detection"]["initializations"] = ["random+other+cbis-ddsm"]
     configuration.check(paper, SCHEMA)
     study = configuration.Study(paper)
-    assert study.chains[-3:] == ["random", "random+other", "random+other+cbis-ddsm"] or set(study.chains) >= {
+    assert set(study.chains) == {
         "random",
+        "imagenet",
         "random+other",
         "random+other+cbis-ddsm",
     }
@@ -115,8 +118,8 @@ def test_a_longer_cascade_resolves_through_any_data_sets(paper):
 def test_settings_of_one_network_are_laid_over_the_common_ones(demo):
     study = configuration.Study(demo)
     compact = study.training(SimpleNamespace(backbone="compact"))
-    vgg16 = study.training(SimpleNamespace(backbone="vgg16"))
-    assert vgg16 == demo["training"]
+    resnet50 = study.training(SimpleNamespace(backbone="resnet50"))
+    assert resnet50 == demo["training"]
     assert compact["epochs"] == demo["training_of"]["compact"]["epochs"]
     assert compact["augmentation"] == demo["training"]["augmentation"]
 
@@ -166,7 +169,7 @@ def test_every_key_is_described():
         (["experiments", "detection", "dataset"], "ddsm", "'experiments.detection.dataset'"),
         (["experiments", "detection", "initializations"], ["imagnet"], "got 'imagnet'"),
         (["experiments", "detection", "initializations"], ["imagenet+ddsm"], "goes through 'ddsm'"),
-        (["experiments", "detection", "initializations"], ["imagenet+inbreast"], "trains twice"),
+        (["experiments", "detection", "initializations"], ["imagenet+inbreast"], "trained on"),
         (["experiments", "detection", "initializations"], [], "'experiments.detection.initializations'"),
         (["experiments", "classification", "backbones"], ["compact"], "asks for 'compact'"),
         (
@@ -176,6 +179,10 @@ def test_every_key_is_described():
         ),
         (["weights", "imagenet"], {"label": "x", "source": "files", "files": {}}, "entry for 'vgg16'"),
         (["seed"], -1, "'seed'"),
+        (["detection", "evaluation", "size_strata_cm2"], [4, 1], "the smaller first; got [4, 1]"),
+        (["training_of", "vgg16"], {"augmentation": {"scale": [2, 1]}}, "'training_of.vgg16.augmentation"),
+        (["datasets", "cbis-ddsm", "resolution"], {"mm": 0.2}, "does not tell the spacing"),
+        (["datasets", "cbis-ddsm", "negatives"], "normal-images", "has no images without masses"),
     ],
 )
 def test_impossible_values_are_refused_in_one_sentence(paper, path, value, expected):
@@ -228,3 +235,33 @@ def test_networks_are_the_same_everywhere():
     schema = json.loads(SCHEMA.read_text())["$defs"]
     assert list(NETWORKS) == list(backbones.BACKBONES)
     assert list(NETWORKS) == schema["experiment"]["properties"]["backbones"]["items"]["enum"]
+
+
+def test_the_same_images_under_another_name_are_no_other_images(paper, demo):
+    paper["datasets"]["again"] = dict(paper["datasets"]["inbreast"])
+    paper["experiments"]["detection"]["initializations"] = ["imagenet+again"]
+    assert "trained on" in refusal(paper)
+    again = copy.deepcopy(demo["datasets"]["phantom-digital"])
+    again["phantoms"]["patients"] = 50
+    demo["datasets"]["again"] = again
+    demo["experiments"]["detection"]["initializations"] = ["natural+again"]
+    assert "trained on" in refusal(demo)
+
+
+def test_an_official_split_needs_its_validation_part(paper):
+    del paper["datasets"]["cbis-ddsm"]["validation_fraction"]
+    assert "lacks 'validation_fraction'" in refusal(paper)
+
+
+def test_a_networks_weights_depend_on_its_own_file_only(paper):
+    entry = {"path": "a.h5", "sha256": "0" * 64}
+    paper["weights"]["imagenet"] = {
+        "label": "x",
+        "source": "files",
+        "files": {"vgg16": entry, "resnet50": entry},
+    }
+    wildcards = SimpleNamespace(weights="imagenet", backbone="vgg16")
+    assert configuration.Study(paper).weights_source(wildcards) == {
+        "source": "files",
+        "files": {"vgg16": entry},
+    }

@@ -18,6 +18,9 @@ def releases(tmp_path):
         "inbreast/INbreast.csv",
         "inbreast/AllDICOMs/x.dcm",
         "inbreast/AllXML/x.xml",
+        "third/INbreast.csv",
+        "third/AllDICOMs/x.dcm",
+        "third/AllXML/x.xml",
     ):
         path = tmp_path / "data" / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -32,7 +32,7 @@ def test_the_demo(project):
         "images": 2 * 2,
         "splits": 2,
         "bank": 1 + 5,
-        "weights": 4,
+        "pretrain": 4,
         "train": 4 * 2 * 2 + 2 * 5,
         "classify": 4 * 2 * 2 + 2 * 5,
         "mpm": 2 * 5,
@@ -46,7 +46,7 @@ def test_a_cascade_over_more_data_sets(project):
     third = {
         "label": "third",
         "archive": "inbreast",
-        "root": "data/inbreast",
+        "root": "data/third",
         "acquisition": "digital",
         "resolution": "original",
         "shards": 1,

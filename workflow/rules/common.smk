@@ -21,11 +21,16 @@ except configuration.ConfigurationError as error:
 STUDY = configuration.Study(config)
 
 
+def one_of(names):
+    """Regular expression of names; of none, one that nothing matches."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
 wildcard_constraints:
-    dataset="|".join(map(re.escape, STUDY.datasets)),
-    backbone="|".join(map(re.escape, STUDY.backbones)),
-    init="|".join(map(re.escape, STUDY.chains)),
-    weights="|".join(map(re.escape, STUDY.base_weights)) or "none",
+    dataset=one_of(STUDY.datasets),
+    backbone=one_of(STUDY.backbones),
+    init=one_of(STUDY.chains),
+    weights=one_of(STUDY.base_weights),
     shard=r"\d+",
     fold=r"\d+",
     run=r"\d+",

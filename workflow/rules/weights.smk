@@ -1,6 +1,6 @@
 """Weights that a chain may begin with, in Keras' `notop` layout.
 
-Needs: a file of the user's, a network (Keras' own download), or nothing (natural photographs).
+Needs: a file of the user's or a network (Keras' own download); for `photographs`, nothing.
 Makes: results/weights/{weights}/{backbone}.h5 and the record of where it came from.
 """
 
@@ -16,6 +16,29 @@ rule weights:
         "logs/weights/{weights}/{backbone}.log",
     benchmark:
         "results/benchmarks/weights/{weights}/{backbone}.tsv"
+    wildcard_constraints:
+        weights=one_of(STUDY.given_weights),
+    conda:
+        "../../envs/tensorflow.yaml"
+    params:
+        source=STUDY.weights_source,
+        window=config["patches"]["window"],
+    script:
+        "../scripts/weights.py"
+
+
+rule pretrain:
+    input:
+        code=modules("pretrain.py"),
+    output:
+        weights="results/weights/{weights}/{backbone}.h5",
+        record="results/weights/{weights}/{backbone}.json",
+    log:
+        "logs/pretrain/{weights}/{backbone}.log",
+    benchmark:
+        "results/benchmarks/pretrain/{weights}/{backbone}.tsv"
+    wildcard_constraints:
+        weights=one_of(STUDY.learnt_weights),
     conda:
         "../../envs/tensorflow.yaml"
     threads: 4
@@ -24,10 +47,9 @@ rule weights:
         mem="8GB",
         runtime="2h",
     params:
-        source=STUDY.weights_source,
+        pretext=STUDY.weights_source,
         window=config["patches"]["window"],
-        precision=config["training"]["precision"],
+        training=STUDY.training,
         seed=config["seed"],
-        batch_normalization_momentum=STUDY.batch_normalization_momentum,
     script:
-        "../scripts/weights.py"
+        "../scripts/pretrain.py"

@@ -1,4 +1,4 @@
-"""Base weights of one network in Keras' notop layout, with their record."""
+"""Base weights of one network that a user or Keras gives, in Keras' notop layout, with their record."""
 
 from mammoflow import logs
 
@@ -6,25 +6,14 @@ logs.redirect(snakemake.log[0])
 
 import json
 
-from mammoflow import provenance, runtime, storage, weights
+from mammoflow import provenance, storage, weights
 
 wildcards, params, output = snakemake.wildcards, snakemake.params, snakemake.output
-runtime.configure(snakemake.threads)
 
 with storage.whole(output.weights) as temporary:
-    facts = weights.obtain(
-        wildcards.weights,
-        wildcards.backbone,
-        params.window,
-        params.source,
-        params.precision,
-        params.batch_normalization_momentum,
-        params.seed,
-        temporary,
-    )
+    facts = weights.obtain(wildcards.weights, wildcards.backbone, params.window, params.source, temporary)
 
-facts |= {"sha256": storage.sha256(output.weights), "provenance": provenance.record(**runtime.facts())}
+facts |= {"sha256": storage.sha256(output.weights), "provenance": provenance.record()}
 with storage.whole(output.record) as temporary:
     temporary.write_text(json.dumps(facts, indent=2) + "\n")
-told = f", {facts['accuracy']:.0%} of the photographs told apart" if "accuracy" in facts else ""
-logs.announce(f"weights {wildcards.weights} of {wildcards.backbone}: from {facts['source']}{told}")
+logs.announce(f"weights {wildcards.weights} of {wildcards.backbone}: from {facts['source']}")

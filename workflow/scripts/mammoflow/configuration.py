@@ -116,11 +116,6 @@ class Run:
         return f"{self.dataset}/{self.backbone}/{self.init}/fold-{self.fold}/run-{self.run}"
 
     @property
-    def weights(self) -> str:
-        """Path of the trained weights."""
-        return f"results/models/{self.place}/model.weights.h5"
-
-    @property
     def metadata(self) -> str:
         """Path of the record of the training."""
         return f"results/models/{self.place}/model.json"
@@ -150,6 +145,17 @@ class Study:
         self.datasets: list[str] = list(config["datasets"])
         self.base_weights: list[str] = list(config["weights"])
         self.detection_dataset: str = config["experiments"]["detection"]["dataset"]
+
+    @property
+    def given_weights(self) -> list[str]:
+        """Base weights that Keras or the user gives."""
+        return [name for name in self.base_weights if name not in self.learnt_weights]
+
+    @property
+    def learnt_weights(self) -> list[str]:
+        """Base weights that are learnt from photographs."""
+        weights = self.config["weights"]
+        return [name for name in weights if weights[name]["source"] == "photographs"]
 
     # ---- experiments ---------------------------------------------------------------------------
 
@@ -329,14 +335,13 @@ class Study:
             for key, value in common.items()
         }
 
-    def batch_normalization_momentum(self, wildcards: Wildcards) -> float | None:
-        """Momentum of a network's batch normalisation; empty keeps Keras' own."""
-        return self._training(wildcards.backbone)["batch_normalization_momentum"]
-
     def weights_source(self, wildcards: Wildcards) -> dict[str, Any]:
         """Where base weights of a network come from."""
         source = self.config["weights"][wildcards.weights]
-        own = source.get("of", {}).get(wildcards.backbone, {})
+        backbone = wildcards.backbone
+        if "files" in source:
+            return {"source": source["source"], "files": {backbone: source["files"][backbone]}}
+        own = source.get("of", {}).get(backbone, {})
         return {key: value for key, value in source.items() if key not in ("of", "label")} | own
 
     def weights_file(self, wildcards: Wildcards) -> list[str]:
@@ -356,9 +361,18 @@ class Study:
                 yield (
                     f"Config key 'patches.window': {backbone} needs at least {smallest} pixels; got {window}."
                 )
-        low, high = self.config["training"]["augmentation"]["scale"]
-        if low > high:
-            yield f"Config key 'training.augmentation.scale': expected [low, high]; got [{low}, {high}]."
+        for backbone in self.backbones:
+            low, high = self._training(backbone)["augmentation"]["scale"]
+            if low > high:
+                own = "augmentation" in self.config["training_of"].get(backbone, {})
+                key = f"training_of.{backbone}" if own else "training"
+                yield f"Config key '{key}.augmentation.scale': expected [low, high]; got [{low}, {high}]."
+        small, large = self.config["detection"]["evaluation"]["size_strata_cm2"]
+        if small >= large:
+            yield (
+                "Config key 'detection.evaluation.size_strata_cm2': expected two areas, the smaller first; "
+                f"got [{small}, {large}]."
+            )
         for dataset in self.used_datasets:
             yield from self._problems_of_dataset(dataset)
         for weights in _unique(init.split("+")[0] for init in self.chains):
@@ -384,11 +398,19 @@ class Study:
                         f"Config key '{key}.initializations': '{init}' goes through '{link}', which is "
                         f"none of the data sets {_listed(self.datasets)}."
                     )
-            if dataset in rest or len(set(rest)) < len(rest):
+            elsewhere = [self._origin(link) for link in rest if link in self.datasets]
+            if self._origin(dataset) in elsewhere or len(set(rest)) < len(rest):
                 yield (
-                    f"Config key '{key}.initializations': '{init}' trains twice on a data set before "
-                    f"testing on '{dataset}', so patients under test could have been trained on."
+                    f"Config key '{key}.initializations': '{init}' should go through other images than "
+                    f"those of '{dataset}', once each, or patients under test may have been trained on."
                 )
+
+    def _origin(self, dataset: str) -> str:
+        """Where images come from: data sets of different names may share it."""
+        settings = self.config["datasets"][dataset]
+        if settings.get("phantoms"):
+            return f"{settings['phantoms']['cohort']} phantoms"
+        return os.path.realpath(settings.get("root", dataset))
 
     def _problems_of_dataset(self, dataset: str) -> Iterator[str]:
         settings, key = self.config["datasets"][dataset], f"datasets.{dataset}"
@@ -404,10 +426,25 @@ class Study:
                 f"Config key '{key}.archive': film phantoms are written as 'cbis-ddsm' and digital ones as "
                 f"'inbreast'; got '{settings['archive']}' for {settings['phantoms']['cohort']} ones."
             )
+        if settings["archive"] == "cbis-ddsm" and "mm" in settings["resolution"]:
+            yield (
+                f"Config key '{key}.resolution': CBIS-DDSM does not tell the spacing of its films; expected "
+                "'original' or a factor, got mm."
+            )
+        if settings["archive"] == "cbis-ddsm" and settings["negatives"] == "normal-images":
+            yield (
+                f"Config key '{key}.negatives': CBIS-DDSM has no images without masses; expected "
+                "'mass-images', got 'normal-images'."
+            )
         if settings["folds"] == "official" and settings["archive"] != "cbis-ddsm":
             yield (
                 f"Config key '{key}.folds': only cbis-ddsm has an official split; expected a number of "
                 "folds, got 'official'."
+            )
+        elif settings["folds"] == "official" and "validation_fraction" not in settings:
+            yield (
+                f"Config key '{key}' lacks 'validation_fraction': an official split needs the part of its "
+                "training images that validates."
             )
 
     def _problems_of_weights(self, weights: str) -> Iterator[str]:

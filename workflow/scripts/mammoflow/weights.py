@@ -1,23 +1,13 @@
-"""Where base weights come from: Keras, a user's files, or the photographs of the demo."""
+"""Base weights that Keras or a user gives."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from mammoflow import backbones, pretraining, runtime, seeds, storage
+from mammoflow import backbones, storage
 from mammoflow.networks import NETWORKS
-from mammoflow.pretraining import Pretext
 
 
-def obtain(
-    name: str,
-    backbone: str,
-    window: int,
-    source: Mapping,
-    precision: str,
-    momentum: float | None,
-    seed: int,
-    path: Path,
-) -> dict[str, object]:
+def obtain(name: str, backbone: str, window: int, source: Mapping, path: Path) -> dict[str, object]:
     """Write the base weights of a backbone in Keras' ``notop`` layout.
 
     Parameters
@@ -29,9 +19,7 @@ def obtain(
     window : int
         Side of the patches in pixels.
     source : mapping
-        The config section ``weights.<name>``: its ``source`` is ``keras``, ``files`` or ``photographs``.
-    precision, momentum, seed
-        How the photographs are learnt; see `pretraining.pretrain`.
+        The config section ``weights.<name>``: its ``source`` is ``keras`` or ``files``.
     path : Path
         The file to write.
 
@@ -50,14 +38,7 @@ def obtain(
             return _download(name, backbone, window, path)
         case "files":
             return _adopt(name, backbone, window, source["files"], path)
-        case "photographs":
-            pretext = Pretext(source["steps"], source["batch"], source["learning_rate"])
-            policy = runtime.policy(precision)
-            number = seeds.integer(seed, "weights", name, backbone)
-            model, accuracy = pretraining.pretrain(backbone, window, pretext, policy, momentum, number)
-            backbones.save_notop(model, path)
-            return {"source": "photographs", "steps": pretext.steps, "accuracy": accuracy}
-    raise ValueError(f"weights.{name}.source: expected keras, files or photographs, got {source['source']!r}")
+    raise ValueError(f"weights.{name}.source: expected keras or files, got {source['source']!r}")
 
 
 def _download(name: str, backbone: str, window: int, path: Path) -> dict[str, object]:

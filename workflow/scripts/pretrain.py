@@ -1,0 +1,36 @@
+"""Base weights of one network, learnt from natural photographs, in Keras' notop layout, with their record."""
+
+from mammoflow import logs
+
+logs.redirect(snakemake.log[0])
+
+import json
+
+from mammoflow import backbones, pretraining, provenance, runtime, seeds, storage
+
+wildcards, params, output = snakemake.wildcards, snakemake.params, snakemake.output
+runtime.configure(snakemake.threads)
+
+pretext = pretraining.Pretext(*(params.pretext[key] for key in ("steps", "batch", "learning_rate")))
+model, accuracy = pretraining.pretrain(
+    wildcards.backbone,
+    params.window,
+    pretext,
+    runtime.policy(params.training["precision"]),
+    params.training["batch_normalization_momentum"],
+    seeds.integer(params.seed, "weights", wildcards.weights, wildcards.backbone),
+)
+with storage.whole(output.weights) as temporary:
+    backbones.save_notop(model, temporary)
+record = {
+    "source": "photographs",
+    "steps": pretext.steps,
+    "accuracy": accuracy,
+    "sha256": storage.sha256(output.weights),
+    "provenance": provenance.record(**runtime.facts()),
+}
+with storage.whole(output.record) as temporary:
+    temporary.write_text(json.dumps(record, indent=2) + "\n")
+logs.announce(
+    f"weights {wildcards.weights} of {wildcards.backbone}: {accuracy:.0%} of the photographs told apart"
+)
