@@ -36,7 +36,8 @@ def write_bank(path: Path, count: int, window: int) -> None:
             generator = np.random.default_rng(int(number))
             pixels = generator.integers(0, 4096, (side, side)).astype(np.uint16)
             breast = np.ones(pixels.shape, bool)
-            return SimpleNamespace(pixels=pixels, breast=breast, lesions=np.triu(breast).astype(np.uint8))
+            lesions = np.triu(breast).astype(np.uint8)
+            return SimpleNamespace(pixels=pixels, breast=breast, lesions=lesions, masses=1)
 
     numbers = [str(number) for number in range(images)]
     windows = patches.Windows(window, 8, "inside")
@@ -98,11 +99,11 @@ def main() -> None:
             print(f"bank      {total / written:8.0f} patches/s, peak {peak:.0f} MiB, {total} patches")
             slow = rate(naive(part), options.seconds)
             print(f"naive     {slow:8.0f} patches/s")
-            stream = Feed(part, BATCH, "gcn").training(0, len(part) // BATCH, PAPER, 0)
+            stream = Feed(part, BATCH, "gcn").training(len(part) // BATCH, PAPER, 0)
             fast = rate((x for x, _ in stream.as_numpy_iterator()), options.seconds)
             print(f"feed      {fast:8.0f} patches/s, {fast / slow:.1f} times the naive way")
         with bank.open_bank(path, memory=2**33) as opened:
-            stream = Feed(opened.train, BATCH, "gcn").training(0, len(part) // BATCH, PAPER, 0)
+            stream = Feed(opened.train, BATCH, "gcn").training(len(part) // BATCH, PAPER, 0)
             fast = rate((x for x, _ in stream.as_numpy_iterator()), options.seconds)
             print(f"in memory {fast:8.0f} patches/s, {fast / slow:.1f} times the naive way")
 

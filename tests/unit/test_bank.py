@@ -20,7 +20,7 @@ def image(number: int, mass: bool, shape: tuple[int, int] = (40, 30)) -> SimpleN
         y, x = generator.integers(6, shape[0] - 18), generator.integers(0, shape[1] - 18)
         lesions[y : y + 10, x : x + 12] = 1
     pixels = generator.integers(0, 4096, shape).astype(np.uint16)
-    return SimpleNamespace(pixels=pixels, breast=breast, lesions=lesions)
+    return SimpleNamespace(pixels=pixels, breast=breast, lesions=lesions, masses=int(mass))
 
 
 STORE = {f"{'mass' if n % 2 else 'normal'}-{n:02}": image(n, n % 2 == 1) for n in range(18)}
@@ -83,6 +83,18 @@ def test_no_negative_of_mass_images_touches_the_border(tmp_path):
         )
         for name, y, x in rows:
             assert patches.within_breast(STORE[name].breast, np.array([[y, x]]), WINDOWS).all()
+
+
+def test_an_image_whose_mass_lies_outside_the_breast_is_no_normal_image(tmp_path):
+    lost = image(2, mass=False)
+    lost.masses = 1
+    store = STORE | {"normal-02": lost}
+    assert "normal-02" in PARTS["train"] + PARTS["validation"] + PARTS["test"]
+    bank.write(tmp_path / "b.h5", PARTS, store, WINDOWS, "normal-images", SEED)
+    with bank.open_bank(tmp_path / "b.h5") as opened:
+        drawn = {name for part in bank.PARTS for name in getattr(opened, part).image_id}
+    assert "normal-04" in drawn
+    assert "normal-02" not in drawn
 
 
 def test_no_window_is_drawn_twice(written):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from releases_by_hand import half_ellipse, rectangle
+from releases_by_hand import half_ellipse
 
 from mammoflow import breast
 from mammoflow.breast import Geometry
@@ -116,13 +116,6 @@ def test_holes_are_filled_and_specks_left_out():
 def test_images_without_a_breast_are_excluded(acquisition, image):
     with pytest.raises(Excluded, match="breast-"):
         breast.breast_region(image, acquisition)
-
-
-def test_a_lesion_outside_excludes_the_image():
-    image = half_ellipse((400, 300))
-    breast.breast_region(image, "digital", [rectangle(image.shape, (190, 20, 210, 40))])
-    with pytest.raises(Excluded, match="lesion-outside-breast: mass 1"):
-        breast.breast_region(image, "digital", [rectangle(image.shape, (0, 270, 20, 290))])
 
 
 def test_unknown_acquisition():

@@ -3,11 +3,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mammoflow import backbones, classification, normalization, patches
+from mammoflow import backbones, classification, mpm, normalization, patches
 from mammoflow.bank import Batch
+from mammoflow.breast import Geometry
 
 MODEL = backbones.build("compact", 32)
 PATCHES = np.random.default_rng(0).integers(0, 4096, (40, 32, 32)).astype(np.uint16)
@@ -44,14 +46,14 @@ def test_no_patches_no_probabilities():
     assert classification.probabilities(MODEL, [], "gcn").shape == (0,)
 
 
-def test_sweep_cuts_all_breast_windows_in_order():
+def test_sweep_cuts_all_windows_of_the_map_in_order():
     breast = np.zeros((50, 40), bool)
     breast[10:, :30] = True
     pixels = np.random.default_rng(1).integers(0, 4096, breast.shape).astype(np.uint16)
     image = SimpleNamespace(pixels=pixels, breast=breast, lesions=np.zeros(breast.shape, np.uint8))
     windows = patches.Windows(16, 5, "centred")
     swept = list(classification.sweep(image, windows, size=7))
-    begin = patches.positions(breast, windows)
+    begin = patches.begins(patches.supporting(breast, windows), breast.shape, windows)
     np.testing.assert_array_equal(
         np.concatenate([batch.patches for batch in swept]), patches.cut(pixels, begin, 16)
     )
@@ -59,3 +61,104 @@ def test_sweep_cuts_all_breast_windows_in_order():
         (pixels[breast].min(), pixels[breast].max())
     }
     assert max(len(batch.patches) for batch in swept) == 7
+
+
+# -- Grids of whole images
+
+FULL = 4095
+
+
+class CentreAnswers:
+    """A network whose answer is the central grey value of a patch, scaled by the breast's range to 0–1."""
+
+    input_shape = (None, 16, 16, 1)
+
+    def __call__(self, x, training):
+        mass = x[:, 8, 8, 0] / 255
+        return tf.stack([1 - mass, mass], axis=1)
+
+
+def an_image(seed, shape, share=0.7):
+    """Random grey values; a breast that begins and ends between window centres, its whole range in it."""
+    generator = np.random.default_rng(seed)
+    pixels = generator.integers(0, FULL + 1, shape).astype(np.uint16)
+    breast = np.zeros(shape, bool)
+    breast[3:, : round(share * shape[1])] = True
+    pixels[4, :2] = 0, FULL
+    geometry = Geometry(*shape, 0, 0, *shape, mirrored=False, factor=1.0)
+    lesions = np.zeros(shape, np.uint8)
+    return SimpleNamespace(pixels=pixels, breast=breast, lesions=lesions, masses=0, geometry=geometry)
+
+
+def maps(store, image_ids, windows, size=256):
+    grids = classification.grids(CentreAnswers(), store, image_ids, windows, "scale", size)
+    return {image_id: grid.map() for image_id, grid in grids}
+
+
+@pytest.mark.parametrize("edge", patches.EDGES)
+@pytest.mark.parametrize("size", [7, 256])
+def test_map_is_the_networks_answer_at_the_centres_of_its_windows(edge, size):
+    windows = patches.Windows(16, 5, edge)
+    store = {"b": an_image(1, (50, 41)), "a": an_image(2, (38, 64))}
+    found = maps(store, ["b", "a"], windows, size)
+    assert list(found) == ["b", "a"]
+    for image_id, values in found.items():
+        image = store[image_id]
+        top, left = patches.grid(image.breast.shape, windows)
+        for y in top + 8:
+            for x in left + 8:
+                if image.breast[y, x]:
+                    assert values[y, x] == pytest.approx(image.pixels[y, x] / FULL, abs=1e-5)
+        y, x = top[3] + 8, left[2] + 8
+        between = (image.pixels[y, x] * 3.0 + image.pixels[y, x + 5] * 2.0) / 5 / FULL
+        assert values[y, x + 2] == pytest.approx(between, abs=1e-5)
+
+
+@pytest.mark.parametrize("edge", patches.EDGES)
+@pytest.mark.parametrize("stride", [5, 13])
+def test_map_is_that_of_all_windows_up_to_the_skin(edge, stride):
+    windows = patches.Windows(16, stride, edge)
+    rows, columns = 60, 70
+    image = an_image(3, (rows, columns))
+    y, x = np.ogrid[:rows, :columns]
+    image.breast = (y - 30.3) ** 2 / 21**2 + x**2 / 44.4**2 < 1
+    image.pixels[30, :2] = 0, FULL
+    top, left = patches.grid(image.breast.shape, windows)
+    grey = image.pixels[image.breast]
+    low, high = (np.full(len(top) * len(left), extreme) for extreme in (grey.min(), grey.max()))
+    begin = patches.begins(np.ones((len(top), len(left)), bool), image.breast.shape, windows)
+    batch = Batch(patches.cut(image.pixels, begin, 16), low, high)
+    answers = classification.probabilities(CentreAnswers(), [batch], "scale").reshape(len(top), len(left))
+    expected = mpm.probability_map(answers, top + 8, left + 8, image.breast)
+    assert not patches.supporting(image.breast, windows).all()
+    np.testing.assert_array_equal(maps({"a": image}, ["a"], windows)["a"], expected)
+
+
+def test_images_without_windows_keep_their_place():
+    windows = patches.Windows(16, 5, "inside")
+    none, some = an_image(4, (12, 40)), an_image(5, (40, 40))
+    store = {"a": none, "b": some, "c": none, "d": none}
+    found = maps(store, list("abcd"), windows, 9)
+    assert list(found) == list("abcd")
+    assert [bool(values.any()) for values in found.values()] == [False, True, False, False]
+    assert list(maps(store, ["a", "c"], windows)) == ["a", "c"]
+    assert maps(store, [], windows) == {}
+
+
+def test_images_are_read_while_maps_are_made():
+    read = []
+
+    class Store(dict):
+        def __getitem__(self, image_id):
+            read.append(image_id)
+            return super().__getitem__(image_id)
+
+    names = [f"{number:02d}" for number in range(40)]
+    store = Store(dict.fromkeys(names, an_image(6, (60, 60))))
+    grids = classification.grids(
+        CentreAnswers(), store, names, patches.Windows(16, 5, "inside"), "scale", size=8
+    )
+    assert next(grids)[0] == "00"
+    assert len(read) < 10
+    assert [image_id for image_id, _ in grids] == names[1:]
+    assert read == names

@@ -5,8 +5,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from skimage.measure import label, regionprops
 
-from mammoflow import components, mpm, storage, tables
+from mammoflow import components, mpm, storage
+from mammoflow.boxes import BOX
 from mammoflow.breast import Geometry
+from mammoflow.contracts.detections import DETECTIONS
 
 
 def listed(found):
@@ -115,11 +117,25 @@ def test_rows_are_in_original_pixels():
     geometry = Geometry(rows=100, columns=80, y0=10, x0=20, y1=50, x1=60, mirrored=True, factor=2.0)
     found = components.find(np.array([[0, 2, 1]], np.uint16))
     table = components.rows(found, levels=4, image_id="a", geometry=geometry)
-    table = tables.check(table, "detections").sort_values("threshold")
+    table = DETECTIONS.check(table).sort_values("threshold")
     assert table.to_numpy().tolist() == [
         ["a", 0.0, 10, 54, 12, 58, 0.5],
         ["a", 0.25, 10, 56, 12, 58, 0.5],
     ]
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("factor", [1.0, 1.4, 4.0, 9.7])
+def test_no_box_leaves_the_crop(mirrored, factor):
+    geometry = Geometry(rows=100, columns=80, y0=10, x0=20, y1=51, x1=61, mirrored=mirrored, factor=factor)
+    whole = components.find(np.ones(geometry.shape, np.uint16))
+    table = components.rows(whole, levels=1, image_id="a", geometry=geometry)
+    assert table[BOX].to_numpy().tolist() == [[10, 20, 51, 61]]
+    corner = np.zeros(geometry.shape, np.uint16)
+    corner[-1, -1] = 1
+    (box,) = components.rows(components.find(corner), 1, "a", geometry)[BOX].to_numpy()
+    assert (box[:2] < box[2:]).all()
+    assert (box[2], box[1] if mirrored else box[3]) == (51, 20 if mirrored else 61)
 
 
 def test_detections_of_a_file(tmp_path):
@@ -134,7 +150,7 @@ def test_detections_of_a_file(tmp_path):
         mpm.write_grid(file, "full", full)
         mpm.write_grid(file, "empty", empty)
     with storage.open_hdf5(tmp_path / "fold-0.h5") as file:
-        table = tables.check(components.detections(file, levels=20, threads=2), "detections")
+        table = DETECTIONS.check(components.detections(file, levels=20, threads=2))
     values = full.map().astype(float)
     expected = {
         ("full", level / 20, *geometry.to_original(np.array([region.bbox]))[0].tolist())
@@ -152,5 +168,5 @@ def test_detections_of_maps_with_nothing(tmp_path):
         mpm.write_grid(file, "a", no_window)
     with storage.open_hdf5(tmp_path / "fold-0.h5") as file:
         table = components.detections(file, levels=1000, threads=1)
-    tables.write(table, tmp_path / "fold-0.parquet", "detections")
-    assert tables.read(tmp_path / "fold-0.parquet", "detections").empty
+    DETECTIONS.write(table, tmp_path / "fold-0.parquet")
+    assert DETECTIONS.read(tmp_path / "fold-0.parquet").empty

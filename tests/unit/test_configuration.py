@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from mammoflow import backbones, configuration
+from mammoflow.datasets import marks
 from mammoflow.networks import NETWORKS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -39,7 +40,7 @@ def paper(tmp_path):
     for name in ("cbis-ddsm", "inbreast"):
         root = tmp_path / name
         root.mkdir()
-        for names in configuration.RELEASE_FILES[name]:
+        for names in marks.MARKS[name]:
             (root / names[0]).touch()
         config["datasets"][name]["root"] = str(root)
     return config
@@ -265,3 +266,12 @@ def test_a_networks_weights_depend_on_its_own_file_only(paper):
         "source": "files",
         "files": {"vgg16": entry},
     }
+
+
+def test_a_release_may_lie_in_the_folders_its_download_made(paper, tmp_path):
+    (tmp_path / "download").mkdir()
+    (tmp_path / "inbreast").rename(tmp_path / "download" / "INbreast Release 1.0")
+    paper["datasets"]["inbreast"]["root"] = str(tmp_path / "download")
+    configuration.check(paper, SCHEMA)
+    table, *_ = configuration.Study(paper).release_files(SimpleNamespace(dataset="inbreast"))
+    assert table.endswith("INbreast Release 1.0/INbreast.csv")

@@ -7,7 +7,7 @@ import pytest
 from pydicom.uid import generate_uid
 from releases_by_hand import dicom_file, half_ellipse, rectangle
 
-from mammoflow import tables
+from mammoflow.contracts.index import EXCLUDED, IMAGES, LESIONS, RECONCILIATION
 from mammoflow.datasets import cbis_ddsm
 from mammoflow.exclusions import Excluded
 
@@ -113,8 +113,8 @@ def test_index(tmp_path, separator, newline, prefix, swapped, shared):
     second = release.image(2, "test", "RIGHT", "MLO")
     release.lesion(second, 2, mask_of(), split="test", swapped=swapped, shared=shared)
     index = cbis_ddsm.index(release.tables(), threads=2)
-    for name in ("images", "lesions", "excluded", "reconciliation"):
-        tables.check(getattr(index, name), name)
+    for table in (IMAGES, LESIONS, EXCLUDED, RECONCILIATION):
+        table.check(getattr(index, table.name))
     assert index.excluded.empty
     keys = ["image_id", "patient_id", "laterality", "view", "official_split", "rows", "columns", "flags"]
     assert index.images[keys].to_numpy().tolist() == [
@@ -163,18 +163,47 @@ def test_a_bad_mask_is_quarantined_with_its_image(tmp_path, mask, reason):
     release.lesion(release.image(2), 1, mask_of())
     index = cbis_ddsm.index(release.tables(), threads=1)
     assert index.images["patient_id"].tolist() == ["P_00002"]
-    assert sorted(index.excluded["reason"]) == sorted([reason, reason, "no-usable-lesion"])
+    assert sorted(index.excluded["reason"]) == sorted([reason, reason, "lesion-excluded"])
 
 
-def test_one_bad_mask_of_two_leaves_the_image_with_a_flag(tmp_path):
+def test_one_bad_mask_of_two_leaves_the_whole_image_out(tmp_path):
     release = Release(tmp_path)
     image = release.image(1)
     release.lesion(image, 1, mask_of())
     release.lesion(image, 2, None, crop=False)
+    release.lesion(release.image(2), 1, mask_of())
     index = cbis_ddsm.index(release.tables(), threads=1)
-    assert index.images["flags"].tolist() == ["lesion-excluded"]
-    assert index.lesions["lesion_id"].tolist() == ["Mass-Training_P_00001_LEFT_CC_1"]
-    assert index.excluded["reason"].tolist() == ["missing-file"]
+    assert index.images["patient_id"].tolist() == ["P_00002"]
+    assert index.lesions["lesion_id"].tolist() == ["Mass-Training_P_00002_LEFT_CC_1"]
+    listed = {(path.split("/")[0], reason) for path, reason in index.excluded.to_numpy()[:, :2].tolist()}
+    case = "Mass-Training_P_00001_LEFT_CC"
+    assert listed == {
+        (case, "lesion-excluded"),
+        (f"{case}_1", "image-excluded"),
+        (f"{case}_2", "missing-file"),
+    }
+    assert index.excluded["path"].is_unique
+    details = index.excluded.set_index("reason")["detail"]
+    assert details["lesion-excluded"] == "1 of the image's 2 masses cannot be used"
+    found = index.reconciliation.set_index("quantity")["found"]
+    files = 2 + 3 + 3
+    assert found["files used"] + found["files and rows excluded"] == files + 1
+
+
+def test_tables_there_twice_or_too_deep_are_refused(tmp_path):
+    release = Release(tmp_path, prefix="manifest-1")
+    release.lesion(release.image(1), 1, mask_of())
+    release.tables()
+    name = cbis_ddsm.TABLES["train"]
+    table = tmp_path / "manifest-1" / name
+    (tmp_path / name).write_bytes(table.read_bytes())
+    with pytest.raises(ValueError, match=f"expected one {name}, found manifest-1/{name}, {name}"):
+        cbis_ddsm.index(tmp_path, threads=1)
+    (tmp_path / name).unlink()
+    (tmp_path / "a" / "b" / "c").mkdir(parents=True)
+    table.rename(tmp_path / "a" / "b" / "c" / name)
+    with pytest.raises(ValueError, match=f"expected {name} there or up to 2 folders below, found none"):
+        cbis_ddsm.index(tmp_path, threads=1)
 
 
 def test_two_masks_are_ambiguous_and_one_object_twice_is_not(tmp_path):
@@ -242,7 +271,9 @@ def test_older_headers_are_refused_by_name():
 
 
 def test_nothing_usable(tmp_path):
-    with pytest.raises(ValueError, match=r"expected one mass_case_description_train_set\.csv, found 0"):
+    with pytest.raises(
+        ValueError, match=r"expected mass_case_description_train_set\.csv there or .*, found none"
+    ):
         cbis_ddsm.index(tmp_path, threads=1)
     release = Release(tmp_path)
     release.lesion(release.image(1, full=False), 1, None, crop=False)

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from releases_by_hand import dicom_file, half_ellipse, plist
 
-from mammoflow import tables
+from mammoflow.contracts.index import EXCLUDED, IMAGES, LESIONS, RECONCILIATION
 from mammoflow.datasets import inbreast
 from mammoflow.exclusions import Excluded
 
@@ -60,22 +60,26 @@ def root(tmp_path):
 
 def test_index(root):
     index = inbreast.index(root, threads=2)
-    for name in ("images", "lesions", "excluded", "reconciliation"):
-        tables.check(getattr(index, name), name)
+    for table in (IMAGES, LESIONS, EXCLUDED, RECONCILIATION):
+        table.check(getattr(index, table.name))
     images = index.images.set_index("image_id")
-    assert list(images.index) == ["101", "102", "103", "106", "108"]
-    assert images["view"].tolist() == ["CC", "MLO", "FB", "CC", "CC"]
-    assert images["laterality"].tolist() == ["L", "R", "L", "L", "L"]
-    assert images["patient_id"].tolist() == [A, A, B, B, B]
-    assert images["spacing_mm"].tolist() == [0.07] * 4 + [0.085]
-    assert images["spacing_source"].tolist() == ["release"] * 4 + ["ImagerPixelSpacing"]
-    assert images["flags"].tolist() == ["", "", "", "lesion-excluded", ""]
+    assert list(images.index) == ["101", "102", "103", "108"]
+    assert images["view"].tolist() == ["CC", "MLO", "FB", "CC"]
+    assert images["laterality"].tolist() == ["L", "R", "L", "L"]
+    assert images["patient_id"].tolist() == [A, A, B, B]
+    assert images["spacing_mm"].tolist() == [0.07] * 3 + [0.085]
+    assert images["spacing_source"].tolist() == ["release"] * 3 + ["ImagerPixelSpacing"]
+    assert images["flags"].tolist() == [""] * 4
+    assert set(index.lesions["image_id"]) == {"101", "102"}
     excluded = set(zip(index.excluded["path"], index.excluded["reason"], strict=True))
     assert excluded == {
         (f"AllDICOMs/104_{B}_MG_L_CC_ANON.dcm", "missing-xml"),
-        (f"AllDICOMs/105_{B}_MG_L_CC_ANON.dcm", "no-usable-lesion"),
+        (f"AllDICOMs/105_{B}_MG_L_CC_ANON.dcm", "lesion-excluded"),
         ("AllXML/105.xml#0", "contour-points"),
         ("AllXML/105.xml", "image-excluded"),
+        (f"AllDICOMs/106_{B}_MG_L_CC_ANON.dcm", "lesion-excluded"),
+        ("AllXML/106.xml", "image-excluded"),
+        ("AllXML/106.xml#0", "image-excluded"),
         ("AllXML/106.xml#1", "contour-outside"),
         (f"AllDICOMs/107_{B}_MG_L_CC_ANON.dcm", "not-mammography"),
         ("AllXML/107.xml", "image-excluded"),
@@ -89,8 +93,8 @@ def test_index(root):
 
 def test_both_counts_are_reconciled(root):
     rows = inbreast.index(root, threads=1).reconciliation.set_index("quantity")
-    assert rows.loc["contours", ["paper", "found"]].tolist() == [116, 5]
-    assert rows.loc["lesions", ["paper", "found", "difference"]].tolist() == [112, 4, -108]
+    assert rows.loc["contours", ["paper", "found"]].tolist() == [116, 4]
+    assert rows.loc["lesions", ["paper", "found", "difference"]].tolist() == [112, 3, -109]
     assert rows.loc["images without masses", "found"] == 2
     assert rows.loc["regions ignored: Calcification", "found"] == 1
     assert rows.loc["regions ignored: (empty)", "found"] == 1
@@ -162,5 +166,15 @@ def test_missing_table_or_column(root):
     with pytest.raises(ValueError, match=r"missing \['File Name', 'Bi-Rads'\]"):
         inbreast.index(root, threads=1)
     (root / "INbreast.csv").unlink()
-    with pytest.raises(ValueError, match=r"expected INbreast\.csv or INbreast\.xls, found neither"):
+    with pytest.raises(ValueError, match=r"expected INbreast\.csv or INbreast\.xls there or .*, found none"):
         inbreast.index(root, threads=1)
+
+
+def test_a_release_in_a_folder_of_its_own(root):
+    inner = root / "INbreast Release 1.0"
+    inner.mkdir()
+    for name in ("AllDICOMs", "AllXML", "INbreast.csv"):
+        (root / name).rename(inner / name)
+    index = inbreast.index(root, threads=1)
+    assert index.lesions["source"].iloc[0] == "INbreast Release 1.0/AllXML/101.xml#1"
+    assert inbreast.lesion_mask(root, index.lesions["source"].iloc[0], SHAPE).any()

@@ -1,7 +1,9 @@
+import time
+
 import numpy as np
 import pytest
 
-from mammoflow import tables
+from mammoflow.contracts.index import EXCLUDED, IMAGES, LESIONS, RECONCILIATION
 from mammoflow.datasets import mini_mias
 from mammoflow.exclusions import Excluded
 
@@ -15,6 +17,11 @@ mdb005 F CIRC B
 mdb006 F CALC M *NOTE 3*
 mdb007 G NORM
 mdb008 G CIRC B 10 5 3
+mdb010 G CIRC B 10 5 3
+mdb010 F SPIC M
+mdb011 G CIRC B 10 5 3
+mdb011 G LUMP M 8 30 4
+mdb012 F CIRC B 10 5 3000000
 """
 
 
@@ -27,8 +34,8 @@ def pgm(path, pixels, comment=b""):
 
 @pytest.fixture
 def root(tmp_path):
-    for number in (1, 2, 3, 4, 5, 6, 9):
-        pgm(tmp_path / f"mdb00{number}.pgm", np.full((40, 32), number))
+    for number in (1, 2, 3, 4, 5, 6, 9, 10, 11, 12):
+        pgm(tmp_path / f"mdb{number:03}.pgm", np.full((40, 32), number))
     (tmp_path / "mdb008.pgm").write_bytes(b"P5\n32 40\n255\n short")
     (tmp_path / "Info.txt").write_text(INFO)
     (tmp_path / "README").write_text("about")
@@ -40,8 +47,8 @@ def root(tmp_path):
 
 def test_index(root):
     index = mini_mias.index(root, threads=2)
-    for name in ("images", "lesions", "excluded", "reconciliation"):
-        tables.check(getattr(index, name), name)
+    for table in (IMAGES, LESIONS, EXCLUDED, RECONCILIATION):
+        table.check(getattr(index, table.name))
     images = index.images.set_index("image_id")
     assert list(images.index) == ["mdb001", "mdb002", "mdb003", "mdb004", "mdb006"]
     assert images["laterality"].tolist() == ["R", "L", "R", "L", "L"]
@@ -55,6 +62,9 @@ def test_index(root):
         "mdb007.pgm": "missing-file",
         "mdb008.pgm": "truncated",
         "mdb009.pgm": "not-in-table",
+        "mdb010.pgm": "lesion-without-coordinates",
+        "mdb011.pgm": "bad-row",
+        "mdb012.pgm": "lesion-without-coordinates",
         "other.pgm": "name",
     }
     found = index.reconciliation.set_index("quantity")["found"]
@@ -96,6 +106,7 @@ def test_read_image(tmp_path):
         (b"P2\n1 1\n255\n0", "unreadable"),
         (b"P5\n0 1\n255\n0", "unreadable"),
         (b"P5\n99999 99999\n255\n0", "too-many-pixels"),
+        (b"P5\n" + b"9" * 5000 + b" 1\n255\n0", "unreadable"),
         (b"P5\n2 2\n255\n000", "truncated"),
         (b"", "unreadable"),
     ],
@@ -106,17 +117,32 @@ def test_broken_images(tmp_path, content, reason):
         mini_mias.read_image(tmp_path, "a.pgm")
 
 
+@pytest.mark.parametrize("start", [b"P5 ", b"P5\n1 ", b"P5\n1 1 "])
+def test_a_header_of_comments_only_takes_no_time(tmp_path, start):
+    (tmp_path / "a.pgm").write_bytes(start + b"# " * 200_000)
+    begun = time.process_time()
+    with pytest.raises(Excluded, match="unreadable"):
+        mini_mias.read_image(tmp_path, "a.pgm")
+    assert time.process_time() - begun < 1
+
+
+@pytest.mark.parametrize("header", [b"P5#a\n#b 7\n4 #c\n\n3\n# 9 9\n255\n", b"P5 4\t3\r\n255 "])
+def test_comments_and_gaps_of_any_kind(tmp_path, header):
+    (tmp_path / "a.pgm").write_bytes(header + bytes(range(12)))
+    np.testing.assert_array_equal(mini_mias.read_image(tmp_path, "a.pgm"), np.arange(12).reshape(3, 4))
+
+
 def test_no_path_leaves_the_root(root):
     with pytest.raises(Excluded, match="outside-root"):
         mini_mias.read_image(root / "__MACOSX", "../mdb001.pgm")
 
 
 def test_nothing_usable(tmp_path):
-    with pytest.raises(ValueError, match=r"expected one Info\.txt, found 0"):
+    with pytest.raises(ValueError, match=r"expected Info\.txt there or .*, found none"):
         mini_mias.index(tmp_path, threads=1)
     (tmp_path / "Info.txt").write_text(INFO)
     with pytest.raises(
-        ValueError, match=r"expected at least one usable image, found none \(8 × missing-file\)"
+        ValueError, match=r"expected at least one usable image, found none \(11 × missing-file\)"
     ):
         mini_mias.index(tmp_path, threads=1)
     with pytest.raises(ValueError, match="expected the folder of a release"):

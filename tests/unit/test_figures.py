@@ -1,12 +1,17 @@
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import PathCollection
 from matplotlib.colors import same_color, to_hex
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
-from mammoflow import examples, froc, literature, mpm, patches, tables
+from mammoflow import examples, froc, literature, mpm, patches
 from mammoflow.breast import Geometry
+from mammoflow.contracts.detections import DETECTIONS
+from mammoflow.contracts.froc import CURVE, POINTS
 from mammoflow.figures import detection_examples, framework, froc_curves, loss_curves, size_strata, style
 from mammoflow.images import StoredImage
 
@@ -156,6 +161,30 @@ def test_examples_agree_with_the_curve_and_show_no_image_twice(report):
     assert chosen == examples.choose(boxes[::-1], missed[::-1], detection_examples.NUMBERS)
 
 
+@pytest.mark.parametrize("mode", froc.MODES)
+def test_findings_at_the_operating_threshold_read_only_what_they_need(mode, tmp_path, monkeypatch):
+    evaluation = dataclasses.replace(EVALUATION, mode=mode)
+    folds = world()
+    points = froc.evaluate(folds, evaluation, seed=1).points
+    splits = pd.concat([fold.images.assign(fold=fold.number, role="test") for fold in folds])
+    paths = [tmp_path / f"fold-{fold.number}.parquet" for fold in folds]
+    for fold, path in zip(folds, paths, strict=True):
+        DETECTIONS.write(fold.detections, path)
+    read, from_disk = [], pd.read_parquet
+    monkeypatch.setattr(pd, "read_parquet", lambda *a, **k: read.append(from_disk(*a, **k)) or read[-1])
+    found = examples.findings(points, splits, pd.concat([fold.lesions for fold in folds]), paths, evaluation)
+    assert found.threshold == examples.operating_threshold(examples.definition(points, evaluation))
+    assert len(found.boxes) > 0
+    boxes, missed = examples.examine(folds, found.threshold, evaluation)
+    pd.testing.assert_frame_equal(found.boxes, boxes, check_dtype=False)
+    pd.testing.assert_frame_equal(found.missed, missed, check_dtype=False)
+    assert [fold.number for fold in found.folds] == [0, 1, 2]
+    if mode == "paper":
+        assert all((table["threshold"] == found.threshold).all() for table in read)
+    else:
+        assert all((table["score"] >= found.threshold).all() for table in read)
+
+
 def test_candidates_are_boxes_up_to_their_score():
     fold = world(folds=1)[0]
     alive = examples.boxes_at(fold.detections, 0.35, "candidate")
@@ -184,6 +213,22 @@ def test_framework_shows_five_steps_with_map_and_boxes(saved):
     assert (box.get_x(), box.get_y(), box.get_width(), box.get_height()) == (20, 30, 20, 20)
     assert same_color(box.get_edgecolor(), style.HIT)
     saved(figure)
+
+
+def test_framework_has_a_dot_for_each_window_that_was_classified(saved):
+    image = stored(lesion=(0, 0, 0, 0))
+    image.breast[:, 35:] = False
+    windows = patches.Windows(16, 8, "inside")
+    top, left = patches.grid(image.breast.shape, windows)
+    classified = patches.supporting(image.breast, windows)
+    grid = mpm.Grid(classified * np.float32(0.3), top + 8.0, left + 8.0, image.breast, image.geometry)
+    figure = framework.draw(image, grid, judged(), windows, 0.4, 0.1, "")
+    (dots,) = (artist for artist in figure.axes[0].collections if isinstance(artist, PathCollection))
+    cells = figure.axes[1].images[-1].get_array()
+    assert len(dots.get_offsets()) == cells.count() == classified.sum() < classified.size
+    assert (cells.compressed() > 0).all()
+    with pytest.raises(IndexError):
+        framework.draw(image, grid, judged(), patches.Windows(16, 4, "inside"), 0.4, 0.1, "")
 
 
 def test_framework_of_a_breast_without_window_or_box(saved):
@@ -256,7 +301,7 @@ def test_froc_has_every_published_point_and_names_data_and_subsets(froc_figure):
 def test_froc_without_lesions_in_any_fold(saved):
     folds = [fold._replace(lesions=fold.lesions[:0]) for fold in world(folds=1)]
     empty = froc.evaluate(folds, EVALUATION, seed=1)
-    points, curve = tables.check(empty.points, "froc-points"), tables.check(empty.curve, "froc-curve")
+    points, curve = POINTS.check(empty.points), CURVE.check(empty.curve)
     figure = froc_curves.draw({CHAINS[0]: points}, {CHAINS[0]: curve}, EVALUATION, LABELS)
     saved(figure)
 

@@ -1,4 +1,5 @@
 import io
+import weakref
 from contextlib import redirect_stdout
 from itertools import permutations
 
@@ -11,7 +12,11 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from sklearn.metrics import roc_curve
 
-from mammoflow import froc, tables
+from mammoflow import froc
+from mammoflow.boxes import BOX
+from mammoflow.contracts.detections import DETECTIONS
+from mammoflow.contracts.froc import CURVE, OPERATING_POINTS, POINTS
+from mammoflow.contracts.index import LESIONS
 
 SETTINGS = {
     "mode": "paper",
@@ -26,20 +31,20 @@ seeds_of_cases = st.integers(0, 2**32 - 1)
 
 def rows(*cells):
     """Detections: (image, threshold, box, score)."""
-    columns = list(tables.COLUMNS["detections"])
+    columns = list(DETECTIONS.columns)
     frame = pd.DataFrame([(image, level, *box, score) for image, level, box, score in cells], columns=columns)
-    return tables.check(frame, "detections")
+    return DETECTIONS.check(frame)
 
 
 def masses(*cells, areas=None):
     """Lesions: (image, box)."""
-    columns = list(tables.COLUMNS["lesions"])
+    columns = list(LESIONS.columns)
     areas = areas or [np.nan] * len(cells)
     frame = [
         (image, f"{image}-{number}", *box, 9, area, "", "")
         for number, ((image, box), area) in enumerate(zip(cells, areas, strict=True))
     ]
-    return tables.check(pd.DataFrame(frame, columns=columns), "lesions")
+    return LESIONS.check(pd.DataFrame(frame, columns=columns))
 
 
 def fold(number, images, lesions, detections):
@@ -239,8 +244,7 @@ def test_every_threshold_agrees_with_brute_force(seed, duplicates):
         for image in images:
             there = detections[(detections["image_id"] == image) & (detections["threshold"] == level)]
             its = lesions[lesions["image_id"] == image]
-            box = ["y0", "x0", "y1", "x1"]
-            iou = froc.overlap(there[box].to_numpy(), its[box].to_numpy())
+            iou = froc.overlap(there[BOX].to_numpy(), its[BOX].to_numpy())
             found = max(all_gains(iou))[0]
             hits += found
             free = (~(iou > 0.2).any(axis=1)).sum()
@@ -409,9 +413,33 @@ def test_report_over_folds(tmp_path):
     assert operating_point(report, stratum="medium", fpi=1)["folds"] == 1
     assert operating_point(report, stratum="large", fpi=1)["folds"] == 0
     assert set(report.points["mode"]) == {"paper", "candidate"}
-    for frame, name in zip(report, ("points", "curve", "operating-points"), strict=True):
-        tables.write(frame, tmp_path / f"{name}.csv", f"froc-{name}")
-        pd.testing.assert_frame_equal(tables.read(tmp_path / f"{name}.csv", f"froc-{name}"), frame)
+    for frame, table in zip(report, (POINTS, CURVE, OPERATING_POINTS), strict=True):
+        table.write(frame, tmp_path / f"{table.name}.csv")
+        pd.testing.assert_frame_equal(table.read(tmp_path / f"{table.name}.csv"), frame)
+
+
+def test_one_table_of_detections_is_in_memory_at_a_time():
+    folds = two_folds() * 3
+    images = pd.concat([each.images.assign(fold=number, role="test") for number, each in enumerate(folds)])
+    lesions = pd.concat([each.lesions for each in folds[:2]])
+    alive = []
+
+    def read(number):
+        assert all(table() is None for table in alive)
+        table = folds[number].detections.copy()
+        alive.append(weakref.ref(table))
+        return table
+
+    arriving = froc.folds_of(images, lesions, map(read, range(6)))
+    report = froc.evaluate(arriving, froc.Evaluation(**SETTINGS), seed=1)
+    assert len(alive) == 6
+    expected = froc.evaluate(
+        [each._replace(number=number) for number, each in enumerate(folds)],
+        froc.Evaluation(**SETTINGS),
+        seed=1,
+    )
+    pd.testing.assert_frame_equal(report.points, expected.points)
+    pd.testing.assert_frame_equal(report.operating_points, expected.operating_points)
 
 
 def test_report_is_reproducible():
@@ -447,9 +475,9 @@ def test_no_lesion_anywhere(tmp_path):
     assert (report.operating_points["folds"] == 0).all()
     assert report.points.empty
     assert froc.sentence(report) == "no lesion in any fold, no TPR"
-    for frame, name in zip(report, ("points", "curve", "operating-points"), strict=True):
-        tables.write(frame, tmp_path / f"{name}.csv", f"froc-{name}")
-        assert len(tables.read(tmp_path / f"{name}.csv", f"froc-{name}")) == len(frame)
+    for frame, table in zip(report, (POINTS, CURVE, OPERATING_POINTS), strict=True):
+        table.write(frame, tmp_path / f"{table.name}.csv")
+        assert len(table.read(tmp_path / f"{table.name}.csv")) == len(frame)
 
 
 def test_no_box_anywhere():

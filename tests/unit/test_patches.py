@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mammoflow import patches
+from mammoflow import mpm, patches
 from mammoflow.patches import Supply, Windows
 
 sizes = st.integers(1, 60)
@@ -112,6 +112,29 @@ def test_positions_and_labels_follow_the_central_pixel(rows, columns, windows, s
     found = patches.labels(lesions, begin, windows)
     assert [(*place, label) for place, label in zip(begin.tolist(), found, strict=True)] == expected
     assert patches.in_breast(breast, windows).sum() == len(begin)
+
+
+@given(sizes, sizes, settings, st.integers(0, 99), st.sampled_from([0.01, 0.3, 1]))
+def test_other_windows_change_the_map_nowhere_in_the_breast(rows, columns, windows, seed, share):
+    generator = np.random.default_rng(seed)
+    breast = generator.random((rows, columns)) < share
+    top, left = patches.grid(breast.shape, windows)
+    centres = top + windows.half, left + windows.half
+    answers = generator.random((len(top), len(left)))
+    needed = patches.supporting(breast, windows)
+    assert not (patches.in_breast(breast, windows) & ~needed).any()
+    few, all_of_them = (
+        mpm.probability_map(values, *centres, breast) for values in (answers * needed, answers)
+    )
+    np.testing.assert_array_equal(few, all_of_them)
+
+
+def test_windows_far_from_the_breast_are_not_needed():
+    breast = np.zeros((60, 60), bool)
+    breast[20:31, :11] = True
+    needed = np.zeros((6, 6), bool)
+    needed[2:5, :3] = True
+    np.testing.assert_array_equal(patches.supporting(breast, Windows(1, 10, "inside")), needed)
 
 
 @given(sizes, sizes, settings, st.integers(0, 99))

@@ -10,6 +10,9 @@ import pydicom
 import pytest
 from skimage.draw import polygon2mask
 
+from mammoflow import configuration
+from mammoflow.boxes import bounding_box
+from mammoflow.datasets import ARCHIVES
 from mammoflow.phantoms import anatomy, cbis_ddsm, patients, releases, tissue
 from mammoflow.phantoms.anatomy import Detector
 
@@ -212,11 +215,20 @@ def test_a_folder_of_patients_is_refused(digital, tmp_path):
         ({"masses": 1.5}, "phantoms.masses"),
         ({"detector": [10, 10]}, "phantoms.detector"),
         ({"pixel_mm": -1}, "phantoms.detector"),
+        ({"pixel_mm": 0}, "phantoms.detector"),
     ],
 )
 def test_impossible_settings_name_their_key(change, key):
     with pytest.raises(ValueError, match=re.escape(key)):
         patients.Settings.from_config(entry("film", 2) | change)
+
+
+def test_cohorts_are_written_as_the_archives_that_the_config_is_checked_against():
+    written = {cohort: writer.__name__ for cohort, writer in releases._ARCHIVES.items()}
+    assert written == {
+        cohort: f"mammoflow.phantoms.{ARCHIVES[archive]}"
+        for cohort, archive in configuration.WRITTEN_AS.items()
+    }
 
 
 def test_a_mass_shrinks_to_a_small_breast():
@@ -280,7 +292,8 @@ def test_film_objects_hold_image_crop_and_mask_that_agree(film):
         assert mask.dtype == np.uint8
         assert set(np.unique(mask)) == {0, 255}
         assert mask.shape == full.pixel_array.shape
-        np.testing.assert_array_equal(full.pixel_array[cbis_ddsm.bounds(mask > 0)], crop)
+        y0, x0, y1, x1 = bounding_box(mask > 0)
+        np.testing.assert_array_equal(full.pixel_array[y0:y1, x0:x1], crop)
     assert sum(len(one) for one in series.values()) == record["images"] + 2 * record["contours"]
 
 

@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 
 from mammoflow import reporting
+from mammoflow.contracts.index import RECONCILIATION
+from mammoflow.contracts.stored import STORED
 
 EVIL = "<script>alert('x')</script> & \"co\""
 LABELS = {
@@ -103,5 +105,42 @@ def test_header_says_what_ran(text):
     assert "<dt>training_of</dt><dd>none</dd>" in text
 
 
+def test_folders_of_the_user_are_left_out():
+    config = {
+        "workspace": "/home/jane/study",
+        "datasets": {"film": {"label": "film", "root": "/home/jane/films", "shards": 2}},
+        "weights": {"files": {"vgg16": {"path": "/home/jane/vgg16.h5", "sha256": "abc"}}},
+    }
+    assert dict(reporting.flattened(config)) == {
+        "datasets.film.label": "film",
+        "datasets.film.shards": "2",
+        "weights.files.vgg16.sha256": "abc",
+    }
+
+
 def test_reconciliation_shows_a_dash_where_the_paper_is_silent(text):
     assert "<td>masses</td><td>12</td><td>–</td><td>–</td>" in text
+
+
+def test_what_the_images_stage_left_out_is_counted_with_its_masses():
+    stored = pd.DataFrame(
+        [
+            ("a", True, "", ""),
+            ("b", True, "", "chest wall at the left;lesion-outside-breast"),
+            ("c", False, "breast-area", "expected 5%"),
+            ("d", False, "breast-area", "lesion-outside-breast"),
+            ("e", False, "truncated", ""),
+        ],
+        columns=list(STORED.columns),
+    )
+    lesions = pd.DataFrame({"image_id": ["a", "c", "c", "e", "elsewhere"]})
+    rows = RECONCILIATION.check(reporting.left_out(stored, lesions))
+    assert dict(zip(rows["quantity"], rows["found"], strict=True)) == {
+        "images stored": 2,
+        "images not stored": 3,
+        "images not stored: breast-area": 2,
+        "images not stored: truncated": 1,
+        "masses in images not stored": 3,
+        "images stored with a mass outside the breast found": 1,
+    }
+    assert rows["paper"].isna().all()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mammoflow import splits
+from mammoflow import leakage, splits
 from mammoflow.datasets import cbis_ddsm
 
 TABLES = Path(__file__).parents[1] / "data" / "cbis-ddsm"
@@ -101,7 +101,7 @@ def test_any_cohort_is_divided_by_patient(data):
     folds = data.draw(st.integers(3, min(6, len(counts))))
     images, lesions = cohort(counts, masses)
     table = splits.k_fold(images, lesions, folds, seed=data.draw(st.integers(0, 99)))
-    splits.check_leakage(table)
+    leakage.check(table)
     assert len(table) == folds * len(images)
     tested = table[table["role"] == "test"]
     assert sorted(tested["image_id"]) == sorted(images["image_id"])
@@ -113,20 +113,6 @@ def test_training_patients_who_are_tested_too_are_dropped():
     table = splits.official(pd.concat([images, leaking]), lesions, 0.2, seed=1)
     assert "extra" not in set(table["image_id"])
     assert set(table.loc[table["patient_id"] == "p0", "role"]) == {"test"}
-
-
-def test_leakage_names_both_sides():
-    table = pd.DataFrame(
-        [("a", "p1", 0, "train"), ("b", "p1", 0, "test")], columns=["image_id", "patient_id", "fold", "role"]
-    )
-    with pytest.raises(
-        ValueError, match=r"patient 'p1' of fold 0.*train \(image 'a'\) and test \(image 'b'\)"
-    ):
-        splits.check_leakage(table)
-    same = table.assign(image_id="a", patient_id=["p1", "p2"])
-    with pytest.raises(ValueError, match=r"image 'a' of fold 0.*train \(patient 'p1'\) and test"):
-        splits.check_leakage(same)
-    splits.check_leakage(table.assign(fold=[0, 1]))
 
 
 @pytest.mark.parametrize("folds", [0, 1, 2, 4])
@@ -142,7 +128,7 @@ def test_official_needs_an_official_split_and_a_sensible_fraction():
     images, lesions = cohort([1] * 5, [1] * 5, {0: "test"})
     with pytest.raises(ValueError, match="validation_fraction"):
         splits.official(images, lesions, 1.0, seed=1)
-    with pytest.raises(ValueError, match=r"fold 0, got none of \['test'\]"):
+    with pytest.raises(ValueError, match=r"fold 0: expected .*, got none to test"):
         splits.official(*cohort([1] * 5, [1] * 5), 0.2, seed=1)
 
 

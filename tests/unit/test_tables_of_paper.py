@@ -90,10 +90,11 @@ def test_description_has_the_papers_rows_marked_as_its_own(description):
 
 
 def table_2(accuracies):
+    """Of each model's accuracies, (runs,) of one fold or (folds, runs)."""
     runs, tables, metadata = [], [], []
     for (backbone, init), rights in accuracies.items():
-        for number, right in enumerate(rights):
-            runs.append(run(backbone, init, number=number))
+        for (fold, number), right in np.ndenumerate(np.atleast_2d(rights)):
+            runs.append(run(backbone, init, fold, number))
             tables.append(answers(right, 100 - right))
             metadata.append({"validation_loss": 1 - right / 100})
     return tables_of_paper.patch_classification(runs, tables, metadata, [history() for _ in runs], LABELS)
@@ -123,6 +124,44 @@ def test_classification_has_mean_sample_deviation_and_named_tests():
     assert list(table["initialization_against"]) == ["", "random", "", "random"]
     assert list(table["network_test"]) == ["", "Welch's t-test", "Welch's t-test", ""]
     assert table["p_network"].isna().tolist() == [True, False, False, True]
+
+
+def test_a_run_of_several_folds_counts_once():
+    accuracies = {
+        ("compact", "random"): [[70, 74], [60, 62], [80, 89]],  # 3 folds, 2 runs: means 70 and 75
+        ("compact", "natural"): [[81, 85], [70, 71], [89, 99]],  # 80 and 85
+        ("vgg16", "random"): [[60, 62], [61, 63], [62, 61]],  # 61 and 62
+    }
+    table = table_2(accuracies)
+    mine = ours(table)
+    assert list(mine["folds"]) == [3] * 3
+    assert list(mine["runs"]) == [2] * 3
+    assert list(mine["accuracy_percent_mean"]) == pytest.approx([72.5, 82.5, 61.5])
+    assert list(mine["accuracy_percent_std"]) == pytest.approx(np.sqrt([12.5, 12.5, 0.5]))
+    assert set(mine["initialization_test"]) == {"", "Welch's t-test"}
+    expected = stats.ttest_ind([70, 75], [80, 85], equal_var=False).pvalue
+    assert mine["p_initialization"][1] == pytest.approx(expected)
+    expected = stats.ttest_ind([70, 75], [61, 62], equal_var=False).pvalue
+    assert mine["p_network"][2] == pytest.approx(expected)
+    shown = tables_of_paper.readable(table, 2)
+    assert shown.loc[0, ["Folds", "Runs"]].tolist() == ["3", "2"]
+    assert shown.loc[3, ["Folds", "Runs"]].tolist() == ["1", "5"]
+
+
+def test_one_run_of_several_folds_is_tested_fold_by_fold():
+    accuracies = {("compact", "random"): [[70], [60], [80]], ("compact", "natural"): [[75], [68], [82]]}
+    mine = ours(table_2(accuracies))
+    assert list(mine["folds"]) == [3, 3]
+    assert list(mine["runs"]) == [1, 1]
+    assert mine["accuracy_percent_std"][0] == pytest.approx(10)
+    assert mine["initialization_test"][1] == "paired t-test"
+    assert mine["p_initialization"][1] == pytest.approx(stats.ttest_rel([75, 68, 82], [70, 60, 80]).pvalue)
+
+
+def test_one_run_cannot_be_tested_against_several():
+    accuracies = {("compact", "random"): [[70, 74], [60, 62]], ("compact", "natural"): [[75], [68]]}
+    mine = ours(table_2(accuracies))
+    assert "groups of 1 and 2 values" in mine["initialization_test"][1]
 
 
 def test_one_run_has_no_deviation_and_says_why_there_is_no_test():

@@ -9,7 +9,11 @@ import pandas as pd
 import pytest
 from project import Project
 
-from mammoflow import mpm, storage, tables
+from mammoflow import mpm, storage
+from mammoflow.contracts.detections import DETECTIONS
+from mammoflow.contracts.index import IMAGES, LESIONS
+from mammoflow.contracts.splits import SPLITS
+from mammoflow.contracts.stored import STORED
 
 pytestmark = pytest.mark.workflow
 
@@ -39,28 +43,26 @@ def test_everything_promised_is_there(results):
 
 def test_every_image_is_accounted_for(results):
     for dataset in ("film", "digital"):
-        images = tables.read(results / f"index/{dataset}/images.csv", "images")
-        stored = pd.concat(
-            tables.read(path, "stored") for path in sorted(results.glob(f"images/{dataset}/*.csv"))
-        )
+        images = IMAGES.read(results / f"index/{dataset}/images.csv")
+        stored = pd.concat(STORED.read(path) for path in sorted(results.glob(f"images/{dataset}/*.csv")))
         assert sorted(stored["image_id"]) == sorted(images["image_id"])
-        splits = tables.read(results / f"splits/{dataset}.csv", "splits")
+        splits = SPLITS.read(results / f"splits/{dataset}.csv")
         used = set(stored.loc[stored["stored"], "image_id"])
         assert all(set(rows["image_id"]) == used for _, rows in splits.groupby("fold"))
 
 
 def test_no_patient_is_on_two_sides(results):
     for dataset in ("film", "digital"):
-        splits = tables.read(results / f"splits/{dataset}.csv", "splits")
+        splits = SPLITS.read(results / f"splits/{dataset}.csv")
         assert splits.groupby(["fold", "patient_id"])["role"].nunique().max() == 1
-    digital = tables.read(results / "splits/digital.csv", "splits")
+    digital = SPLITS.read(results / "splits/digital.csv")
     tested = digital[digital["role"] == "test"]
     assert tested["image_id"].is_unique
     assert set(tested["image_id"]) == set(digital["image_id"])
 
 
 def test_negatives_of_the_digital_bank_come_from_normal_images_only(results):
-    lesions = tables.read(results / "index/digital/lesions.csv", "lesions")
+    lesions = LESIONS.read(results / "index/digital/lesions.csv")
     for fold in range(3):
         with storage.open_hdf5(results / f"patches/digital/fold-{fold}.h5") as bank:
             for part in ("train", "validation", "test"):
@@ -80,7 +82,7 @@ def test_a_chain_starts_from_the_best_run_on_validation_loss(results):
 
 
 def test_all_windows_of_every_test_image_have_a_place_in_a_map(results):
-    splits = tables.read(results / "splits/digital.csv", "splits")
+    splits = SPLITS.read(results / "splits/digital.csv")
     for fold in range(3):
         with storage.open_hdf5(results / f"mpm/digital/compact/natural/fold-{fold}.h5") as file:
             expected = splits.loc[(splits["fold"] == fold) & (splits["role"] == "test"), "image_id"]
@@ -91,9 +93,9 @@ def test_all_windows_of_every_test_image_have_a_place_in_a_map(results):
 
 
 def test_boxes_lie_in_their_original_images(results):
-    images = tables.read(results / "index/digital/images.csv", "images").set_index("image_id")
+    images = IMAGES.read(results / "index/digital/images.csv").set_index("image_id")
     for path in results.glob("detections/digital/compact/natural/*.parquet"):
-        boxes = tables.read(path, "detections").join(images, on="image_id")
+        boxes = DETECTIONS.read(path).join(images, on="image_id")
         assert (boxes["y0"] >= 0).all()
         assert (boxes["x0"] >= 0).all()
         assert (boxes["y1"] <= boxes["rows"]).all()
@@ -132,19 +134,31 @@ def test_a_touched_module_reruns_nothing(finished):
         ("components.py", "detections", {"train", "classify", "mpm", "bank", "images", "index"}),
         ("augmentation.py", "train", {"bank", "images", "index", "splits"}),
         ("splits.py", "splits", {"images", "index", "phantoms"}),
+        ("datasets/inbreast.py", "index", {"phantoms", "pretrain"}),
+        ("contracts/froc.py", "froc", {"train", "classify", "mpm", "detections", "bank", "images", "index"}),
+        ("contracts/detections.py", "detections", {"train", "classify", "mpm", "bank", "images", "index"}),
+        ("contracts/history.py", "train", {"bank", "images", "index", "splits"}),
     ],
 )
 def test_an_edited_module_reruns_the_stages_that_use_it(finished, module, first, untouched):
-    path = finished.folder / "workflow/scripts/mammoflow" / module
+    planned = planned_after_an_edit(finished, module)
+    assert first in planned
+    assert not untouched & set(planned)
+
+
+def test_an_edited_loader_of_another_archive_reruns_nothing(finished):
+    assert planned_after_an_edit(finished, "datasets/mini_mias.py") == {}
+
+
+def planned_after_an_edit(project, module):
+    path = project.folder / "workflow/scripts/mammoflow" / module
     text, times = path.read_text(), path.stat()
     try:
         path.write_text(text + "\nEDITED = True\n")
-        planned = finished.planned()
+        return project.planned()
     finally:
         path.write_text(text)
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-    assert first in planned
-    assert not untouched & set(planned)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from snakemake.exceptions import WorkflowError
 SCRIPTS = Path(workflow.basedir, "workflow", "scripts")
 sys.path.append(str(SCRIPTS))
 
-from mammoflow import configuration
+from mammoflow import configuration, datasets
 
 try:
     configuration.check(config, Path(workflow.basedir, "workflow", "schemas", "config.schema.json"))
@@ -37,7 +37,7 @@ wildcard_constraints:
 
 
 def modules(script):
-    """First-party modules that a script imports, directly or through each other.
+    """First-party modules that a script, or a module, imports, directly or through each other.
 
     Listed as input so that editing a module re-runs exactly the stages that use it.
     """
@@ -61,6 +61,16 @@ def modules(script):
     return sorted(os.path.relpath(file) for file in found)
 
 
+def archive_code(wildcards):
+    """Input function: the module that reads the archive of a data set, and those that it imports.
+
+    Scripts get it from `datasets.archive`, so that the loaders of other archives are no inputs.
+    """
+    archive = datasets.ARCHIVES[config["datasets"][wildcards.dataset]["archive"]]
+    loader = f"mammoflow/datasets/{archive}.py"
+    return [os.path.relpath(SCRIPTS / loader), *modules(loader)]
+
+
 def dataset_setting(key):
     """Input or params function: one key of the data set that the wildcards name."""
 
@@ -70,13 +80,18 @@ def dataset_setting(key):
     return setting
 
 
-def stores(wildcards):
+def stores_of(dataset):
     """All shards of the images store of a data set."""
     return expand(
         "results/images/{dataset}/shard-{shard}.h5",
-        dataset=wildcards.dataset,
-        shard=range(config["datasets"][wildcards.dataset]["shards"]),
+        dataset=dataset,
+        shard=range(config["datasets"][dataset]["shards"]),
     )
+
+
+def stores(wildcards):
+    """Input function: all shards of the images store of the data set that the wildcards name."""
+    return stores_of(wildcards.dataset)
 
 
 def runs_of_fold(file):
@@ -114,8 +129,3 @@ def detections_of_folds(wildcards):
         **wildcards,
         fold=STUDY.folds(wildcards.dataset),
     )
-
-
-def folds(wildcards):
-    """Folds of the data set."""
-    return STUDY.folds(wildcards.dataset)

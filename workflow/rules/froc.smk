@@ -8,7 +8,6 @@ Makes: results/froc/{dataset}/{backbone}/{init}/{points,curve,operating-points}.
 rule froc:
     input:
         splits="results/splits/{dataset}.csv",
-        images="results/index/{dataset}/images.csv",
         lesions="results/index/{dataset}/lesions.csv",
         detections=detections_of_folds,
         code=modules("froc.py"),
@@ -24,7 +23,6 @@ rule froc:
         "../../envs/imaging.yaml"
     params:
         evaluation=config["detection"]["evaluation"],
-        folds=folds,
         seed=config["seed"],
     script:
         "../scripts/froc.py"

@@ -10,6 +10,7 @@ rule images:
         images="results/index/{dataset}/images.csv",
         lesions="results/index/{dataset}/lesions.csv",
         code=modules("images.py"),
+        archive_code=archive_code,
     output:
         store="results/images/{dataset}/shard-{shard}.h5",
         stored="results/images/{dataset}/shard-{shard}.csv",

@@ -9,6 +9,7 @@ rule index:
     input:
         release=STUDY.release_files,
         code=modules("index.py"),
+        archive_code=archive_code,
     output:
         images="results/index/{dataset}/images.csv",
         lesions="results/index/{dataset}/lesions.csv",

@@ -102,11 +102,7 @@ rule figure_1:
         splits=f"results/splits/{STUDY.detection_dataset}.csv",
         images=f"results/index/{STUDY.detection_dataset}/images.csv",
         lesions=f"results/index/{STUDY.detection_dataset}/lesions.csv",
-        stores=expand(
-            "results/images/{dataset}/shard-{shard}.h5",
-            dataset=STUDY.detection_dataset,
-            shard=range(config["datasets"][STUDY.detection_dataset]["shards"]),
-        ),
+        stores=stores_of(STUDY.detection_dataset),
         mpms=STUDY.shown("results/mpm", "h5"),
         detections=STUDY.shown("results/detections", "parquet"),
         points=f"results/froc/{SHOWN}/points.csv",
@@ -121,7 +117,7 @@ rule figure_1:
     conda:
         "../../envs/imaging.yaml"
     params:
-        patches=config["patches"],
+        windows=config["patches"] | {"stride": config["detection"]["stride"]},
         evaluation=config["detection"]["evaluation"],
         chain=SHOWN,
         labels=STUDY.labels,
@@ -176,11 +172,7 @@ rule figure_4:
         splits=f"results/splits/{STUDY.detection_dataset}.csv",
         images=f"results/index/{STUDY.detection_dataset}/images.csv",
         lesions=f"results/index/{STUDY.detection_dataset}/lesions.csv",
-        stores=expand(
-            "results/images/{dataset}/shard-{shard}.h5",
-            dataset=STUDY.detection_dataset,
-            shard=range(config["datasets"][STUDY.detection_dataset]["shards"]),
-        ),
+        stores=stores_of(STUDY.detection_dataset),
         detections=STUDY.shown("results/detections", "parquet"),
         points=f"results/froc/{SHOWN}/points.csv",
         code=modules("figure_4.py"),
@@ -228,6 +220,12 @@ rule page:
         tables=expand("results/tables/table-{table}.csv", table=range(1, 5)),
         figures=expand("results/figures/figure-{figure}.png", figure=range(1, 6)),
         reconciliation=expand("results/index/{dataset}/reconciliation.csv", dataset=STUDY.used_datasets),
+        lesions=expand("results/index/{dataset}/lesions.csv", dataset=STUDY.used_datasets),
+        stored=[
+            f"results/images/{dataset}/shard-{shard}.csv"
+            for dataset in STUDY.used_datasets
+            for shard in range(config["datasets"][dataset]["shards"])
+        ],
         captions=[
             os.path.relpath(Path(workflow.basedir, "workflow", "report", f"figure-{figure}.rst"))
             for figure in range(1, 6)

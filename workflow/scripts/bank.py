@@ -4,16 +4,17 @@ from mammoflow import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow import bank, images, patches, tables
+from mammoflow import bank, images, leakage, patches
+from mammoflow.contracts.splits import SPLITS
 
 wildcards, params = snakemake.wildcards, snakemake.params
 
-splits = tables.read(snakemake.input.splits, "splits")
-fold = splits[splits["fold"] == int(wildcards.fold)]
+splits, store = SPLITS.read(snakemake.input.splits), images.open_store(snakemake.input.stores)
+fold = leakage.fold_of(splits, int(wildcards.fold), store, origin=snakemake.input.splits)
 counts = bank.write(
     snakemake.output.bank,
     {part: sorted(fold.loc[fold["role"] == part, "image_id"]) for part in bank.PARTS},
-    images.open_store(snakemake.input.stores),
+    store,
     patches.Windows(**params.patches),
     params.negatives,
     (params.seed, "bank", wildcards.dataset, wildcards.fold),

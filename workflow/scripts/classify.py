@@ -6,7 +6,8 @@ logs.redirect(snakemake.log[0])
 
 import pandas as pd
 
-from mammoflow import bank, classification, runtime, tables, training
+from mammoflow import bank, classification, runtime, training
+from mammoflow.contracts.classification import CLASSIFICATION
 
 wildcards = snakemake.wildcards
 runtime.configure(snakemake.threads)
@@ -17,11 +18,8 @@ with bank.open_bank(snakemake.input.bank) as patches:
     probabilities = classification.probabilities(model, test.batches(256), record["normalization"])
     columns = {"image_id": test.image_id, "y": test.y, "x": test.x, "label": test.labels}
 
-tables.write(
-    pd.DataFrame({**columns, "probability": probabilities}),
-    snakemake.output.classification,
-    "classification",
-)
+table = pd.DataFrame({**columns, "probability": probabilities})
+CLASSIFICATION.write(table, snakemake.output.classification)
 accuracy = ((probabilities > 0.5) == columns["label"]).mean() if len(probabilities) else float("nan")
 logs.announce(
     f"{wildcards.dataset} fold {wildcards.fold} {wildcards.backbone} {wildcards.init} run {wildcards.run}: "

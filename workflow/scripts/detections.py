@@ -4,12 +4,13 @@ from mammoflow import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow import components, mpm, storage, tables
+from mammoflow import components, mpm, storage
+from mammoflow.contracts.detections import DETECTIONS
 
 with storage.open_hdf5(snakemake.input.mpm) as file:
     images = len(mpm.image_ids(file))
     boxes = components.detections(file, snakemake.params.levels, snakemake.threads)
-tables.write(boxes, snakemake.output.detections, "detections")
+DETECTIONS.write(boxes, snakemake.output.detections)
 logs.announce(
     f"{snakemake.output.detections}: boxes at {boxes['threshold'].nunique()} thresholds "
     f"in {boxes['image_id'].nunique()} of {images} images"

@@ -4,16 +4,16 @@ from mammoflow import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow import examples, froc, images, mpm, naming, patches, storage, tables
+from mammoflow import examples, froc, images, mpm, naming, patches, storage
+from mammoflow.contracts.froc import POINTS
+from mammoflow.contracts.index import IMAGES, LESIONS
+from mammoflow.contracts.splits import SPLITS
 from mammoflow.figures import framework, style
 
 given, params = snakemake.input, snakemake.params
 evaluation = froc.Evaluation(**params.evaluation)
-points = examples.definition(tables.read(given.points, "froc-points"), evaluation)
-threshold = examples.operating_threshold(points)
-splits, lesions = tables.read(given.splits, "splits"), tables.read(given.lesions, "lesions")
-folds = examples.folds_of(splits, lesions, [tables.read(path, "detections") for path in given.detections])
-boxes, missed = examples.examine(folds, threshold, evaluation)
+splits, lesions, points = SPLITS.read(given.splits), LESIONS.read(given.lesions), POINTS.read(given.points)
+threshold, folds, boxes, missed = examples.findings(points, splits, lesions, given.detections, evaluation)
 example = examples.one(boxes, missed, folds)
 
 with storage.open_hdf5(given.mpms[example.fold]) as file:
@@ -22,9 +22,9 @@ figure = framework.draw(
     images.open_store(given.stores)[example.image_id],
     grid,
     boxes[(boxes["image_id"] == example.image_id) & (boxes["fold"] == example.fold)],
-    patches.Windows(**params.patches),
+    patches.Windows(**params.windows),
     threshold,
-    tables.read(given.images, "images").set_index("image_id").loc[example.image_id, "spacing_mm"],
+    IMAGES.read(given.images).set_index("image_id").loc[example.image_id, "spacing_mm"],
     f"{naming.experiment(params.chain, params.labels)}: image {example.image_id}",
 )
 style.save(figure, snakemake.output.png, snakemake.output.svg)

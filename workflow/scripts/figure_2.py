@@ -4,10 +4,10 @@ from mammoflow import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow import tables
+from mammoflow.contracts.history import HISTORY
 from mammoflow.figures import loss_curves, style
 
 params, output = snakemake.params, snakemake.output
-histories = [tables.read(path, "history") for path in snakemake.input.histories]
+histories = [HISTORY.read(path) for path in snakemake.input.histories]
 style.save(loss_curves.draw(params.runs, histories, params.labels), output.png, output.svg)
 logs.announce(f"{output.png}: {len(histories)} runs")

@@ -4,12 +4,13 @@ from mammoflow import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow import froc, tables
+from mammoflow import froc
+from mammoflow.contracts.froc import CURVE, POINTS
 from mammoflow.figures import froc_curves, style
 
 params, output = snakemake.params, snakemake.output
-points = [tables.read(path, "froc-points") for path in snakemake.input.points]
-curves = [tables.read(path, "froc-curve") for path in snakemake.input.curves]
+points = [POINTS.read(path) for path in snakemake.input.points]
+curves = [CURVE.read(path) for path in snakemake.input.curves]
 figure = froc_curves.draw(
     dict(zip(params.chains, points, strict=True)),
     dict(zip(params.chains, curves, strict=True)),

@@ -4,19 +4,19 @@ from mammoflow import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow import examples, froc, images, naming, tables
+from mammoflow import examples, froc, images, naming
+from mammoflow.contracts.froc import POINTS
+from mammoflow.contracts.index import IMAGES, LESIONS
+from mammoflow.contracts.splits import SPLITS
 from mammoflow.figures import detection_examples, style
 
 given, params = snakemake.input, snakemake.params
 evaluation = froc.Evaluation(**params.evaluation)
-points = examples.definition(tables.read(given.points, "froc-points"), evaluation)
-threshold = examples.operating_threshold(points)
-splits, lesions = tables.read(given.splits, "splits"), tables.read(given.lesions, "lesions")
-folds = examples.folds_of(splits, lesions, [tables.read(path, "detections") for path in given.detections])
-boxes, missed = examples.examine(folds, threshold, evaluation)
+splits, lesions, points = SPLITS.read(given.splits), LESIONS.read(given.lesions), POINTS.read(given.points)
+threshold, _, boxes, missed = examples.findings(points, splits, lesions, given.detections, evaluation)
 
 store = images.open_store(given.stores)
-described = tables.read(given.images, "images").set_index("image_id")
+described = IMAGES.read(given.images).set_index("image_id")
 panels = []
 for example in examples.choose(boxes, missed, detection_examples.NUMBERS):
     image = described.loc[example.image_id]

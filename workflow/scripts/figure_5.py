@@ -4,13 +4,14 @@ from mammoflow import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow import froc, tables
+from mammoflow import froc
+from mammoflow.contracts.froc import CURVE, POINTS
 from mammoflow.figures import size_strata, style
 
 params, output = snakemake.params, snakemake.output
 figure = size_strata.draw(
-    tables.read(snakemake.input.points, "froc-points"),
-    tables.read(snakemake.input.curve, "froc-curve"),
+    POINTS.read(snakemake.input.points),
+    CURVE.read(snakemake.input.curve),
     froc.Evaluation(**params.evaluation),
     params.chain,
     params.labels,

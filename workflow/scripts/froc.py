@@ -4,16 +4,17 @@ from mammoflow import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow import froc, tables
+from mammoflow import froc
+from mammoflow.contracts.detections import DETECTIONS
+from mammoflow.contracts.froc import CURVE, OPERATING_POINTS, POINTS
+from mammoflow.contracts.index import LESIONS
+from mammoflow.contracts.splits import SPLITS
 
-splits = tables.read(snakemake.input.splits, "splits")
-lesions = tables.read(snakemake.input.lesions, "lesions")
-folds = [
-    froc.fold_of(number, splits, lesions, tables.read(path, "detections"))
-    for number, path in zip(snakemake.params.folds, snakemake.input.detections, strict=True)
-]
+splits = SPLITS.read(snakemake.input.splits)
+lesions = LESIONS.read(snakemake.input.lesions)
+folds = froc.folds_of(splits, lesions, map(DETECTIONS.read, snakemake.input.detections))
 report = froc.evaluate(folds, froc.Evaluation(**snakemake.params.evaluation), snakemake.params.seed)
-tables.write(report.points, snakemake.output.points, "froc-points")
-tables.write(report.curve, snakemake.output.curve, "froc-curve")
-tables.write(report.operating_points, snakemake.output.operating_points, "froc-operating-points")
+POINTS.write(report.points, snakemake.output.points)
+CURVE.write(report.curve, snakemake.output.curve)
+OPERATING_POINTS.write(report.operating_points, snakemake.output.operating_points)
 logs.announce(f"{snakemake.output.operating_points}: {froc.sentence(report)}")

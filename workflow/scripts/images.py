@@ -6,20 +6,21 @@ logs.redirect(snakemake.log[0])
 
 from pathlib import Path
 
-from mammoflow import images, storage, tables
-from mammoflow.datasets import ARCHIVES
+from mammoflow import datasets, images, storage
+from mammoflow.contracts.index import IMAGES, LESIONS
+from mammoflow.contracts.stored import STORED
 
 params, shard = snakemake.params, int(snakemake.wildcards.shard)
-archive, root = ARCHIVES[params.archive], Path(params.root)
-table = tables.read(snakemake.input.images, "images")
+archive, root = datasets.archive(params.archive), Path(params.root)
+table = IMAGES.read(snakemake.input.images)
 table = table[[images.shard_of(patient, params.shards) == shard for patient in table["patient_id"]]]
-lesions = tables.read(snakemake.input.lesions, "lesions")
+lesions = LESIONS.read(snakemake.input.lesions)
 
 with storage.create_hdf5(snakemake.output.store) as file:
     stored = images.fill(
         file, table, lesions, archive, root, params.acquisition, params.resolution, snakemake.threads
     )
-tables.write(stored, snakemake.output.stored, "stored")
+STORED.write(stored, snakemake.output.stored)
 logs.announce(
     f"{snakemake.wildcards.dataset} shard {shard}: {stored['stored'].sum()} of {len(stored)} images stored"
 )

@@ -6,12 +6,15 @@ logs.redirect(snakemake.log[0])
 
 from pathlib import Path
 
-from mammoflow import tables
-from mammoflow.datasets import ARCHIVES
+from mammoflow import datasets
+from mammoflow.contracts.index import EXCLUDED, IMAGES, LESIONS, RECONCILIATION
 
-index = ARCHIVES[snakemake.params.archive].index(Path(snakemake.params.root), snakemake.threads)
-for name in ("images", "lesions", "excluded", "reconciliation"):
-    tables.write(getattr(index, name), snakemake.output[name], name)
+params, output = snakemake.params, snakemake.output
+index = datasets.archive(params.archive).index(Path(params.root), snakemake.threads)
+IMAGES.write(index.images, output.images)
+LESIONS.write(index.lesions, output.lesions)
+EXCLUDED.write(index.excluded, output.excluded)
+RECONCILIATION.write(index.reconciliation, output.reconciliation)
 logs.announce(
     f"{snakemake.wildcards.dataset}: {len(index.images)} images of {index.images['patient_id'].nunique()} "
     f"patients, {len(index.lesions)} masses, {len(index.excluded)} exclusions"

@@ -4,11 +4,8 @@ from mammoflow import logs
 
 logs.redirect(snakemake.log[0])
 
-from itertools import chain
-
-import numpy as np
-
-from mammoflow import classification, images, mpm, patches, runtime, storage, tables, training
+from mammoflow import classification, images, leakage, mpm, patches, runtime, storage, training
+from mammoflow.contracts.splits import SPLITS
 
 wildcards, params = snakemake.wildcards, snakemake.params
 runtime.configure(snakemake.threads)
@@ -17,26 +14,15 @@ best = training.best_run(snakemake.input.metadata)
 model, record = training.load(snakemake.input.weights[best], snakemake.input.metadata[best])
 windows = patches.Windows(record["window"], params.stride, params.edge)
 
-splits = tables.read(snakemake.input.splits, "splits")
-tested = splits[(splits["fold"] == int(wildcards.fold)) & (splits["role"] == "test")]
-store = images.open_store(snakemake.input.stores)
-image_ids = sorted(tested["image_id"])
+splits, store = SPLITS.read(snakemake.input.splits), images.open_store(snakemake.input.stores)
+fold = leakage.fold_of(splits, int(wildcards.fold), store, origin=snakemake.input.splits)
+image_ids = sorted(fold.loc[fold["role"] == "test", "image_id"])
 
-sweeps = chain.from_iterable(classification.sweep(store[image_id], windows) for image_id in image_ids)
-probabilities = classification.probabilities(model, sweeps, record["normalization"])
-
-rest = probabilities
 with storage.create_hdf5(snakemake.output.mpm) as file:
-    for image_id in image_ids:
-        image = store[image_id]
-        top, left = patches.grid(image.breast.shape, windows)
-        inside = patches.in_breast(image.breast, windows)
-        values = np.zeros(inside.shape, np.float32)
-        values[inside], rest = rest[: inside.sum()], rest[inside.sum() :]
-        centres = (top + windows.half, left + windows.half)
-        mpm.write_grid(file, image_id, mpm.Grid(values, *centres, image.breast, image.geometry))
+    for image_id, grid in classification.grids(model, store, image_ids, windows, record["normalization"]):
+        mpm.write_grid(file, image_id, grid)
 
 logs.announce(
     f"{wildcards.dataset} fold {wildcards.fold} {wildcards.backbone} {wildcards.init}: "
-    f"{len(probabilities)} windows of {len(image_ids)} test images by run {best}"
+    f"maps of {len(image_ids)} test images by run {best}"
 )

@@ -6,7 +6,11 @@ logs.redirect(snakemake.log[0])
 
 from pathlib import Path
 
-from mammoflow import provenance, reporting, storage, tables, tables_of_paper
+import pandas as pd
+
+from mammoflow import provenance, reporting, storage, tables_of_paper
+from mammoflow.contracts.index import LESIONS, RECONCILIATION
+from mammoflow.contracts.stored import STORED
 
 given, params = snakemake.input, snakemake.params
 captions = {Path(path).stem: Path(path).read_text().strip() for path in given.captions}
@@ -24,10 +28,11 @@ shown |= {
     )
     for number, path in enumerate(given.figures, start=1)
 }
-found = {
-    params.labels["datasets"][name]: tables.read(path, "reconciliation")
-    for name, path in zip(params.datasets, given.reconciliation, strict=True)
-}
+found = {}
+for name, counts, lesions in zip(params.datasets, given.reconciliation, given.lesions, strict=True):
+    stored = pd.concat([STORED.read(path) for path in given.stored if Path(path).parent.name == name])
+    stages = [RECONCILIATION.read(counts), reporting.left_out(stored, LESIONS.read(lesions))]
+    found[params.labels["datasets"][name]] = pd.concat(stages, ignore_index=True)
 text = reporting.page(shown, found, params.config, params.labels, provenance.record())
 with storage.whole(snakemake.output.page) as temporary:
     temporary.write_text(text, encoding="utf-8")

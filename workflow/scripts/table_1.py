@@ -6,12 +6,14 @@ logs.redirect(snakemake.log[0])
 
 import pandas as pd
 
-from mammoflow import bank, tables, tables_of_paper
+from mammoflow import bank, tables_of_paper
+from mammoflow.contracts.index import LESIONS
+from mammoflow.contracts.splits import SPLITS
 
 params, output = snakemake.params, snakemake.output
 splits, lesions = (
-    {name: tables.read(path, kind) for name, path in zip(params.datasets, snakemake.input[kind], strict=True)}
-    for kind in ("splits", "lesions")
+    {name: table.read(path) for name, path in zip(params.datasets, paths, strict=True)}
+    for table, paths in ((SPLITS, snakemake.input.splits), (LESIONS, snakemake.input.lesions))
 )
 counts = []
 for key, path in zip(params.banks, snakemake.input.banks, strict=True):

@@ -7,15 +7,17 @@ logs.redirect(snakemake.log[0])
 import json
 from pathlib import Path
 
-from mammoflow import tables, tables_of_paper
+from mammoflow import tables_of_paper
+from mammoflow.contracts.classification import CLASSIFICATION
+from mammoflow.contracts.history import HISTORY
 
 params, output = snakemake.params, snakemake.output
 table = tables_of_paper.patch_classification(
     params.runs,
-    [tables.read(path, "classification") for path in snakemake.input.classifications],
+    [CLASSIFICATION.read(path) for path in snakemake.input.classifications],
     [json.loads(Path(path).read_text()) for path in snakemake.input.metadata],
-    [tables.read(path, "history") for path in snakemake.input.histories],
+    [HISTORY.read(path) for path in snakemake.input.histories],
     params.labels,
 )
 tables_of_paper.write(table, 2, output.csv, output.markdown)
-logs.announce(f"{output.csv}: {len(params.runs)} runs")
+logs.announce(f"{output.csv}: {len(params.runs)} trainings")

@@ -7,12 +7,13 @@ logs.redirect(snakemake.log[0])
 import json
 from pathlib import Path
 
-from mammoflow import tables, tables_of_paper
+from mammoflow import tables_of_paper
+from mammoflow.contracts.classification import CLASSIFICATION
 
 params, output = snakemake.params, snakemake.output
 table = tables_of_paper.cascades(
     params.runs,
-    [tables.read(path, "classification") for path in snakemake.input.classifications],
+    [CLASSIFICATION.read(path) for path in snakemake.input.classifications],
     [json.loads(Path(path).read_text()) for path in snakemake.input.metadata],
     params.labels,
 )

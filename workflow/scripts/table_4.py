@@ -4,13 +4,15 @@ from mammoflow import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow import tables, tables_of_paper
+from mammoflow import tables_of_paper
+from mammoflow.contracts.froc import OPERATING_POINTS
+from mammoflow.contracts.splits import SPLITS
 
 params, output = snakemake.params, snakemake.output
-points = [tables.read(path, "froc-operating-points") for path in snakemake.input.operating_points]
+points = [OPERATING_POINTS.read(path) for path in snakemake.input.operating_points]
 table = tables_of_paper.detection(
     dict(zip(params.chains, points, strict=True)),
-    tables.read(snakemake.input.splits, "splits"),
+    SPLITS.read(snakemake.input.splits),
     params.evaluation,
     params.labels,
 )

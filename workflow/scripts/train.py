@@ -4,7 +4,8 @@ from mammoflow import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow import bank, provenance, runtime, seeds, tables, training
+from mammoflow import bank, provenance, runtime, seeds, training
+from mammoflow.contracts.history import HISTORY
 
 wildcards, params = snakemake.wildcards, snakemake.params
 runtime.configure(snakemake.threads)
@@ -25,7 +26,7 @@ with bank.open_bank(snakemake.input.bank, training.MEMORY) as patches:
     )
     digests = {part: getattr(patches, part).digest for part in bank.PARTS}
 
-tables.write(fitted.history, snakemake.output.history, "history")
+HISTORY.write(fitted.history, snakemake.output.history)
 network = {"backbone": wildcards.backbone, "window": model.input_shape[1]}
 training.save(
     fitted,

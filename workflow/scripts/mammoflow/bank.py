@@ -42,6 +42,7 @@ class Image(Protocol):
     pixels: np.ndarray
     breast: np.ndarray
     lesions: np.ndarray
+    masses: int
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ def _survey(
     for row, image_id in zip(rows, images, strict=True):
         image = store[image_id]
         _, positive, drawable = _candidates(image, windows, policy)
-        row[:] = len(positive), len(drawable), image.lesions.any()
+        row[:] = len(positive), len(drawable), image.masses > 0
     return patches.Supply(rows[:, 0], rows[:, 1], rows[:, 2].astype(bool))
 
 

@@ -1,6 +1,6 @@
 """Where the breast is; crop, mirror, and the way back to original coordinates."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from math import ceil
@@ -9,6 +9,7 @@ import numpy as np
 from scipy import ndimage
 from skimage.filters import threshold_otsu, threshold_triangle
 
+from mammoflow.boxes import bounding_box
 from mammoflow.exclusions import Excluded
 
 WORKING_SIZE = 512
@@ -114,27 +115,23 @@ class Geometry:
         limits = [self.rows, self.columns, self.rows, self.columns]
         return np.clip(np.rint(original).astype(np.int64), 0, limits)
 
+    def within_crop(self, boxes: np.ndarray) -> np.ndarray:
+        """Boxes of the original image cut at the crop, at least a pixel of each left.
 
-def bounding_box(mask: np.ndarray) -> tuple[int, int, int, int]:
-    """Smallest box around the true pixels of a mask.
+        The last row and column of a stored image may reach beyond the crop, and boxes that end there too.
 
-    Parameters
-    ----------
-    mask : (M, N) bool ndarray
-        With at least one true pixel.
+        Parameters
+        ----------
+        boxes : (n, 4) array
+            y0, x0, y1, x1, half-open, original pixels.
 
-    Returns
-    -------
-    tuple of int
-        y0, x0, y1, x1, half-open.
-
-    Examples
-    --------
-    >>> bounding_box(np.eye(4, dtype=bool)[1:3])
-    (0, 1, 2, 3)
-    """
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+        Returns
+        -------
+        (n, 4) array
+        """
+        low = self.y0, self.x0, self.y0 + 1, self.x0 + 1
+        high = self.y1 - 1, self.x1 - 1, self.y1, self.x1
+        return np.clip(boxes, low, high)
 
 
 def expected_side(laterality: str) -> str:
@@ -167,8 +164,8 @@ def chest_wall(region: np.ndarray, laterality: str = "") -> str:
     return "left" if left > right else "right"
 
 
-def breast_region(image: np.ndarray, acquisition: str, lesion_masks: Sequence[np.ndarray] = ()) -> np.ndarray:
-    """Pixels of the breast.
+def breast_region(image: np.ndarray, acquisition: str) -> np.ndarray:
+    """Pixels of the breast, by the image alone: annotations have no say in what is tested.
 
     Film: Otsu's threshold on the logarithm, inside the film; where what it finds is not
     plausible, the triangle threshold. Digital: everything above the background, which such
@@ -180,8 +177,6 @@ def breast_region(image: np.ndarray, acquisition: str, lesion_masks: Sequence[np
         Grey values, air dark.
     acquisition : {"film", "digital"}
         How the image was made.
-    lesion_masks : sequence of (M, N) bool ndarray
-        Annotated masses, which a plausible region contains for the most part.
 
     Returns
     -------
@@ -190,7 +185,7 @@ def breast_region(image: np.ndarray, acquisition: str, lesion_masks: Sequence[np
     Raises
     ------
     Excluded
-        ``breast-area``, ``breast-fragmented`` or ``lesion-outside-breast``.
+        ``breast-area`` or ``breast-fragmented``.
     ValueError
         For another acquisition.
 
@@ -202,14 +197,13 @@ def breast_region(image: np.ndarray, acquisition: str, lesion_masks: Sequence[np
         raise ValueError(f"acquisition: expected one of {', '.join(_METHODS)}, got {acquisition!r}")
     step = ceil(max(image.shape) / WORKING_SIZE)
     small = _block_mean(image, step)
-    lesions = [_block_mean(mask, step) > 0 for mask in lesion_masks]
     *fallbacks, last = _METHODS[acquisition]
     for method in fallbacks:
         try:
-            return _enlarge(_plausible(*method(small), lesions), step, image.shape)
+            return _enlarge(_plausible(*method(small)), step, image.shape)
         except Excluded:  # the next method may do better; the last one's reason is the image's
             continue
-    return _enlarge(_plausible(*last(small), lesions), step, image.shape)
+    return _enlarge(_plausible(*last(small)), step, image.shape)
 
 
 def _block_mean(image: np.ndarray, step: int) -> np.ndarray:
@@ -330,13 +324,13 @@ def _digital(small: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return _component(foreground), foreground
 
 
-def _plausible(region: np.ndarray, foreground: np.ndarray, lesions: Sequence[np.ndarray]) -> np.ndarray:
+def _plausible(region: np.ndarray, foreground: np.ndarray) -> np.ndarray:
     """The region, if it can be a breast.
 
     Raises
     ------
     Excluded
-        ``breast-area``, ``breast-fragmented`` or ``lesion-outside-breast``.
+        ``breast-area`` or ``breast-fragmented``.
     """
     share = region.mean()
     if not MIN_SHARE <= share <= MAX_SHARE:
@@ -345,10 +339,6 @@ def _plausible(region: np.ndarray, foreground: np.ndarray, lesions: Sequence[np.
     part = np.count_nonzero(region & foreground) / max(1, np.count_nonzero(foreground))
     if part < MIN_PART:
         raise Excluded("breast-fragmented", f"expected {MIN_PART:.0%} of the foreground, got {part:.1%}")
-    for number, lesion in enumerate(lesions, start=1):
-        inside = np.count_nonzero(region & lesion) / max(1, np.count_nonzero(lesion))
-        if inside < 0.5:
-            raise Excluded("lesion-outside-breast", f"mass {number}: expected half inside, got {inside:.1%}")
     return region
 
 

@@ -12,8 +12,10 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from mammoflow import mpm, pool, tables
+from mammoflow import mpm, pool
+from mammoflow.boxes import BOX
 from mammoflow.breast import Geometry
+from mammoflow.contracts.detections import DETECTIONS
 
 _NONE = np.iinfo(np.int32).max
 
@@ -258,17 +260,17 @@ def rows(components: Components, levels: int, image_id: str, geometry: Geometry)
     Returns
     -------
     pandas.DataFrame
-        Columns of ``tables.COLUMNS["detections"]``. Every level at which the image has a box is
-        listed, so an image without a row at some threshold has no box there.
+        A ``detections`` table. Every level at which the image has a box is listed, so an image
+        without a row at some threshold has no box there.
     """
     count = components.last - components.first + 1
-    original = np.repeat(geometry.to_original(components.boxes.astype(float)), count, axis=0)
+    original = np.repeat(geometry.within_crop(geometry.to_original(components.boxes)), count, axis=0)
     within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
     return pd.DataFrame(
         {
             "image_id": image_id,
             "threshold": (np.repeat(components.first, count) + within) / levels,
-            **{name: original[:, axis] for axis, name in enumerate(("y0", "x0", "y1", "x1"))},
+            **{name: original[:, axis] for axis, name in enumerate(BOX)},
             "score": np.repeat(components.score, count) / levels,
         }
     )
@@ -293,5 +295,5 @@ def detections(file: h5py.File, levels: int, threads: int) -> pd.DataFrame:
 
     found = [table for table in pool.ordered(of_image, mpm.image_ids(file), threads) if len(table)]
     if not found:
-        return pd.DataFrame(columns=list(tables.COLUMNS["detections"]))
+        return pd.DataFrame(columns=list(DETECTIONS.columns))
     return pd.concat(found, ignore_index=True)

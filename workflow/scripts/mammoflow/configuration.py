@@ -11,17 +11,11 @@ from typing import Any, Protocol
 
 import jsonschema
 
+from mammoflow.datasets import marks
 from mammoflow.networks import NETWORKS
 
 # The archive whose format each kind of phantoms is written in.
 WRITTEN_AS = {"film": "cbis-ddsm", "digital": "inbreast"}
-
-# What marks a release of each archive on disk: each entry lists alternatives.
-RELEASE_FILES = {
-    "cbis-ddsm": [["mass_case_description_train_set.csv"], ["mass_case_description_test_set.csv"]],
-    "inbreast": [["INbreast.csv", "INbreast.xls"], ["AllDICOMs"], ["AllXML"]],
-    "mini-mias": [["Info.txt"]],
-}
 
 
 class ConfigurationError(ValueError):
@@ -295,8 +289,8 @@ class Study:
             return [f"data/{dataset}/phantoms.json"]
         root = Path(self._root(dataset))
         archive = self.config["datasets"][dataset]["archive"]
-        found = [_present(root, names) for names in RELEASE_FILES[archive]]
-        return [str(root / name) for name in found if name and (root / name).is_file()]
+        found = [marks.find(root, names) for names in marks.MARKS[archive]]
+        return [str(path) for path in found if path and path.is_file()]
 
     def initial(self, wildcards: Wildcards, file: str) -> list[str]:
         """What a training starts from.
@@ -480,16 +474,13 @@ def _problems_of_root(key: str, archive: str, root: Path) -> Iterator[str]:
     elif not os.access(root, os.R_OK | os.X_OK):
         yield f"Config key '{key}': the folder '{root}' may not be read by this user."
     else:
-        for names in RELEASE_FILES[archive]:
-            if _present(root, names) is None:
+        for names in marks.MARKS[archive]:
+            if marks.find(root, names) is None:
                 yield (
-                    f"Config key '{key}': expected {' or '.join(names)} in '{root}', as a release of "
-                    f"{archive} has it; found {_listed(sorted(os.listdir(root))[:6]) or 'an empty folder'}."
+                    f"Config key '{key}': expected {' or '.join(names)} in '{root}' or up to {marks.LEVELS} "
+                    f"folders below, as a release of {archive} has it; "
+                    f"found {_listed(sorted(os.listdir(root))[:6]) or 'an empty folder'}."
                 )
-
-
-def _present(root: Path, names: list[str]) -> str | None:
-    return next((name for name in names if (root / name).exists()), None)
 
 
 def _unique(items: Iterable[str]) -> list[str]:

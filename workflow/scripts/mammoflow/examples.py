@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from mammoflow import froc
+from mammoflow.boxes import BOX
+from mammoflow.contracts.detections import DETECTIONS
 
 TRUE, FALSE, DUPLICATE = "true positive", "false positive", "duplicate"
 CORRECT, WRONG, MISSED = "correct", "false positive", "missed"
-
-_BOX = ["y0", "x0", "y1", "x1"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,46 @@ def _at(fold: pd.DataFrame, thresholds: np.ndarray) -> np.ndarray:
     return fold[["tpr", "fpi"]].to_numpy()[rows].T
 
 
+class Findings(NamedTuple):
+    """What a model finds at one threshold.
+
+    ``boxes`` and ``missed`` are as `examine` gives them; ``folds`` have the detections that are needed for
+    them and no others.
+    """
+
+    threshold: float
+    folds: list[froc.Fold]
+    boxes: pd.DataFrame
+    missed: pd.DataFrame
+
+
+def findings(
+    points: pd.DataFrame,
+    splits: pd.DataFrame,
+    lesions: pd.DataFrame,
+    detections: Sequence[str | Path],
+    evaluation: froc.Evaluation,
+) -> Findings:
+    """What a model finds at its `operating_threshold`.
+
+    Parameters
+    ----------
+    points : pandas.DataFrame
+        Table ``froc-points`` of the model.
+    splits, lesions : pandas.DataFrame
+        Tables of the data set.
+    detections : sequence of paths
+        Parquet table ``detections`` of each fold, in order; only what is alive at the threshold is read.
+    evaluation : froc.Evaluation
+        What counts as a hit.
+    """
+    threshold = operating_threshold(definition(points, evaluation))
+    alive = {"paper": ("threshold", "==", threshold), "candidate": ("score", ">=", threshold)}
+    read = (DETECTIONS.read(path, filters=[alive[evaluation.mode]]) for path in detections)
+    folds = list(froc.folds_of(splits, lesions, read))
+    return Findings(threshold, folds, *examine(folds, threshold, evaluation))
+
+
 def boxes_at(detections: pd.DataFrame, threshold: float, mode: str) -> pd.DataFrame:
     """Boxes alive at a threshold.
 
@@ -105,7 +147,7 @@ def judge(
         With a column ``verdict``: ``true positive``, ``false positive`` or ``duplicate``.
     hit : (lesions,) bool array
     """
-    iou = froc.overlap(boxes[_BOX].to_numpy(int), lesions[_BOX].to_numpy(int))
+    iou = froc.overlap(boxes[BOX].to_numpy(int), lesions[BOX].to_numpy(int))
     lesion = froc.assign(iou, evaluation.iou)
     ignored = (iou > evaluation.iou).any(axis=1) & (evaluation.duplicates == "ignore")
     verdict = np.where(lesion >= 0, TRUE, np.where(ignored, DUPLICATE, FALSE))
@@ -180,10 +222,3 @@ def one(boxes: pd.DataFrame, missed: pd.DataFrame, folds: Sequence[froc.Fold]) -
     chosen = choose(boxes, missed, {CORRECT: 1, MISSED: 1, WRONG: 1})
     first = folds[0].images.iloc[0]
     return [*chosen, Example("", folds[0].number, first["image_id"], first["patient_id"])][0]
-
-
-def folds_of(
-    splits: pd.DataFrame, lesions: pd.DataFrame, detections: Sequence[pd.DataFrame]
-) -> list[froc.Fold]:
-    """Folds 0, 1, ... of a data set with their detections, in this order."""
-    return [froc.fold_of(number, splits, lesions, table) for number, table in enumerate(detections)]

@@ -42,11 +42,10 @@ REASONS = {
     "contour-points": "a contour with two points or fewer",
     "contour-outside": "a contour without a pixel inside the image",
     "lesion-without-coordinates": "a mass whose place the release does not give",
-    "no-usable-lesion": "every mass annotation of the image was left out",
+    "lesion-excluded": "a mass of the image cannot be used, so the image is not used either",
     # breast region
     "breast-area": "the region found is too small or too large a part of the image",
     "breast-fragmented": "the foreground falls apart into several large pieces",
-    "lesion-outside-breast": "an annotated mass lies mostly outside the region found",
     "spacing-unknown": "a resolution in mm is asked of an image whose pixel spacing is unknown",
 }
 

@@ -76,11 +76,11 @@ class Feed:
         patches = normalize(patches, batch.minimum, batch.maximum, self.normalization)
         return patches[..., None], self.part.labels[rows]
 
-    def training(self, first: int, steps: int, augment: Augmentation, seed: int) -> tf.data.Dataset:
-        """Epochs from `first` on, without end and without a pause between them; see `epoch`."""
+    def training(self, steps: int, augment: Augmentation, seed: int) -> tf.data.Dataset:
+        """Epochs without end and without a pause between them; see `epoch`."""
 
         def pairs() -> Iterator[Pair]:
-            for number in itertools.count(first):
+            for number in itertools.count():
                 yield from self.epoch(number, steps, augment, seed)
 
         return self._dataset(pairs, self.batch)

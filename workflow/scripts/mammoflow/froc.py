@@ -11,16 +11,19 @@ falls, so a hit can be lost and the raw curve is not monotone. ``candidate``: a 
 with scores, each alive at every threshold up to its score; the classical FROC.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
-from mammoflow import seeds, statistics, tables
+from mammoflow import seeds, statistics
+from mammoflow.boxes import BOX
+from mammoflow.contracts.froc import CURVE, OPERATING_POINTS, POINTS
+from mammoflow.tables import Table
 
 MODES = ("paper", "candidate")
 DUPLICATES = ("ignore", "false-positive")
@@ -31,8 +34,6 @@ STRICT_IOU = 0.5
 STANDARD_FPI = (0.125, 0.25, 0.5, 1, 2, 4, 8)
 # FPI at which the mean curve is given.
 CURVE_FPI = np.arange(401) / 50
-
-_BOX = ["y0", "x0", "y1", "x1"]
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,7 @@ def alive(detections: pd.DataFrame, image_ids: Sequence[str]) -> Boxes:
         When a detection lies in an image that is not listed.
     """
     image = _rows_of(detections["image_id"], image_ids, "detections")
-    boxes = detections[_BOX].to_numpy(int)
+    boxes = detections[BOX].to_numpy(int)
     thresholds, rank = _ranks(detections["threshold"])
     # Successive rows of one box at successive thresholds are one lifetime.
     goes_on = (np.diff(image) == 0) & np.all(boxes[1:] == boxes[:-1], axis=1) & (np.diff(rank) == 1)
@@ -237,7 +238,7 @@ def scored(boxes: pd.DataFrame, image_ids: Sequence[str]) -> Boxes:
     return Boxes(
         thresholds=thresholds[::-1],
         image=image,
-        boxes=boxes[_BOX].to_numpy(int),
+        boxes=boxes[BOX].to_numpy(int),
         start=len(thresholds) - 1 - rank,
         stop=np.full(len(boxes), len(thresholds)),
     )
@@ -339,7 +340,7 @@ def match(
     """
     count = len(boxes.thresholds)
     lesion_image = _rows_of(lesions["image_id"], image_ids, "lesions")
-    lesion_boxes = lesions[_BOX].to_numpy(int)
+    lesion_boxes = lesions[BOX].to_numpy(int)
     hit = np.zeros((count, len(lesions)), bool)
     on_lesion = np.zeros(len(boxes.image), bool)
     for image in np.unique(lesion_image):
@@ -378,7 +379,7 @@ def _hits(iou: np.ndarray, minimum: float, start: np.ndarray, stop: np.ndarray, 
         return _population(lesion, start[box], stop[box], (count, links.shape[1])) > 0
     hit = np.zeros((count, links.shape[1]), bool)
     changes = np.unique(np.concatenate([start, stop]))
-    for begin, end in pairwise(changes):
+    for begin, end in itertools.pairwise(changes):
         lesion = assign(iou[(start <= begin) & (begin < stop)], minimum)
         hit[begin:end, lesion[lesion >= 0]] = True
     return hit
@@ -529,6 +530,21 @@ def fold_of(number: int, splits: pd.DataFrame, lesions: pd.DataFrame, detections
     return Fold(number, images, its, detections)
 
 
+def folds_of(
+    splits: pd.DataFrame, lesions: pd.DataFrame, detections: Iterable[pd.DataFrame]
+) -> Iterator[Fold]:
+    """Folds 0, 1, ... of a data set, each when it is asked for, and not kept.
+
+    Parameters
+    ----------
+    splits, lesions : pandas.DataFrame
+        Tables of the data set.
+    detections : iterable of pandas.DataFrame
+        The detections of each fold, in order.
+    """
+    return map(lambda number, table: fold_of(number, splits, lesions, table), itertools.count(), detections)
+
+
 class Report(NamedTuple):
     """Tables ``froc-points``, ``froc-curve`` and ``froc-operating-points``."""
 
@@ -537,7 +553,7 @@ class Report(NamedTuple):
     operating_points: pd.DataFrame
 
 
-def evaluate(folds: Sequence[Fold], evaluation: Evaluation, seed: int) -> Report:
+def evaluate(folds: Iterable[Fold], evaluation: Evaluation, seed: int) -> Report:
     """FROC of one model per fold, over all folds.
 
     The configured mode and IoU for all lesions and for each size; all lesions at IoU > 0.5; all lesions
@@ -546,8 +562,9 @@ def evaluate(folds: Sequence[Fold], evaluation: Evaluation, seed: int) -> Report
 
     Parameters
     ----------
-    folds : sequence of Fold
-        At least one.
+    folds : iterable of Fold
+        At least one. Each is taken once and its table of detections let go before the next is asked for:
+        rows at a thousand thresholds take far more memory than the boxes among them.
     evaluation : Evaluation
         The settings.
     seed : int
@@ -555,11 +572,11 @@ def evaluate(folds: Sequence[Fold], evaluation: Evaluation, seed: int) -> Report
     """
     points, curves, operating = [], [], []
     at = sorted({*STANDARD_FPI, *map(float, evaluation.operating_points)})
-    boxes = {mode: [_boxes(fold, mode) for fold in folds] for mode in MODES}
+    folds, compact = zip(*map(_compact, folds), strict=True)
     for mode, iou, strata in _definitions(evaluation):
         found = [
-            match(its, fold.lesions, fold.images["image_id"], iou, evaluation.duplicates)
-            for fold, its in zip(folds, boxes[mode], strict=True)
+            match(its[mode], fold.lesions, fold.images["image_id"], iou, evaluation.duplicates)
+            for fold, its in zip(folds, compact, strict=True)
         ]
         for stratum in strata:
             keys = {"mode": mode, "stratum": stratum, "iou": iou}
@@ -573,9 +590,9 @@ def evaluate(folds: Sequence[Fold], evaluation: Evaluation, seed: int) -> Report
             if lines:
                 curves.append(_mean_curve(keys, lines))
     return Report(
-        points=_table(points, "froc-points"),
-        curve=_table(curves, "froc-curve"),
-        operating_points=_table(operating, "froc-operating-points"),
+        points=_table(POINTS, points),
+        curve=_table(CURVE, curves),
+        operating_points=_table(OPERATING_POINTS, operating),
     )
 
 
@@ -585,6 +602,13 @@ def _definitions(evaluation: Evaluation) -> Iterator[tuple[str, float, tuple[str
     if evaluation.iou != STRICT_IOU:
         yield evaluation.mode, STRICT_IOU, ("all",)
     yield MODES[1 - MODES.index(evaluation.mode)], evaluation.iou, ("all",)
+
+
+def _compact(fold: Fold) -> tuple[Fold, dict[str, Boxes]]:
+    """A fold without its detections, and its boxes in each mode."""
+    # A new table, for an empty slice would keep all of the old one in memory.
+    without = fold._replace(detections=pd.DataFrame(columns=fold.detections.columns))
+    return without, {mode: _boxes(fold, mode) for mode in MODES}
 
 
 def _boxes(fold: Fold, mode: str) -> Boxes:
@@ -675,10 +699,10 @@ def _percentiles(draws: Sequence[np.ndarray], count: int) -> tuple[np.ndarray, n
     return low, high
 
 
-def _table(frames: Sequence[pd.DataFrame], name: str) -> pd.DataFrame:
+def _table(table: Table, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     if not frames:
-        return pd.DataFrame(columns=list(tables.COLUMNS[name]))
-    return tables.check(pd.concat(frames, ignore_index=True), name)
+        return pd.DataFrame(columns=list(table.columns))
+    return table.check(pd.concat(frames, ignore_index=True))
 
 
 def sentence(report: Report) -> str:

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +12,9 @@ import pandas as pd
 from scipy import sparse
 
 from mammoflow import breast, pool, storage
+from mammoflow.boxes import bounding_box
 from mammoflow.breast import Geometry
+from mammoflow.contracts.stored import LESION_OUTSIDE
 from mammoflow.exclusions import Excluded
 
 CHUNK = 256
@@ -48,6 +49,8 @@ class StoredImage:
         The way back to the original image.
     flags : str
         What a reader should know, joined by ``;``.
+    masses : int
+        Masses that the release marks in the image, those outside the crop included.
     """
 
     image_id: str
@@ -56,6 +59,7 @@ class StoredImage:
     lesions: np.ndarray
     geometry: Geometry
     flags: str = ""
+    masses: int = 0
 
 
 def shrink(image: np.ndarray, factor: float) -> np.ndarray:
@@ -203,22 +207,31 @@ def prepare(
     ------
     Excluded
         When no plausible breast is found, or the resolution needs a spacing that is unknown.
+
+    Notes
+    -----
+    The masses have no say in where the breast is. One that lies mostly outside is a flag,
+    ``lesion-outside-breast``, and a miss when the image is tested.
     """
     factor = factor_of(resolution, spacing_mm)
-    region = breast.breast_region(image, acquisition, lesion_masks)
+    region = breast.breast_region(image, acquisition)
     side = breast.chest_wall(region, laterality)
-    y0, x0, y1, x1 = breast.bounding_box(region)
+    y0, x0, y1, x1 = bounding_box(region)
     geometry = Geometry(*image.shape, y0, x0, y1, x1, mirrored=side == "right", factor=factor)
     pixels = _reduce(image, geometry)
     if pixels.dtype != np.uint16:
         pixels = np.rint(pixels).astype(np.uint16)
+    flags = [] if breast.expected_side(laterality) in ("", side) else [f"chest wall at the {side}"]
+    if any(np.count_nonzero(mask & region) < np.count_nonzero(mask) / 2 for mask in lesion_masks):
+        flags.append(LESION_OUTSIDE)
     return StoredImage(
         image_id=image_id,
         pixels=pixels,
         breast=_reduce(region, geometry) >= 0.5,
         lesions=label_map(lesion_masks, geometry),
         geometry=geometry,
-        flags="" if breast.expected_side(laterality) in ("", side) else f"chest wall at the {side}",
+        flags=";".join(flags),
+        masses=len(lesion_masks),
     )
 
 
@@ -292,7 +305,7 @@ def write(file: h5py.File, stored: StoredImage) -> None:
         array = getattr(stored, name)
         chunks = tuple(min(CHUNK, size) for size in array.shape)
         group.create_dataset(name, data=array, chunks=chunks, **storage.ARRAY)
-    group.attrs.update(stored.geometry.to_attributes(), flags=stored.flags)
+    group.attrs.update(stored.geometry.to_attributes(), flags=stored.flags, masses=stored.masses)
 
 
 def read(file: h5py.File, image_id: str) -> StoredImage:
@@ -305,12 +318,13 @@ def read(file: h5py.File, image_id: str) -> StoredImage:
     """
     group = _group(file, image_id)
     arrays = {name: group[name][()] for name in ("pixels", "breast", "lesions")}
-    return StoredImage(image_id, **arrays, geometry=geometry(file, image_id), flags=group.attrs["flags"])
-
-
-def geometry(file: h5py.File, image_id: str) -> Geometry:
-    """Geometry of one image of an open store, without reading its pixels."""
-    return Geometry.from_attributes(_group(file, image_id).attrs)
+    return StoredImage(
+        image_id,
+        **arrays,
+        geometry=Geometry.from_attributes(group.attrs),
+        flags=group.attrs["flags"],
+        masses=int(group.attrs["masses"]),
+    )
 
 
 def _group(file: h5py.File, image_id: str) -> h5py.Group:
@@ -337,19 +351,17 @@ class Store(Mapping):
                         raise ValueError(f"image '{image_id}': expected in one shard, got {both}")
                     self._paths[image_id] = path
 
-    @contextmanager
-    def _file(self, image_id: str) -> Iterator[h5py.File]:
-        with storage.open_hdf5(self._paths[image_id]) as file:
-            yield file
-
     def __getitem__(self, image_id: str) -> StoredImage:
-        with self._file(image_id) as file:
+        if image_id not in self._paths:
+            places = ", ".join(sorted({str(Path(path).parent) for path in self._paths.values()}))
+            raise KeyError(
+                f"image: expected one of the {len(self)} stored in {places or 'no shard'}, got '{image_id}'"
+            )
+        with storage.open_hdf5(self._paths[image_id]) as file:
             return read(file, image_id)
 
-    def geometry(self, image_id: str) -> Geometry:
-        """Geometry of one image, without reading its pixels."""
-        with self._file(image_id) as file:
-            return geometry(file, image_id)
+    def __contains__(self, image_id: object) -> bool:
+        return image_id in self._paths
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._paths))

@@ -85,6 +85,7 @@ def classification() -> pd.DataFrame:
             "data": ["CBIS-DDSM"],
             "network": ["InceptionV3"],
             "initialization": ["ImageNet"],
+            "folds": [1],
             "runs": [5],
             "accuracy_percent_mean": [84.16],
             "accuracy_percent_std": [0.19],

@@ -18,7 +18,8 @@ class Grid:
     Attributes
     ----------
     probabilities : (gy, gx) float32 array
-        Probability of a mass in each window; 0 where the window was not classified.
+        Probability of a mass in each window; 0 where the window was not classified, which is where no
+        breast pixel is interpolated from it.
     centres_y, centres_x : (gy,) and (gx,) float64 arrays
         Rows and columns of the windows' central pixels in the stored image, ascending.
     breast : (M, N) bool array

@@ -126,9 +126,61 @@ def positions(breast: np.ndarray, windows: Windows) -> np.ndarray:
     (n, 2) ndarray of int32
         Rows ``(y, x)`` in raster order.
     """
-    top, left = grid(breast.shape, windows)
-    row, column = np.nonzero(in_breast(breast, windows))
+    return begins(in_breast(breast, windows), breast.shape, windows)
+
+
+def begins(chosen: np.ndarray, shape: tuple[int, int], windows: Windows) -> np.ndarray:
+    """Top-left pixels of chosen windows of the grid.
+
+    Parameters
+    ----------
+    chosen : (GY, GX) ndarray of bool
+        As `in_breast` or `supporting` gives it.
+    shape : (M, N)
+        Shape of the stored image.
+    windows : Windows
+        How windows are laid.
+
+    Returns
+    -------
+    (n, 2) ndarray of int32
+        Rows ``(y, x)`` in raster order.
+    """
+    top, left = grid(shape, windows)
+    row, column = np.nonzero(chosen)
     return np.stack([top[row], left[column]], axis=1)
+
+
+def supporting(breast: np.ndarray, windows: Windows) -> np.ndarray:
+    """Which windows of the grid a map of the breast is interpolated from.
+
+    A pixel is interpolated from the windows whose centres are the corners of its grid cell, so a window
+    counts when one of the cells around its centre holds a breast pixel, be the centre itself in the
+    breast or not. Beyond the outermost centres the cells reach to the edge of the image.
+
+    Parameters
+    ----------
+    breast : (M, N) ndarray of bool
+        Breast region.
+    windows : Windows
+        How windows are laid.
+
+    Returns
+    -------
+    (GY, GX) ndarray of bool
+        On the grid of `grid`.
+
+    Examples
+    --------
+    >>> breast = np.array([[False, False, False, True, False, False, False]])
+    >>> supporting(breast, Windows(window=1, stride=2, edge="centred"))
+    array([[False,  True,  True, False]])
+    """
+    top, left = grid(breast.shape, windows)
+    # Cells begin at the edge of the image and at each centre: one more than there are centres.
+    held = np.logical_or.reduceat(breast, np.append(0, top + windows.half), axis=0)
+    held = np.logical_or.reduceat(held, np.append(0, left + windows.half), axis=1)
+    return held[:-1, :-1] | held[1:, :-1] | held[:-1, 1:] | held[1:, 1:]
 
 
 def labels(lesions: np.ndarray, begin: np.ndarray, windows: Windows) -> np.ndarray:

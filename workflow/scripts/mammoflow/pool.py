@@ -1,8 +1,8 @@
-"""A stream of results from a few threads, in order, with a few items in memory."""
+"""A stream of results from a few workers, in order, with a few items in memory."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
@@ -10,22 +10,31 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def ordered(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
-    """Results of a function over items, computed by threads and yielded in the items' order.
+def ordered(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    workers: int,
+    executor: Callable[[int], Executor] = ThreadPoolExecutor,
+) -> Iterator[Result]:
+    """Results of a function over items, computed by workers and yielded in the items' order.
 
     Parameters
     ----------
     function : callable
-        Releases the interpreter lock for most of its time (decoding, NumPy), or gains nothing.
+        In threads it releases the interpreter lock for most of its time (decoding, NumPy), or gains
+        nothing.
     items : iterable
-        Consumed as results are taken: at most ``threads + 1`` results wait in memory.
-    threads : int
+        Consumed as results are taken: at most ``workers + 1`` are in work or wait, besides the one
+        that the consumer holds.
+    workers : int
         At least 1.
+    executor : callable
+        Makes the pool for a number of workers.
     """
     items = iter(items)
-    with ThreadPoolExecutor(threads) as executor:
-        waiting = deque(executor.submit(function, item) for item in islice(items, threads + 1))
+    with executor(workers) as pool:
+        waiting = deque(pool.submit(function, item) for item in islice(items, workers + 1))
         while waiting:
             result = waiting.popleft().result()
-            waiting.extend(executor.submit(function, item) for item in islice(items, 1))
+            waiting.extend(pool.submit(function, item) for item in islice(items, 1))
             yield result

@@ -148,6 +148,8 @@ def pretrain(
         metrics=["accuracy"],
         jit_compile=False,
     )
+    # Before the first step, or the step is traced twice: once to make the optimiser's variables.
+    model.optimizer.build(model.trainable_variables)
     accuracies = []
     for step in range(pretext.steps):
         patches, sources = crops(images, window, pretext.batch, generator)

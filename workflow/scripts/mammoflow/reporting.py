@@ -4,9 +4,11 @@ import base64
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
+from math import nan
 
 import pandas as pd
 
+from mammoflow.contracts.stored import LESION_OUTSIDE
 from mammoflow.naming import Labels, initialization
 
 # The order of the paper.
@@ -14,6 +16,9 @@ ORDER = (
     *("table-1", "figure-1", "table-2", "figure-2", "table-3"),
     *("figure-3", "table-4", "figure-4", "figure-5"),
 )
+
+# Config keys whose values are places on somebody's machine: a page that is passed on does not name them.
+_FOLDERS = {"workspace", "root", "path"}
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -132,8 +137,39 @@ def page(
     )
 
 
+def left_out(stored: pd.DataFrame, lesions: pd.DataFrame) -> pd.DataFrame:
+    """What the images stage made of a data set, as further rows of its reconciliation.
+
+    Parameters
+    ----------
+    stored : pandas.DataFrame
+        Table ``stored`` of all shards.
+    lesions : pandas.DataFrame
+        Table ``lesions`` of the index.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A 'reconciliation' table; the paper has no such counts.
+    """
+    lost = stored[~stored["stored"]]
+    outside = stored["stored"] & stored["detail"].str.split(";").map(lambda flags: LESION_OUTSIDE in flags)
+    found = {
+        "images stored": len(stored) - len(lost),
+        "images not stored": len(lost),
+        **{
+            f"images not stored: {reason}": count
+            for reason, count in lost["reason"].value_counts().sort_index().items()
+        },
+        "masses in images not stored": int(lesions["image_id"].isin(lost["image_id"]).sum()),
+        "images stored with a mass outside the breast found": int(outside.sum()),
+    }
+    rows = pd.DataFrame({"quantity": list(found), "found": list(found.values())})
+    return rows.assign(paper=nan, difference=nan)[["quantity", "paper", "found", "difference"]]
+
+
 def flattened(config: Mapping, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Every value of a nested config with its dotted key, as text.
+    """Every value of a nested config with its dotted key, as text, less the user's folders.
 
     Examples
     --------
@@ -141,6 +177,8 @@ def flattened(config: Mapping, prefix: str = "") -> Iterator[tuple[str, str]]:
     [('a.b', '1, 2'), ('c', 'none')]
     """
     for key, value in config.items():
+        if key in _FOLDERS:
+            continue
         if isinstance(value, Mapping) and value:
             yield from flattened(value, f"{prefix}{key}.")
         else:

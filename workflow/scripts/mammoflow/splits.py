@@ -6,9 +6,8 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from mammoflow import seeds
-
-ROLES = ("train", "validation", "test")
+from mammoflow import leakage, seeds
+from mammoflow.leakage import ROLES
 
 # What counts most when whole patients cannot be divided evenly in every respect.
 IMPORTANCE = {"mass_images": 3, "images": 3, "mass_patients": 1, "patients": 1, "lesions": 1}
@@ -100,39 +99,6 @@ def k_fold(images: pd.DataFrame, lesions: pd.DataFrame, folds: int, seed: int) -
     return _table([images] * folds, roles)
 
 
-def check_leakage(splits: pd.DataFrame) -> None:
-    """Require that in every fold a patient, and an image, has one role.
-
-    Parameters
-    ----------
-    splits : pandas.DataFrame
-        A 'splits' table, of this project or a user's own.
-
-    Raises
-    ------
-    ValueError
-        Naming the patient and an image on both sides; or an unknown role, or an image listed twice.
-    """
-    unknown = sorted(set(splits["role"]) - set(ROLES))
-    if unknown:
-        raise ValueError(f"splits: expected the roles {', '.join(ROLES)}, got {unknown}")
-    for (fold, patient), rows in splits.groupby(["fold", "patient_id"], sort=False):
-        if rows["role"].nunique() > 1:
-            first = rows.drop_duplicates("role")
-            sides = " and ".join(
-                f"{role} (image '{image}')"
-                for image, role in zip(first["image_id"], first["role"], strict=True)
-            )
-            raise ValueError(f"splits: patient '{patient}' of fold {fold}: expected one role, got {sides}")
-    for (fold, image), rows in splits.groupby(["fold", "image_id"], sort=False):
-        if len(rows) > 1:
-            sides = " and ".join(
-                f"{role} (patient '{patient}')"
-                for patient, role in zip(rows["patient_id"], rows["role"], strict=True)
-            )
-            raise ValueError(f"splits: image '{image}' of fold {fold}: expected one row, got {sides}")
-
-
 def _patients(images: pd.DataFrame, lesions: pd.DataFrame) -> pd.DataFrame:
     """Quantities per patient, by patient identifier."""
     count = images["image_id"].map(lesions["image_id"].value_counts()).fillna(0)
@@ -202,13 +168,10 @@ def _best_step(
 
 def _table(images: Sequence[pd.DataFrame], roles: Sequence[Mapping[str, str]]) -> pd.DataFrame:
     """Long table of one fold per pair; every role holds an image, and nothing leaks."""
-    frames = []
-    for fold, (chosen, role) in enumerate(zip(images, roles, strict=True)):
-        frame = chosen[["image_id", "patient_id"]].assign(fold=fold, role=chosen["patient_id"].map(role))
-        empty = sorted(set(ROLES) - set(frame["role"]))
-        if empty:
-            raise ValueError(f"splits: expected images of every role in fold {fold}, got none of {empty}")
-        frames.append(frame)
+    frames = [
+        chosen[["image_id", "patient_id"]].assign(fold=fold, role=chosen["patient_id"].map(role))
+        for fold, (chosen, role) in enumerate(zip(images, roles, strict=True))
+    ]
     splits = pd.concat(frames, ignore_index=True)
-    check_leakage(splits)
+    leakage.check(splits)
     return splits

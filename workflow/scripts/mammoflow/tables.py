@@ -1,166 +1,136 @@
-"""The columns, types and checks of every table that crosses a stage boundary."""
+"""Tables that cross a stage boundary: checked when written and when read; `contracts` has each of them."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from mammoflow import storage
 
-BOX = {"y0": int, "x0": int, "y1": int, "x1": int}
-FROC_KEYS = {"mode": str, "stratum": str, "iou": float}
-
-# float columns may be empty; text columns may be empty text; the rest may not be empty.
-COLUMNS: dict[str, dict[str, type]] = {
-    "images": {
-        "image_id": str,
-        "patient_id": str,
-        "laterality": str,
-        "view": str,
-        "official_split": str,
-        "path": str,
-        "rows": int,
-        "columns": int,
-        "spacing_mm": float,
-        "spacing_source": str,
-        "flags": str,
-    },
-    "lesions": {
-        "image_id": str,
-        "lesion_id": str,
-        **BOX,
-        "area_px": int,
-        "area_cm2": float,
-        "pathology": str,
-        "source": str,
-    },
-    "excluded": {"path": str, "reason": str, "detail": str},
-    "reconciliation": {"quantity": str, "paper": float, "found": float, "difference": float},
-    "stored": {"image_id": str, "stored": bool, "reason": str, "detail": str},
-    "splits": {"image_id": str, "patient_id": str, "fold": int, "role": str},
-    "history": {
-        "epoch": int,
-        "loss": float,
-        "accuracy": float,
-        "az": float,
-        "validation_loss": float,
-        "validation_accuracy": float,
-        "validation_az": float,
-        "learning_rate": float,
-        "seconds": float,
-    },
-    "classification": {"image_id": str, "y": int, "x": int, "label": int, "probability": float},
-    "detections": {"image_id": str, "threshold": float, **BOX, "score": float},
-    "froc-points": {
-        **FROC_KEYS,
-        "fold": int,
-        "threshold": float,
-        "tpr": float,
-        "fpi": float,
-        "hits": int,
-        "lesions": int,
-        "false_positives": int,
-        "images": int,
-    },
-    "froc-curve": {
-        **FROC_KEYS,
-        "fpi": float,
-        "tpr_mean": float,
-        "tpr_std": float,
-        "tpr_low": float,
-        "tpr_high": float,
-        "folds": int,
-    },
-    "froc-operating-points": {
-        **FROC_KEYS,
-        "fpi": float,
-        "tpr_mean": float,
-        "tpr_std": float,
-        "t_low": float,
-        "t_high": float,
-        "bootstrap_low": float,
-        "bootstrap_high": float,
-        "folds": int,
-        "folds_reached": int,
-    },
-}
-
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
-def check(frame: pd.DataFrame, name: str, origin: str = "table") -> pd.DataFrame:
-    """Frame with exactly the columns and types of a named table.
+@dataclass(frozen=True)
+class Table:
+    """A kind of table.
 
     Parameters
     ----------
-    frame : pandas.DataFrame
-        Rows in any column order.
     name : str
-        A key of `COLUMNS`.
-    origin : str
-        Where the rows come from, for the message.
-
-    Raises
-    ------
-    ValueError
-        When a column is missing or unknown, or a cell does not convert to its type.
+        For messages.
+    columns : mapping of str to type
+        Names and types, in order. Cells of type float may be empty, of type str may be empty text;
+        the rest may not be empty.
     """
-    columns = COLUMNS[name]
-    missing = [column for column in columns if column not in frame]
-    unknown = [column for column in frame if column not in columns]
-    if missing or unknown:
-        raise ValueError(
-            f"{origin}: expected the columns of a '{name}' table ({', '.join(columns)}), "
-            f"missing {missing or 'none'}, unknown {unknown or 'none'}"
-        )
-    checked = {}
-    for column, kind in columns.items():
-        try:
-            if kind is str:
-                checked[column] = frame[column].fillna("").astype(str)
-            else:
-                checked[column] = frame[column].astype(kind)
-        except (TypeError, ValueError) as error:
+
+    name: str
+    columns: Mapping[str, type]
+
+    def check(self, frame: pd.DataFrame, origin: str = "table") -> pd.DataFrame:
+        """Frame with exactly the columns and types of this table.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            Rows in any column order.
+        origin : str
+            Where the rows come from, for the message.
+
+        Raises
+        ------
+        ValueError
+            When a column is missing or unknown, or a cell is not of its type: whole numbers stay what
+            they are, 1.7 is none, and truth is true or false.
+        """
+        missing = [column for column in self.columns if column not in frame]
+        unknown = [column for column in frame if column not in self.columns]
+        if missing or unknown:
             raise ValueError(
-                f"{origin}: column '{column}' of a '{name}' table should hold {kind.__name__}: {error}"
-            ) from error
-    return pd.DataFrame(checked, columns=list(columns)).reset_index(drop=True)
+                f"{origin}: expected the columns of a '{self.name}' table ({', '.join(self.columns)}), "
+                f"missing {missing or 'none'}, unknown {unknown or 'none'}"
+            )
+        checked = {}
+        for column, kind in self.columns.items():
+            try:
+                checked[column] = _CONVERTED[kind](frame[column])
+            except (TypeError, ValueError) as error:
+                place = f"{origin}: column '{column}' of a '{self.name}' table"
+                raise ValueError(f"{place} should hold {kind.__name__}: {error}") from error
+        return pd.DataFrame(checked, columns=list(self.columns)).reset_index(drop=True)
 
+    def write(self, frame: pd.DataFrame, path: str | Path) -> None:
+        """Check rows and write them whole, as CSV or Parquet by the path's suffix.
 
-def write(frame: pd.DataFrame, path: str | Path, name: str) -> None:
-    """Check a table and write it whole, as CSV or Parquet by the path's suffix.
+        Text cells that a spreadsheet would run as a formula get a leading apostrophe, which
+        `read` takes off again.
+        """
+        frame = self.check(frame, origin=str(path))
+        with storage.whole(path) as temporary:
+            if Path(path).suffix == ".parquet":
+                frame.to_parquet(temporary, index=False)
+            else:
+                escape(frame).to_csv(temporary, index=False)
 
-    Text cells that a spreadsheet would run as a formula get a leading apostrophe, which
-    `read` takes off again.
-    """
-    frame = check(frame, name, origin=str(path))
-    with storage.whole(path) as temporary:
+    def read(self, path: str | Path, filters: Sequence[tuple] | None = None) -> pd.DataFrame:
+        """Read a table that `write` made, or one of a user's own, and check it.
+
+        Parameters
+        ----------
+        path : str or Path
+            Of a CSV or Parquet file.
+        filters : sequence of (str, str, object), optional
+            Conditions ``(column, operator, value)`` that all hold for the rows that are wanted; Parquet
+            only, where the others never come into memory.
+
+        Raises
+        ------
+        ValueError
+            As `check`; the message names the file.
+        """
         if Path(path).suffix == ".parquet":
-            frame.to_parquet(temporary, index=False)
-        else:
-            escape(frame).to_csv(temporary, index=False)
+            return self.check(pd.read_parquet(path, filters=filters), origin=str(path))
+        if filters is not None:
+            raise ValueError(f"{path}: expected a Parquet file, of which rows can be left unread")
+        texts = {column: str for column, kind in self.columns.items() if kind is str}
+        frame = pd.read_csv(
+            path,
+            dtype=texts,
+            keep_default_na=False,
+            na_values={column: [""] for column in self.columns if column not in texts},
+        )
+        frame = self.check(frame, origin=str(path))
+        for column in texts:
+            frame[column] = frame[column].str.removeprefix("'")
+        return frame
 
 
-def read(path: str | Path, name: str) -> pd.DataFrame:
-    """Read a table that `write` made, or one of a user's own, and check it.
+def _text(cells: pd.Series) -> pd.Series:
+    return cells.fillna("").astype(str)
 
-    Raises
-    ------
-    ValueError
-        As `check`; the message names the file.
-    """
-    if Path(path).suffix == ".parquet":
-        return check(pd.read_parquet(path), name, origin=str(path))
-    texts = {column: str for column, kind in COLUMNS[name].items() if kind is str}
-    frame = pd.read_csv(
-        path,
-        dtype=texts,
-        keep_default_na=False,
-        na_values={column: [""] for column, kind in COLUMNS[name].items() if kind is not str},
-    )
-    frame = check(frame, name, origin=str(path))
-    for column in texts:
-        frame[column] = frame[column].str.removeprefix("'")
-    return frame
+
+def _whole(cells: pd.Series) -> pd.Series:
+    numbers = pd.to_numeric(cells)
+    whole = numbers.astype("int64")
+    wrong = numbers[whole != numbers]
+    if len(wrong):
+        raise ValueError(f"expected whole numbers, got {wrong.iloc[0]}")
+    return whole
+
+
+def _number(cells: pd.Series) -> pd.Series:
+    return cells.astype(float)
+
+
+def _truth(cells: pd.Series) -> pd.Series:
+    words = cells.astype(str).str.lower()
+    wrong = cells[~words.isin(["true", "false"])]
+    if len(wrong):
+        raise ValueError(f"expected true or false, got {wrong.iloc[0]!r}")
+    return (words == "true").astype(bool)
+
+
+_CONVERTED = {str: _text, int: _whole, float: _number, bool: _truth}
 
 
 def escape(frame: pd.DataFrame) -> pd.DataFrame:

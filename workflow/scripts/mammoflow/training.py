@@ -241,7 +241,7 @@ def fit(
         monitor="val_loss", patience=settings.patience, restore_best_weights=True
     )
     model.fit(
-        feed.training(0, steps, settings.augmentation, seed),
+        feed.training(steps, settings.augmentation, seed),
         steps_per_epoch=steps,
         epochs=settings.epochs,
         validation_data=validation.validation(),
@@ -263,6 +263,8 @@ def _compile(model: keras.Model, learning_rate: float, trained: str) -> None:
         metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy"), Az(name="az")],
         jit_compile=False,
     )
+    # Before the first step, or the step is traced twice: once to make the optimiser's variables.
+    model.optimizer.build(model.trainable_variables)
 
 
 def _fitted(model: keras.Model, progress: _Progress, title: str) -> Fitted:

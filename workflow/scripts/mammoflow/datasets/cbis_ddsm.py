@@ -15,14 +15,11 @@ import numpy as np
 import pandas as pd
 
 from mammoflow import dicom, pool
-from mammoflow.datasets import release
+from mammoflow.datasets import marks, release
 from mammoflow.datasets.release import Files, Index
 from mammoflow.exclusions import Excluded
 
-TABLES = {
-    "train": "mass_case_description_train_set.csv",
-    "test": "mass_case_description_test_set.csv",
-}
+TABLES = marks.CBIS_DDSM_TABLES
 COLUMNS = (
     "patient_id",
     "left or right breast",
@@ -84,19 +81,20 @@ def index(root: Path, threads: int) -> Index:
 
     Objects are found by their headers (PatientID, which holds the case, and SeriesInstanceUID),
     never by folder names, which differ between download tools. Which object of a region of
-    interest is its mask is decided by content: the tables are wrong for a third of them.
+    interest is its mask is decided by content: the tables are wrong for a third of them. An image
+    with a mass that cannot be used is left out whole: elsewhere it would pass for complete.
 
     Parameters
     ----------
     root : Path
-        Folder with the DICOM tree and, at any depth, the two mass tables.
+        Folder with the DICOM tree at any depth, and the two mass tables at most two folders below.
     threads : int
         Files read at the same time.
 
     Raises
     ------
     ValueError
-        When a table or a column is missing, or no image is usable.
+        When a table is missing or there twice, a column is missing, or no image is usable.
     """
     files = release.walk(root)
     table_paths, table = _tables(files)
@@ -152,11 +150,8 @@ def _tables(files: Files) -> tuple[list[str], pd.DataFrame]:
     """Paths of the mass tables, and their rows with clean cells and the split they belong to."""
     paths, frames = [], []
     for split, name in TABLES.items():
-        found = [path for path in files.paths if PurePosixPath(path).name == name]
-        if len(found) != 1:
-            raise ValueError(f"{files.root}: expected one {name}, found {len(found)}")
-        paths += found
-        frames.append(_read_table(files.root / found[0]).assign(split=split))
+        paths.append(release.table_path(files, [name]))
+        frames.append(_read_table(files.root / paths[-1]).assign(split=split))
     return paths, pd.concat(frames, ignore_index=True)
 
 
@@ -236,15 +231,17 @@ def _case(root: Path, rows: pd.DataFrame, by_series: dict[tuple[str, str], list[
             _exclude_lesion(case, lesion, _candidates(lesion, by_series), Excluded("image-excluded"))
         return case
     case.flags += full.flags
-    for _, lesion in rows.iterrows():
-        candidates = _candidates(lesion, by_series)
+    failures = {}
+    for number, lesion in rows.iterrows():
         try:
-            _add_lesion(case, root, image_id, full, lesion, candidates)
+            _add_lesion(case, root, image_id, full, lesion, _candidates(lesion, by_series))
         except Excluded as error:
-            case.flags.append("lesion-excluded")
-            _exclude_lesion(case, lesion, candidates, error)
-    if not case.lesions:
-        case.excluded.append((full.path, Excluded("no-usable-lesion")))
+            failures[number] = error
+    if failures:
+        case = _Case(excluded=[(full.path, release.lesion_excluded(len(failures), len(rows)))])
+        for number, lesion in rows.iterrows():
+            error = failures.get(number, Excluded("image-excluded"))
+            _exclude_lesion(case, lesion, _candidates(lesion, by_series), error)
         return case
     case.used.add(full.path)
     case.image = {

@@ -19,8 +19,9 @@ import pandas as pd
 from skimage.draw import polygon
 
 from mammoflow import dicom, pool
-from mammoflow.breast import bounding_box
+from mammoflow.boxes import bounding_box
 from mammoflow.datasets import release
+from mammoflow.datasets.marks import INBREAST_TABLE
 from mammoflow.datasets.release import Files, Index
 from mammoflow.exclusions import Excluded
 
@@ -70,21 +71,22 @@ def index(root: Path, threads: int) -> Index:
     """Images, masses and exclusions of an INbreast release.
 
     Contours named ``Mass`` decide which images have masses. An image without an annotation file
-    has no finding where its Bi-Rads is 1; otherwise it is left out. Contours of one image whose
+    has no finding where its Bi-Rads is 1; otherwise it is left out, and so is an image with a
+    mass that cannot be used: elsewhere it would pass for complete. Contours of one image whose
     boxes overlap become one lesion.
 
     Parameters
     ----------
     root : Path
-        Folder with, at any depth, the DICOM files, their XML files, and ``INbreast.csv`` or
-        ``INbreast.xls``.
+        Folder with the DICOM files and their XML files at any depth, and ``INbreast.csv`` or
+        ``INbreast.xls`` at most two folders below.
     threads : int
         Files read at the same time.
 
     Raises
     ------
     ValueError
-        When the table or a column of it is missing, or no image is usable.
+        When the table is missing or there twice, a column is missing, or no image is usable.
     """
     files = release.walk(root)
     table_path, birads = _table(files)
@@ -149,12 +151,9 @@ def lesion_mask(root: Path, source: str, shape: tuple[int, int]) -> np.ndarray:
 
 def _table(files: Files) -> tuple[str, dict[str, str]]:
     """Path of the table, and Bi-Rads by image identifier."""
-    by_name = {PurePosixPath(path).name: path for path in files.paths}
-    name = next((name for name in ("INbreast.csv", "INbreast.xls") if name in by_name), None)
-    if name is None:
-        raise ValueError(f"{files.root}: expected INbreast.csv or INbreast.xls, found neither")
-    path = files.root / by_name[name]
-    if name.endswith(".csv"):
+    relative = release.table_path(files, INBREAST_TABLE)
+    path = files.root / relative
+    if path.suffix == ".csv":
         frame = pd.read_csv(path, sep=";", dtype=str, keep_default_na=False, encoding="utf-8-sig")
     else:
         frame = pd.read_excel(path, dtype=str, keep_default_na=False)
@@ -165,7 +164,7 @@ def _table(files: Files) -> tuple[str, dict[str, str]]:
     # A spreadsheet turns the numbers of the files into floats, and has a blank row and a row of totals.
     names = frame["File Name"].str.strip().str.removesuffix(".0")
     is_image = names.str.fullmatch(r"\d+")
-    return by_name[name], dict(zip(names[is_image], frame["Bi-Rads"][is_image].str.strip(), strict=True))
+    return relative, dict(zip(names[is_image], frame["Bi-Rads"][is_image].str.strip(), strict=True))
 
 
 def _image_paths(files: Files) -> dict[str, str]:
@@ -199,12 +198,10 @@ def _image(source: _Release, image_id: str, path: str) -> _Image:
         if xml is None and source.birads.get(image_id) != NO_FINDING:
             raise Excluded("missing-xml")
         if xml is not None:
-            flags += _add_lesions(image, source, image_id, xml, shape, spacing_mm)
+            _add_lesions(image, source, image_id, xml, shape, spacing_mm)
             image.used.append(xml)
     except Excluded as error:
         image.excluded.append((path, error))
-        image.lesions.clear()
-        image.contours = 0
         return image
     if image_id not in source.birads:
         flags.append("not-in-table")
@@ -227,15 +224,15 @@ def _image(source: _Release, image_id: str, path: str) -> _Image:
 
 def _add_lesions(
     image: _Image, source: _Release, image_id: str, xml: str, shape: tuple[int, int], spacing_mm: float
-) -> list[str]:
-    """Add the masses of an annotation file to an image; returns flags.
+) -> None:
+    """Add the masses of an annotation file to an image.
 
     Raises
     ------
     Excluded
-        ``bad-xml``; ``no-usable-lesion`` when there are masses and none can be used.
+        ``bad-xml``; ``lesion-excluded`` when one of the masses cannot be used.
     """
-    masks, failures = {}, 0
+    masks, failures = {}, {}
     for place, roi in enumerate(_rois(release.inside(source.root, xml))):
         roi_name = roi["Name"].strip()
         if roi_name != "Mass":
@@ -244,10 +241,11 @@ def _add_lesions(
         try:
             masks[place] = _contour(roi, shape)
         except Excluded as error:
-            failures += 1
-            image.excluded.append((f"{xml}#{place}", error))
-    if failures and not masks:
-        raise Excluded("no-usable-lesion")
+            failures[place] = error
+    if failures:
+        left_out = failures | dict.fromkeys(masks, Excluded("image-excluded"))
+        image.excluded += [(f"{xml}#{place}", error) for place, error in sorted(left_out.items())]
+        raise release.lesion_excluded(len(failures), len(left_out))
     image.contours = len(masks)
     birads = source.birads.get(image_id, "")
     for number, places in enumerate(_overlapping({p: bounding_box(m) for p, m in masks.items()}), start=1):
@@ -261,7 +259,6 @@ def _add_lesions(
                 source=f"{xml}#{'+'.join(map(str, places))}",
             )
         )
-    return ["lesion-excluded"] if failures else []
 
 
 def _rois(path: Path) -> list[dict[str, object]]:

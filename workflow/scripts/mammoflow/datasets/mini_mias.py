@@ -14,28 +14,29 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from skimage.draw import disk
 
-from mammoflow import pool
+from mammoflow import dicom, pool
 from mammoflow.datasets import release
+from mammoflow.datasets.marks import MINI_MIAS_TABLE
 from mammoflow.datasets.release import Files, Index
 from mammoflow.exclusions import Excluded
 
 SPACING_MM = 0.2
-TABLE = "Info.txt"
 MASSES = ("CIRC", "SPIC", "MISC")
 PATHOLOGY = {"B": "BENIGN", "M": "MALIGNANT", "": ""}
-MAX_PIXELS = 80_000_000
 
 _ROW = re.compile(
     r"(?P<id>mdb\d{3})\s+[FGD]\s+(?P<kind>CALC|CIRC|SPIC|MISC|ARCH|ASYM|NORM)"
-    r"(?:\s+(?P<severity>[BM]))?(?:\s+(?P<x>\d+)\s+(?P<y>\d+)\s+(?P<radius>\d+))?.*"
+    r"(?:\s+(?P<severity>[BM]))?(?:\s+(?P<x>\d{1,5})\s+(?P<y>\d{1,5})\s+(?P<radius>\d{1,5})\b)?.*"
 )
+_BROKEN_ROW = re.compile(r"(?P<id>mdb\d{3})\s")
 _NAME = re.compile(r"mdb(\d{3})\.pgm")
-_PGM = re.compile(rb"P5\s+(?:#[^\n]*\s+)*(\d+)\s+(?:#[^\n]*\s+)*(\d+)\s+(?:#[^\n]*\s+)*(\d+)\s")
+_GAP = rb"(?:\s|#[^\n]*\n)+"
+_PGM = re.compile(rb"P5%b(\d{1,9})%b(\d{1,9})%b(\d{1,9})\s" % (_GAP, _GAP, _GAP))
 
 
 @dataclass(frozen=True)
 class _Finding:
-    """A row of ``Info.txt``; its circle is None where the row gives none."""
+    """A row of ``Info.txt``; its circle is None where the row gives none, its kind empty where unknown."""
 
     kind: str
     severity: str
@@ -46,25 +47,25 @@ def index(root: Path, threads: int) -> Index:
     """Images, masses and exclusions of a mini-MIAS release.
 
     CIRC, SPIC and MISC are masses. Films with other abnormalities only count as films without
-    masses, and say so in their flags.
+    masses, and say so in their flags. A film with a mass that cannot be used is left out whole.
 
     Parameters
     ----------
     root : Path
-        Folder with, at any depth, ``mdbNNN.pgm`` files and ``Info.txt``.
+        Folder with ``mdbNNN.pgm`` files at any depth, and ``Info.txt`` at most two folders below.
     threads : int
         Files read at the same time.
 
     Raises
     ------
     ValueError
-        When ``Info.txt`` is missing, or no image is usable.
+        When ``Info.txt`` is missing or there twice, or no image is usable.
     """
     files = release.walk(root)
     findings = _table(files)
     paths = _image_paths(files)
     for image_id in sorted(findings.keys() - paths.keys()):
-        files.exclude(f"{image_id}.pgm", Excluded("missing-file", f"a row of {TABLE}"))
+        files.exclude(f"{image_id}.pgm", Excluded("missing-file", f"a row of {MINI_MIAS_TABLE}"))
     images, lesions = [], []
     results = pool.ordered(lambda item: _image(files.root, *item, findings), paths.items(), threads)
     for path, result in zip(paths.values(), results, strict=True):
@@ -96,7 +97,7 @@ def read_image(root: Path, path: str) -> np.ndarray:
     columns, rows, highest = map(int, header.groups())
     if not (rows > 0 and columns > 0 and 0 < highest < 65536):
         raise Excluded("unreadable", "expected a binary PGM header")
-    if rows * columns > MAX_PIXELS:
+    if rows * columns > dicom.MAX_PIXELS:
         raise Excluded("too-many-pixels")
     kind = np.dtype(">u2" if highest > 255 else "u1")
     needed, got = rows * columns * kind.itemsize, len(content) - header.end()
@@ -137,14 +138,14 @@ def lesion_mask(root: Path, source: str, shape: tuple[int, int]) -> np.ndarray:
 
 def _table(files: Files) -> dict[str, list[_Finding]]:
     """Rows of ``Info.txt`` by image; lines of prose are skipped."""
-    found = [path for path in files.paths if PurePosixPath(path).name == TABLE]
-    if len(found) != 1:
-        raise ValueError(f"{files.root}: expected one {TABLE}, found {len(found)}")
+    path = files.root / release.table_path(files, [MINI_MIAS_TABLE])
     findings = defaultdict(list)
-    for line in (files.root / found[0]).read_text(encoding="latin-1").splitlines():
+    for line in path.read_text(encoding="latin-1").splitlines():
         if row := _ROW.fullmatch(line.strip()):
             circle = tuple(int(row[name]) for name in ("x", "y", "radius")) if row["x"] else None
             findings[row["id"]].append(_Finding(row["kind"], row["severity"] or "", circle))
+        elif row := _BROKEN_ROW.match(line.strip()):
+            findings[row["id"]].append(_Finding("", "", None))
     return dict(findings)
 
 
@@ -156,7 +157,7 @@ def _image_paths(files: Files) -> dict[str, str]:
         if not _NAME.fullmatch(name.name):
             if name.suffix.lower() == ".pgm":
                 files.exclude(path, Excluded("name"))
-            elif name.name != TABLE:
+            elif name.name != MINI_MIAS_TABLE:
                 files.plain += 1
         elif name.stem in paths:
             files.exclude(path, Excluded("duplicate"))
@@ -171,6 +172,8 @@ def _image(
     try:
         if image_id not in findings:
             raise Excluded("not-in-table")
+        if not all(finding.kind for finding in findings[image_id]):
+            raise Excluded("bad-row")
         masses = [finding for finding in findings[image_id] if finding.kind in MASSES]
         if any(mass.circle is None for mass in masses):
             raise Excluded("lesion-without-coordinates")

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import nan
 from pathlib import Path, PurePosixPath
@@ -10,16 +10,17 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
-from mammoflow import dicom, tables
-from mammoflow.breast import bounding_box
+from mammoflow import dicom
+from mammoflow.boxes import BOX, bounding_box
+from mammoflow.contracts.index import EXCLUDED, IMAGES, LESIONS, RECONCILIATION
+from mammoflow.datasets import marks
 from mammoflow.exclusions import Excluded
-
-_ORDER = {"images": "image_id", "lesions": "image_id", "excluded": "path"}
+from mammoflow.tables import Table
 
 
 @dataclass(frozen=True)
 class Index:
-    """What a release holds; each a table of `tables.COLUMNS`."""
+    """What a release holds; each a table of `contracts.index`."""
 
     images: pd.DataFrame
     lesions: pd.DataFrame
@@ -113,6 +114,33 @@ def inside(root: Path, path: str) -> Path:
     return resolved
 
 
+def table_path(files: Files, names: Sequence[str]) -> str:
+    """Path of the one table of a release; see `marks.find` for where it may lie.
+
+    Parameters
+    ----------
+    files : Files
+        Of `walk`.
+    names : sequence of str
+        Alternatives, the preferred one first.
+
+    Raises
+    ------
+    ValueError
+        When there is none, or a second one of the same name.
+    """
+    found = marks.find(files.root, names)
+    if found is None:
+        raise ValueError(
+            f"{files.root}: expected {' or '.join(names)} there or up to {marks.LEVELS} folders below, "
+            "found none"
+        )
+    same = [path for path in files.paths if PurePosixPath(path).name == found.name]
+    if len(same) > 1:
+        raise ValueError(f"{files.root}: expected one {found.name}, found {', '.join(same)}")
+    return found.relative_to(files.root).as_posix()
+
+
 def read_dicom(root: Path, path: str) -> np.ndarray:
     """Grey values of one image of ``images.csv``; see `dicom.decode`."""
     return dicom.decode(inside(root, path))
@@ -127,20 +155,25 @@ def lesion_row(
     image_id: str, lesion_id: str, mask: np.ndarray, spacing_mm: float | None, pathology: str, source: str
 ) -> dict[str, object]:
     """Row of ``lesions.csv`` for a mask in original pixels; its area in cm² is empty where mm are unknown."""
-    y0, x0, y1, x1 = bounding_box(mask)
     area_px = int(np.count_nonzero(mask))
     return {
         "image_id": image_id,
         "lesion_id": lesion_id,
-        "y0": y0,
-        "x0": x0,
-        "y1": y1,
-        "x1": x1,
+        **dict(zip(BOX, bounding_box(mask), strict=True)),
         "area_px": area_px,
         "area_cm2": area_px * (spacing_mm / 10) ** 2 if spacing_mm else nan,
         "pathology": pathology,
         "source": source,
     }
+
+
+def lesion_excluded(failures: int, masses: int) -> Excluded:
+    """Why an image with a mass that cannot be used is left out whole.
+
+    Without that mass it would pass for complete: the mass drawn as background, and a box on it
+    counted as a false positive.
+    """
+    return Excluded("lesion-excluded", f"{failures} of the image's {masses} masses cannot be used")
 
 
 def make_index(
@@ -193,15 +226,13 @@ def make_index(
         for quantity, number in found.items()
     ]
     return Index(
-        images=_table("images", images),
-        lesions=_table("lesions", lesions),
-        excluded=_table("excluded", files.excluded),
-        reconciliation=_table("reconciliation", reconciliation),
+        images=_table(IMAGES, images, "image_id"),
+        lesions=_table(LESIONS, lesions, "image_id"),
+        excluded=_table(EXCLUDED, files.excluded, "path"),
+        reconciliation=RECONCILIATION.check(pd.DataFrame(reconciliation), origin="reconciliation"),
     )
 
 
-def _table(name: str, rows: Iterable[dict[str, object]]) -> pd.DataFrame:
-    frame = pd.DataFrame(list(rows), columns=list(tables.COLUMNS[name]))
-    if name in _ORDER:
-        frame = frame.sort_values(_ORDER[name], kind="stable")
-    return tables.check(frame, name, origin=name)
+def _table(table: Table, rows: Iterable[dict[str, object]], order: str) -> pd.DataFrame:
+    frame = pd.DataFrame(list(rows), columns=list(table.columns))
+    return table.check(frame.sort_values(order, kind="stable"), origin=table.name)

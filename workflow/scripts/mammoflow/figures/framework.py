@@ -41,7 +41,7 @@ def draw(
     boxes : pandas.DataFrame
         Boxes at the threshold, as `examples.examine` gives them.
     windows : patches.Windows
-        How windows are laid.
+        How the windows of the grid are laid.
     threshold : float
         The operating threshold.
     spacing_mm : float
@@ -64,7 +64,7 @@ def draw(
     _windows(steps[0], image, shown, windows)
     mammogram.scale_bar(steps[0], image, spacing_mm)
     _patches(figure, cells[1], image, shown, windows)
-    _probabilities(steps[2], image, grid)
+    _probabilities(steps[2], image, grid, windows)
     values = grid.map()
     picture = steps[3].imshow(
         mammogram.reduced(values), cmap=_COLOURS, vmin=0, vmax=1, extent=mammogram.extent(shape)
@@ -99,7 +99,8 @@ def _spread(image: StoredImage, windows: patches.Windows, label: int) -> np.ndar
 def _windows(axes: Axes, image: StoredImage, shown: dict[str, np.ndarray], windows: patches.Windows) -> None:
     mammogram.show(axes, image)
     mammogram.outline(axes, image)
-    centres = patches.positions(image.breast, windows) + windows.half
+    classified = patches.supporting(image.breast, windows)
+    centres = patches.begins(classified, image.breast.shape, windows) + windows.half
     axes.scatter(centres[:, 1], centres[:, 0], s=0.25, color=style.ANNOTATION, alpha=0.6, lw=0)
     for colour, begin in shown.items():
         for y, x in begin:
@@ -130,12 +131,11 @@ def _patches(
                 axes.set_xlabel(name, color=colour, fontsize=6.5)
 
 
-def _probabilities(axes: Axes, image: StoredImage, grid: Grid) -> None:
+def _probabilities(axes: Axes, image: StoredImage, grid: Grid, windows: patches.Windows) -> None:
     """Probability of each window as a square around its centre."""
     mammogram.show(axes, image)
     if grid.probabilities.size:
-        rows, columns = (centres.astype(int) for centres in (grid.centres_y, grid.centres_x))
-        cells = np.ma.masked_where(~grid.breast[np.ix_(rows, columns)], grid.probabilities)
+        cells = np.ma.masked_where(~patches.supporting(grid.breast, windows), grid.probabilities)
         top, bottom = _edges(grid.centres_y)
         left, right = _edges(grid.centres_x)
         axes.imshow(cells, cmap=_COLOURS, vmin=0, vmax=1, extent=(left, right, bottom, top), alpha=0.9)

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from mammoflow import examples, images
+from mammoflow.boxes import BOX
 from mammoflow.figures import style
 from mammoflow.images import StoredImage
 
@@ -78,7 +79,7 @@ def draw_boxes(axes: Axes, image: StoredImage, boxes: pd.DataFrame, scores: bool
     scores : bool
         Whether to print them.
     """
-    stored = image.geometry.to_stored(boxes[["y0", "x0", "y1", "x1"]].to_numpy())
+    stored = image.geometry.to_stored(boxes[BOX].to_numpy())
     for (y0, x0, y1, x1), score, verdict in zip(stored, boxes["score"], boxes["verdict"], strict=True):
         colour = _COLOURS[verdict]
         axes.add_patch(

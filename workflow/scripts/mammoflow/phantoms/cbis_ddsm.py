@@ -14,6 +14,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
+from mammoflow.boxes import bounding_box
 from mammoflow.phantoms import anatomy, instances, patients
 from mammoflow.phantoms.instances import Folder
 from mammoflow.phantoms.patients import Exposure, Patient, Settings
@@ -148,7 +149,8 @@ def _write_region(
     mask: np.ndarray,
 ) -> tuple[str, str]:
     """Write crop and mask; the table's names for them, which are often the wrong way round."""
-    crop, mask = pixels[bounds(mask)], np.where(mask, np.uint8(255), np.uint8(0))
+    y0, x0, y1, x1 = bounding_box(mask)
+    crop, mask = pixels[y0:y1, x0:x1], np.where(mask, np.uint8(255), np.uint8(0))
     date = str(rng.choice(_DATES))
     crops, masks = (
         _Series(folder, seed, name, exposure, description, date)
@@ -159,12 +161,6 @@ def _write_region(
     if rng.random() < SWAPPED_SHARE:
         return crops.add(mask, 0), crops.add(crop, 1)
     return masks.add(crop, 0), masks.add(mask, 1)
-
-
-def bounds(mask: np.ndarray) -> tuple[slice, slice]:
-    """Rows and columns of the bounding box of a mask that is not empty."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 class _Series:

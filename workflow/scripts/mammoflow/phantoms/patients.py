@@ -10,7 +10,6 @@ from mammoflow.phantoms import anatomy, digital, film
 from mammoflow.phantoms.anatomy import Breast, Detector
 
 _EXPOSE = {"film": film.expose, "digital": digital.expose}
-_PIXEL_MM = {"film": 0.05, "digital": 0.07}
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Settings:
     cohort: str
     patients: int
     detector: Detector
-    masses: float = 0.46
+    masses: float
 
     @classmethod
     def from_config(cls, entry: dict) -> "Settings":
@@ -47,7 +46,7 @@ class Settings:
         if cohort not in _EXPOSE:
             raise ValueError(f"phantoms.cohort: expected film or digital, got {cohort!r}")
         rows, columns = entry["detector"]
-        detector = Detector(int(rows), int(columns), float(entry.get("pixel_mm") or _PIXEL_MM[cohort]))
+        detector = Detector(int(rows), int(columns), float(entry["pixel_mm"]))
         settings = cls(cohort, int(entry["patients"]), detector, float(entry.get("masses", 0.46)))
         if settings.patients < 1:
             raise ValueError(f"phantoms.patients: expected at least 1, got {settings.patients}")

@@ -3,16 +3,14 @@
 import hashlib
 import json
 import multiprocessing
-from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
-from mammoflow import storage
+from mammoflow import pool, storage
 from mammoflow.phantoms import cbis_ddsm, inbreast, patients
 from mammoflow.phantoms.instances import Folder, is_phantom
 from mammoflow.phantoms.patients import Settings
@@ -130,16 +128,11 @@ def write_patient(settings: Settings, seed: int, root: Path, index: int) -> Writ
 def _all_written(settings: Settings, seed: int, root: Path, threads: int) -> Iterator[Written]:
     """Patients in their order, a few in flight at a time."""
     task = partial(write_patient, settings, seed, root)
-    indices = iter(range(settings.patients))
     if threads == 1:
-        yield from map(task, indices)
-        return
+        return map(task, range(settings.patients))
     # Forked, since a spawned process would run Snakemake's script anew.
-    with ProcessPoolExecutor(threads, multiprocessing.get_context("fork")) as pool:
-        waiting = deque(pool.submit(task, index) for index in islice(indices, 2 * threads))
-        while waiting:
-            yield waiting.popleft().result()
-            waiting.extend(pool.submit(task, index) for index in islice(indices, 1))
+    processes = partial(ProcessPoolExecutor, mp_context=multiprocessing.get_context("fork"))
+    return pool.ordered(task, range(settings.patients), threads, processes)
 
 
 def clear(root: Path) -> None:

@@ -1,0 +1,64 @@
+"""What marks a release of each archive on disk, and where it may lie; imports nothing heavy."""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+CBIS_DDSM_TABLES = {
+    "train": "mass_case_description_train_set.csv",
+    "test": "mass_case_description_test_set.csv",
+}
+INBREAST_TABLE = ("INbreast.csv", "INbreast.xls")
+MINI_MIAS_TABLE = "Info.txt"
+
+# Each entry lists names of which one is enough, the preferred one first.
+MARKS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "cbis-ddsm": tuple((name,) for name in CBIS_DDSM_TABLES.values()),
+    "inbreast": (INBREAST_TABLE, ("AllDICOMs",), ("AllXML",)),
+    "mini-mias": ((MINI_MIAS_TABLE,),),
+}
+
+# Folders between the root and a mark: manifest-1/CBIS-DDSM/, INbreast Release 1.0/.
+LEVELS = 2
+
+
+def find(root: Path, names: Sequence[str]) -> Path | None:
+    """File or folder that marks a release: in its root, else one level below, else two.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the release.
+    names : sequence of str
+        Alternatives; on one level the first of them counts, and the first folder by name.
+
+    Returns
+    -------
+    Path or None
+        Links are not followed, and what a Mac leaves in ``__MACOSX`` does not count.
+    """
+    folders = [Path(root)]
+    for level in range(LEVELS + 1):
+        for name in names:
+            for folder in folders:
+                if (folder / name).exists() and not (folder / name).is_symlink():
+                    return folder / name
+        if level < LEVELS:
+            folders = _below(folders)
+    return None
+
+
+def _below(folders: Iterable[Path]) -> list[Path]:
+    """Folders in folders, by name; those that may not be read hold nothing."""
+    found = []
+    for folder in folders:
+        try:
+            with os.scandir(folder) as entries:
+                found += [
+                    folder / entry.name
+                    for entry in entries
+                    if entry.is_dir(follow_symlinks=False) and entry.name != "__MACOSX"
+                ]
+        except OSError:
+            continue
+    return sorted(found)
