@@ -25,7 +25,7 @@ min_version("9.27")
 configfile: f"{workflow.basedir}/config/config.yaml"
 
 
-workdir: config.get("workspace", ".")
+workdir: str(config.get("workspace", "."))
 
 
 include: "workflow/rules/common.smk"

@@ -180,6 +180,7 @@ def test_every_key_is_described():
         ),
         (["weights", "imagenet"], {"label": "x", "source": "files", "files": {}}, "entry for 'vgg16'"),
         (["seed"], -1, "'seed'"),
+        (["workspace"], 3, "'workspace'"),
         (["detection", "evaluation", "size_strata_cm2"], [4, 1], "the smaller first; got [4, 1]"),
         (["training_of", "vgg16"], {"augmentation": {"scale": [2, 1]}}, "'training_of.vgg16.augmentation"),
         (["datasets", "cbis-ddsm", "resolution"], {"mm": 0.2}, "does not tell the spacing"),
