@@ -1,10 +1,11 @@
 """Boxes at 1000 thresholds: one pass against thresholding and labelling at each level.
 
-    python benchmarks/boxes.py [rows columns]
+    python benchmarks/boxes.py --shape 1664 1280
 
 Prints both times, their ratio, and the peak memory of the one pass; the boxes must be identical.
 """
 
+import argparse
 import resource
 import sys
 import time
@@ -48,7 +49,9 @@ def level_by_level(quantised: np.ndarray) -> set[tuple[int, ...]]:
 
 
 def main() -> None:
-    shape = tuple(map(int, sys.argv[1:])) or (1664, 1280)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--shape", type=int, nargs=2, default=(1664, 1280), metavar=("ROWS", "COLUMNS"))
+    shape = parser.parse_args().shape
     quantised = example(*shape)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     components.find(quantised)

@@ -126,3 +126,17 @@ def test_unknown_acquisition():
 @pytest.mark.parametrize(("laterality", "side"), [("L", "left"), ("R", "right"), ("", "left")])
 def test_laterality_decides_where_the_shape_does_not(laterality, side):
     assert breast.chest_wall(np.ones((5, 5), bool), laterality) == side
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_dark_lines_of_the_digitiser_at_the_chest_wall_are_no_breast(side):
+    image = half_ellipse((1024, 700), side=side)
+    seen = breast.breast_region(image, "film")
+    lines = (0, 1) if side == "left" else (-1, -2)
+    assert seen[:, lines].any(axis=0).all()
+    image[:, lines[0]] = 0
+    image[:, lines[1]] = image[:, lines[1]] * 0.8
+    region = breast.breast_region(image, "film")
+    assert not region[:, lines].any()
+    beside = 2 if side == "left" else -3
+    np.testing.assert_array_equal(region[:, beside], seen[:, beside])

@@ -18,6 +18,8 @@ MIN_PART = 0.7
 LINE = 0.95
 STRIP = 0.25
 RIM = 0.04
+# Film: a line at its edge is no breast below this part of the level a few lines further in.
+EDGE = 0.9
 
 _SIDES = (slice(None, 4), slice(-4, None))
 
@@ -197,13 +199,40 @@ def breast_region(image: np.ndarray, acquisition: str) -> np.ndarray:
         raise ValueError(f"acquisition: expected one of {', '.join(_METHODS)}, got {acquisition!r}")
     step = ceil(max(image.shape) / WORKING_SIZE)
     small = _block_mean(image, step)
+    region = _enlarge(_found(small, acquisition), step, image.shape)
+    return _without_edge_lines(image, region, 2 * step) if acquisition == "film" else region
+
+
+def _found(small: np.ndarray, acquisition: str) -> np.ndarray:
+    """Breast of a reduced image, by the first method that finds a plausible one."""
     *fallbacks, last = _METHODS[acquisition]
     for method in fallbacks:
         try:
-            return _enlarge(_plausible(*method(small)), step, image.shape)
+            return _plausible(*method(small))
         except Excluded:  # the next method may do better; the last one's reason is the image's
             continue
-    return _enlarge(_plausible(*last(small)), step, image.shape)
+    return _plausible(*last(small))
+
+
+def _without_edge_lines(image: np.ndarray, region: np.ndarray, depth: int) -> np.ndarray:
+    """Region without the dark lines that a digitiser leaves at the film's edge.
+
+    The reduced image is too coarse to show them, and where windows overhang, the image is mirrored
+    at its edge: a dark line would stand in the middle of every such patch.
+    """
+    y0, x0, y1, x1 = bounding_box(region)
+    pixels, inside = image[y0:y1, x0:x1], region[y0:y1, x0:x1].copy()
+    for turns in range(4):
+        lines, within = np.rot90(pixels, turns), np.rot90(inside, turns)
+        levels = [
+            np.median(line[of]) if of.any() else 0.0
+            for line, of in zip(lines[: depth + 1], within, strict=False)
+        ]
+        dark = [level < EDGE * levels[-1] for level in levels]
+        within[: dark.index(False)] = False
+    trimmed = np.zeros_like(region)
+    trimmed[y0:y1, x0:x1] = inside
+    return trimmed
 
 
 def _block_mean(image: np.ndarray, step: int) -> np.ndarray:
