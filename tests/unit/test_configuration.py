@@ -91,7 +91,7 @@ def test_a_chain_starts_from_all_runs_of_the_link_before(paper):
     ]
     wildcards = SimpleNamespace(backbone="vgg16", init="imagenet")
     assert study.initial(wildcards, "model.weights.h5") == ["results/weights/imagenet/vgg16.h5"]
-    assert study.initial(wildcards, "model.json") == []
+    assert study.initial(wildcards, "model.json") == ["results/weights/imagenet/vgg16.json"]
     wildcards = SimpleNamespace(backbone="vgg16", init="random")
     assert study.initial(wildcards, "model.weights.h5") == []
 

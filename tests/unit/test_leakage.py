@@ -20,6 +20,7 @@ GOOD = table(
     ("d", "p3", 1, "validation"),
 )
 IDS = set("abcd")
+PATIENTS = {"a": "p1", "b": "p1", "c": "p2", "d": "p3"}
 
 
 def changed(row, **cells):
@@ -31,7 +32,7 @@ def changed(row, **cells):
 
 def test_a_good_table_passes_and_gives_its_folds():
     leakage.check(GOOD)
-    fold = leakage.fold_of(GOOD, 1, IDS, "own.csv")
+    fold = leakage.fold_of(GOOD, 1, IDS, PATIENTS, "own.csv")
     assert fold["image_id"].tolist() == ["a", "c", "d"]
 
 
@@ -66,10 +67,14 @@ def test_a_good_table_passes_and_gives_its_folds():
             "own.csv: image 'x': expected an image that the images stage stored, got a name that it did not "
             "(1 such)",
         ),
+        (
+            changed([0, 4], patient_id="a"),
+            "own.csv: image 'a': expected its patient 'p1', got 'a'",
+        ),
         (GOOD[:4], "own.csv: expected rows of fold 1, got rows of fold 0"),
     ],
 )
 def test_one_sentence_names_what_is_wrong(bad, message):
     with pytest.raises(ValueError, match=re.escape(message)) as caught:
-        leakage.fold_of(bad, 1, IDS, "own.csv")
+        leakage.fold_of(bad, 1, IDS, PATIENTS, "own.csv")
     assert "\n" not in str(caught.value)

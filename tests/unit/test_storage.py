@@ -66,8 +66,18 @@ def test_a_flipped_bit_in_an_array_is_noticed(tmp_path):
     raw = bytearray(path.read_bytes())
     raw[place.byte_offset + place.size // 2] ^= 1
     path.write_bytes(raw)
-    with storage.open_hdf5(path) as file, pytest.raises(OSError, match=r"[Cc]an't"):
+    with (
+        pytest.raises(ValueError, match=r"a\.h5: expected what was written"),
+        storage.open_hdf5(path) as file,
+    ):
         file["values"][:]
+
+
+def test_errors_of_the_reader_are_its_own(tmp_path):
+    with storage.create_hdf5(tmp_path / "a.h5") as file:
+        file["values"] = np.zeros(3)
+    with pytest.raises(KeyError, match="mine"), storage.open_hdf5(tmp_path / "a.h5"):
+        raise KeyError("mine")
 
 
 def test_sha256_of_known_text(tmp_path):

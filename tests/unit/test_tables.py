@@ -122,3 +122,10 @@ def test_truth_is_nothing_else(tmp_path, cell):
         ValueError, match=r"stored\.csv: column 'stored' of a 'stored' table should hold bool"
     ):
         STORED.read(tmp_path / "stored.csv")
+
+
+@pytest.mark.parametrize("content", [b"", b"a,b\n1,2,3\n4,5,6,7\n", "image_id\n\u00e9\n".encode("latin-1")])
+def test_what_is_no_table_is_named(tmp_path, content):
+    (tmp_path / "splits.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=r"splits\.csv: expected"):
+        SPLITS.read(tmp_path / "splits.csv")

@@ -165,7 +165,10 @@ def test_chain_starts_from_the_best_run_head_included(run, tmp_path):
 
 def test_base_weights_fill_the_backbone_alone(run, tmp_path):
     backbones.save_notop(run.model, tmp_path / "compact.h5")
-    model, origin = training.start("compact", WINDOW, "float32", str(tmp_path / "compact.h5"), [], 7)
+    record = tmp_path / "compact.json"
+    record.write_text(json.dumps({"sha256": storage.sha256(tmp_path / "compact.h5")}))
+    base = [str(tmp_path / "compact.h5")], [str(record)]
+    model, origin = training.start("compact", WINDOW, "float32", *base, 7)
     for ours, expected in zip(backbones.body(model).weights, backbones.body(run.model).weights, strict=True):
         np.testing.assert_array_equal(ours.numpy(), expected.numpy())
     fresh, _ = training.start("compact", WINDOW, "float32", [], [], 7)
@@ -173,6 +176,9 @@ def test_base_weights_fill_the_backbone_alone(run, tmp_path):
         model.get_layer("probabilities").get_weights()[0], fresh.get_layer("probabilities").get_weights()[0]
     )
     assert origin["sha256"] == storage.sha256(tmp_path / "compact.h5")
+    record.write_text(json.dumps({"sha256": "0" * 64}))
+    with pytest.raises(ValueError, match=r"compact\.h5: expected sha256 000.* as in .*compact\.json"):
+        training.start("compact", WINDOW, "float32", *base, 7)
 
 
 def test_epoch_shows_every_patch_once_and_fills_the_last_batch(opened):

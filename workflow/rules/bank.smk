@@ -8,6 +8,7 @@ Makes: results/patches/{dataset}/fold-{fold}.h5 with the parts train, validation
 rule bank:
     input:
         splits="results/splits/{dataset}.csv",
+        images="results/index/{dataset}/images.csv",
         stores=stores,
         code=modules("bank.py"),
     output:

@@ -9,6 +9,7 @@ Makes: results/mpm/{dataset}/{backbone}/{init}/fold-{fold}.h5 and
 rule mpm:
     input:
         splits="results/splits/{dataset}.csv",
+        images="results/index/{dataset}/images.csv",
         stores=stores,
         weights=runs_of_fold("model.weights.h5"),
         metadata=runs_of_fold("model.json"),

@@ -5,6 +5,7 @@ from mammoflow import logs
 logs.redirect(snakemake.log[0])
 
 from mammoflow import classification, images, leakage, mpm, patches, runtime, storage, training
+from mammoflow.contracts.index import IMAGES
 from mammoflow.contracts.splits import SPLITS
 
 wildcards, params = snakemake.wildcards, snakemake.params
@@ -15,7 +16,8 @@ model, record = training.load(snakemake.input.weights[best], snakemake.input.met
 windows = patches.Windows(record["window"], params.stride, params.edge)
 
 splits, store = SPLITS.read(snakemake.input.splits), images.open_store(snakemake.input.stores)
-fold = leakage.fold_of(splits, int(wildcards.fold), store, origin=snakemake.input.splits)
+patients = IMAGES.read(snakemake.input.images).set_index("image_id")["patient_id"]
+fold = leakage.fold_of(splits, int(wildcards.fold), store, patients, origin=snakemake.input.splits)
 image_ids = sorted(fold.loc[fold["role"] == "test", "image_id"])
 
 with storage.create_hdf5(snakemake.output.mpm) as file:

@@ -305,14 +305,14 @@ class Study:
         Returns
         -------
         list of str
-            Nothing for ``random``; base weights (no records) for a chain of one link; that file of
-            every run of the chain's last data set otherwise.
+            Nothing for ``random``; base weights, or their record, for a chain of one link; that file
+            of every run of the chain's last data set otherwise.
         """
         before, _, last = wildcards.init.rpartition("+")
         if last == "random":
             return []
         if not before:
-            return [f"results/weights/{last}/{wildcards.backbone}.h5"] if file.endswith(".h5") else []
+            return [f"results/weights/{last}/{wildcards.backbone}{Path(file).suffix}"]
         return [
             f"results/models/{run.place}/{file}"
             for run in self.runs_of_model(last, wildcards.backbone, before)

@@ -1,6 +1,6 @@
 """Whether a splits table keeps patients apart, be it this project's or a user's own."""
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 
 import pandas as pd
 
@@ -51,7 +51,9 @@ def check(splits: pd.DataFrame, origin: str = "splits") -> None:
             )
 
 
-def fold_of(splits: pd.DataFrame, number: int, image_ids: Container[str], origin: str) -> pd.DataFrame:
+def fold_of(
+    splits: pd.DataFrame, number: int, image_ids: Container[str], patients: Mapping[str, str], origin: str
+) -> pd.DataFrame:
     """Rows of one fold of a table that is checked as a whole.
 
     Parameters
@@ -62,13 +64,16 @@ def fold_of(splits: pd.DataFrame, number: int, image_ids: Container[str], origin
         The fold.
     image_ids : container of str
         Images that are stored.
+    patients : mapping of str to str
+        Patient of every image, as the index has it: a table of a user's own may not rename them.
     origin : str
         Where the table comes from, for the message.
 
     Raises
     ------
     ValueError
-        As `check`; also when the table lacks the fold, or lists an image that is not stored.
+        As `check`; also when the table lacks the fold, lists an image that is not stored, or gives an
+        image to another patient.
     """
     check(splits, origin)
     missing = [image_id for image_id in splits["image_id"].unique() if image_id not in image_ids]
@@ -77,6 +82,12 @@ def fold_of(splits: pd.DataFrame, number: int, image_ids: Container[str], origin
             f"{origin}: image '{missing[0]}': expected an image that the images stage stored, got a name "
             f"that it did not ({len(missing)} such)"
         )
+    for image_id, patient_id in zip(splits["image_id"], splits["patient_id"], strict=True):
+        known = patients[image_id]
+        if known != patient_id:
+            raise ValueError(
+                f"{origin}: image '{image_id}': expected its patient '{known}', got '{patient_id}'"
+            )
     fold = splits[splits["fold"] == number]
     if fold.empty:
         listed = ", ".join(map(str, sorted(splits["fold"].unique())))

@@ -84,7 +84,15 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
                 f"{path}: expected a complete HDF5 file, got one without its completeness mark; "
                 "delete it and run again"
             )
-        yield file
+        try:
+            yield file
+        except (OSError, KeyError) as error:
+            # What HDF5 says of a flipped bit; it does not name the file.
+            if "synchronously" not in str(error):
+                raise
+            raise ValueError(
+                f"{path}: expected what was written, got damaged data ({error}); delete it and run again"
+            ) from error
 
 
 def sha256(path: str | Path) -> str:

@@ -93,12 +93,18 @@ class Table:
         if filters is not None:
             raise ValueError(f"{path}: expected a Parquet file, of which rows can be left unread")
         texts = {column: str for column, kind in self.columns.items() if kind is str}
-        frame = pd.read_csv(
-            path,
-            dtype=texts,
-            keep_default_na=False,
-            na_values={column: [""] for column in self.columns if column not in texts},
-        )
+        try:
+            frame = pd.read_csv(
+                path,
+                dtype=texts,
+                index_col=False,
+                keep_default_na=False,
+                na_values={column: [""] for column in self.columns if column not in texts},
+            )
+        except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
+            raise ValueError(
+                f"{path}: expected a '{self.name}' table as CSV in UTF-8, got {error}"
+            ) from error
         frame = self.check(frame, origin=str(path))
         for column in texts:
             frame[column] = frame[column].str.removeprefix("'")

@@ -145,7 +145,7 @@ def start(
     backbone: str,
     window: int,
     policy: str,
-    initial: str | Sequence[str],
+    initial: Sequence[str],
     metadata: Sequence[str],
     seed: int,
 ) -> tuple[keras.Model, dict[str, str]]:
@@ -155,12 +155,12 @@ def start(
     ----------
     backbone, window, policy
         As `backbones.build`.
-    initial : str or sequence of str
+    initial : sequence of str
         Nothing: random weights. One file in Keras' ``notop`` layout: the backbone's weights. Or the
         ``model.weights.h5`` of every run on the data set before, of which the best run's are taken,
         head included.
     metadata : sequence of str
-        The ``model.json`` of these runs; nothing otherwise.
+        The ``model.json`` of these runs, or the record of the base weights, with their digest.
     seed : int
         Of what is random.
 
@@ -173,25 +173,28 @@ def start(
     Raises
     ------
     ValueError
-        When the weights are of another network or window.
+        When the weights are of another network or window, or not those of their record.
     """
     keras.utils.set_random_seed(seed)
     model = backbones.build(backbone, window, policy)
-    files = [initial] if isinstance(initial, str) else list(initial)
-    if not files:
+    if not initial:
         return model, {}
-    if not metadata:
-        backbones.load_notop(model, files[0])
-        return model, {"path": files[0], "sha256": storage.sha256(files[0])}
+    recorded = json.loads(Path(metadata[0]).read_text()).get("sha256")  # of base weights only
+    if recorded:
+        digest = storage.sha256(initial[0])
+        if digest != recorded:
+            raise ValueError(f"{initial[0]}: expected sha256 {recorded} as in {metadata[0]}, got {digest}")
+        backbones.load_notop(model, initial[0])
+        return model, {"path": initial[0], "sha256": digest}
     best = best_run(metadata)
-    trained, record = load(files[best], metadata[best], policy)
+    trained, record = load(initial[best], metadata[best], policy)
     if (record["backbone"], record["window"]) != (backbone, window):
         raise ValueError(
-            f"{files[best]}: expected weights of {backbone} for windows of {window} pixels, "
+            f"{initial[best]}: expected weights of {backbone} for windows of {window} pixels, "
             f"got {record['backbone']} for {record['window']}"
         )
     model.set_weights(trained.get_weights())
-    return model, {"path": files[best], "sha256": record["weights_sha256"]}
+    return model, {"path": initial[best], "sha256": record["weights_sha256"]}
 
 
 def fit(
