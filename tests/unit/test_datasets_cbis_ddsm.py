@@ -1,5 +1,6 @@
 import csv
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -279,3 +280,84 @@ def test_nothing_usable(tmp_path):
     release.lesion(release.image(1, full=False), 1, None, crop=False)
     with pytest.raises(ValueError, match="expected at least one usable image, found none"):
         cbis_ddsm.index(release.tables(), threads=1)
+
+
+def two_images(tmp_path):
+    release = Release(tmp_path)
+    release.lesion(release.image(1), 1, mask_of())
+    release.lesion(release.image(2), 1, mask_of())
+    return release, release.rows["train"][0]
+
+
+def test_a_row_that_is_there_twice_is_one_mass(tmp_path):
+    release, row = two_images(tmp_path)
+    release.rows["train"].append(row)
+    index = cbis_ddsm.index(release.tables(), threads=1)
+    assert len(index.images) == len(index.lesions) == 2
+    assert index.excluded[["path", "reason"]].to_numpy().tolist() == [[row[-1].strip(), "duplicate"]]
+
+
+@pytest.mark.parametrize(
+    ("column", "text"), [("pathology", "MALIGNANT"), ("patient_id", "P_00003"), ("image view", "MLO")]
+)
+def test_rows_of_one_image_that_differ_leave_it_out(tmp_path, column, text):
+    release, row = two_images(tmp_path)
+    at = HEADER.index(column)
+    release.rows["train"].append([*row[:at], text, *row[at + 1 :]])
+    index = cbis_ddsm.index(release.tables(), threads=1)
+    assert index.images["patient_id"].tolist() == ["P_00002"]
+    assert sorted(index.excluded["reason"]) == ["bad-row", "image-excluded", "image-excluded"]
+    assert index.excluded["path"].is_unique
+
+
+def test_an_image_of_both_splits_is_left_out(tmp_path):
+    release, row = two_images(tmp_path)
+    release.rows["test"].append(row)
+    index = cbis_ddsm.index(release.tables(), threads=1)
+    assert index.images["patient_id"].tolist() == ["P_00002"]
+    assert sorted(index.excluded["reason"]) == ["bad-row", "image-excluded", "image-excluded"]
+
+
+def test_an_image_without_a_patient_is_left_out(tmp_path):
+    release, row = two_images(tmp_path)
+    row[0] = " "
+    index = cbis_ddsm.index(release.tables(), threads=1)
+    assert index.images["patient_id"].tolist() == ["P_00002"]
+    assert sorted(index.excluded["reason"]) == ["bad-row", "image-excluded", "image-excluded"]
+
+
+def test_one_image_under_two_file_names_is_one_image(tmp_path):
+    release = Release(tmp_path)
+    case, path = release.image(1)
+    release.lesion((case, path), 1, mask_of())
+    release.lesion((case, path.replace("000000.dcm", "1-1.dcm")), 2, mask_of((70, 5, 80, 15)))
+    index = cbis_ddsm.index(release.tables(), threads=1)
+    assert index.images["image_id"].tolist() == [case]
+    assert index.lesions["lesion_id"].tolist() == [f"{case}_1", f"{case}_2"]
+
+
+def test_files_whose_names_are_not_utf8_are_listed(tmp_path):
+    release, _ = two_images(tmp_path)
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.dcm")).write_bytes(b"x")
+    index = cbis_ddsm.index(release.tables(), threads=1)
+    listed = index.excluded[["path", "reason"]].to_numpy().tolist()
+    assert listed == [["caf\\udce9.dcm", "name"]]
+    "".join(index.excluded["path"]).encode()
+
+
+def test_rows_may_end_in_a_separator_but_not_in_a_field_without_a_column(tmp_path):
+    path = tmp_path / "table.csv"
+    header = ",".join(cbis_ddsm.COLUMNS)
+    path.write_text(f"{header}\n01,b,c,d,e,f,g,h,\n1,2,3,4,5,6,7,8,\n")
+    assert cbis_ddsm._read_table(path).to_numpy().tolist() == [["01", *"bcdefgh"], list("12345678")]
+    path.write_text(f"{header}\na,b,c,d,e,f,g,h,i\n")
+    with pytest.raises(ValueError, match=r"table\.csv: expected a table .* more fields than the header"):
+        cbis_ddsm._read_table(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n1,2,3\n", b"a,b\n\xe9,2\n"])
+def test_what_is_no_table_is_refused_in_one_sentence(tmp_path, content):
+    path = tmp_path / "table.csv"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"table\.csv: expected a table separated by commas, got \w+Error"):
+        cbis_ddsm._read_table(path)

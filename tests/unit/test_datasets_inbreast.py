@@ -178,3 +178,38 @@ def test_a_release_in_a_folder_of_its_own(root):
     index = inbreast.index(root, threads=1)
     assert index.lesions["source"].iloc[0] == "INbreast Release 1.0/AllXML/101.xml#1"
     assert inbreast.lesion_mask(root, index.lesions["source"].iloc[0], SHAPE).any()
+
+
+def test_a_copy_of_an_annotation_file_is_listed(root):
+    (root / "copies").mkdir()
+    (root / "copies" / "101.XML").write_bytes((root / "AllXML" / "101.xml").read_bytes())
+    index = inbreast.index(root, threads=1)
+    assert "101" in set(index.images["image_id"])
+    assert set(index.lesions["source"][index.lesions["image_id"] == "101"]) == {"AllXML/101.xml#1"}
+    assert index.excluded.set_index("path").loc["copies/101.XML", "reason"] == "duplicate"
+
+
+def test_two_annotation_files_that_differ_leave_the_image_out(root):
+    plist(root / "copies" / "101.xml", [])
+    index = inbreast.index(root, threads=1)
+    assert "101" not in set(index.images["image_id"])
+    excluded = index.excluded.set_index("path")
+    image = excluded.loc[f"AllDICOMs/101_{A}_MG_L_CC_ANON.dcm"]
+    assert image.tolist() == ["duplicate", "two annotation files differ"]
+    assert set(excluded.loc[["AllXML/101.xml", "copies/101.xml"], "reason"]) == {"image-excluded"}
+
+
+def test_rows_that_end_in_a_separator_keep_their_columns(root):
+    expected = inbreast.index(root, threads=1).images
+    table = root / "INbreast.csv"
+    header, *rows = table.read_text().splitlines()
+    table.write_text("\n".join([header, *(f"{row};" for row in rows)]))
+    pd.testing.assert_frame_equal(inbreast.index(root, threads=1).images, expected)
+
+
+@pytest.mark.parametrize("content", [b"", b"no spreadsheet", b"PK\x03\x04 and nothing else"])
+def test_a_bad_spreadsheet_is_refused_in_one_sentence(root, content):
+    (root / "INbreast.csv").unlink()
+    (root / "INbreast.xls").write_bytes(content)
+    with pytest.raises(ValueError, match=r"INbreast\.xls: expected a table in a spreadsheet, got \w+"):
+        inbreast.index(root, threads=1)

@@ -242,3 +242,19 @@ def test_unknown_spacing_is_none(tmp_path):
 def test_flags(tmp_path):
     path = dicom_file(tmp_path / "a.dcm", GREY, BreastImplantPresent="YES", PartialView="YES", BitsStored=12)
     assert dicom.flags(dicom.read_header(path)) == ["implant", "partial-view", "high-bit"]
+
+
+@pytest.mark.parametrize("keyword", ["BitsStored", "HighBit"])
+def test_several_depths_are_unreadable(tmp_path, keyword):
+    header = dicom.read_header(dicom_file(tmp_path / "a.dcm", GREY))
+    setattr(header, keyword, [12, 12])
+    with pytest.raises(Excluded, match=f"unreadable: {keyword} should be one number"):
+        dicom.flags(header)
+
+
+@pytest.mark.parametrize("keyword", ["Rows", "Columns"])
+@pytest.mark.parametrize("size", [2.5, [2, 2]])
+def test_a_size_that_is_no_whole_number_is_unreadable(tmp_path, keyword, size):
+    header = dicom.read_header(dicom_file(tmp_path / "a.dcm", GREY))
+    setattr(header, keyword, size)
+    assert dicom.gate(header) == "unreadable"

@@ -219,16 +219,18 @@ def _gate_pixels(header: Dataset) -> str | None:
         return "several-samples"
     if value(header, "PhotometricInterpretation") not in ("MONOCHROME1", "MONOCHROME2"):
         return "not-grey"
-    rows, columns = _number(header, "Rows", 0), _number(header, "Columns", 0)
+    rows, columns = _number(header, "Rows", 0, int), _number(header, "Columns", 0, int)
     if rows < 1 or columns < 1 or value(header, "BitsAllocated") not in (8, 16):
         return "no-pixels"
     return "too-many-pixels" if rows * columns > MAX_PIXELS else None
 
 
-def _number(header: Dataset, keyword: str, default: float) -> float:
+def _number(
+    header: Dataset, keyword: str, default: float, kinds: type | tuple[type, ...] = (int, float)
+) -> float:
     found = value(header, keyword, default)
-    if not isinstance(found, (int, float)):
-        raise Excluded("unreadable", f"{keyword} should be one number")
+    if not isinstance(found, kinds):
+        raise Excluded("unreadable", f"{keyword} should be one {'whole ' if kinds is int else ''}number")
     return found
 
 
@@ -239,8 +241,8 @@ def flags(header: Dataset) -> list[str]:
         found.append("implant")
     if value(header, "PartialView") == "YES":
         found.append("partial-view")
-    stored = value(header, "BitsStored", value(header, "BitsAllocated"))
-    if value(header, "HighBit", stored - 1) != stored - 1:
+    stored = _number(header, "BitsStored", value(header, "BitsAllocated"))
+    if _number(header, "HighBit", stored - 1) != stored - 1:
         found.append("high-bit")
     return found
 

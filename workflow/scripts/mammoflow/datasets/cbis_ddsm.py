@@ -102,7 +102,10 @@ def index(root: Path, threads: int) -> Index:
     by_series = defaultdict(list)
     for item in objects:
         by_series[item.case, item.series].append(item)
-    groups = [group for _, group in table.groupby("image file path", sort=True)]
+    numbers = defaultdict(list)
+    for number, path in table["image file path"].items():
+        numbers[_image_key(path)].append(number)
+    groups = [table.loc[numbers[key]] for key in sorted(numbers)]
     images, lesions, used = [], [], set(table_paths)
     for case in pool.ordered(lambda group: _case(files.root, group, by_series), groups, threads):
         images.extend([case.image] if case.image else [])
@@ -156,8 +159,7 @@ def _tables(files: Files) -> tuple[list[str], pd.DataFrame]:
 
 
 def _read_table(path: Path) -> pd.DataFrame:
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    frame.columns = frame.columns.str.strip()
+    frame = release.read_csv(path, "a table separated by commas")
     missing = [column for column in COLUMNS if column not in frame]
     if missing:
         raise ValueError(f"{path}: expected the columns of a CBIS-DDSM mass table, missing {missing}")
@@ -219,17 +221,31 @@ def _key(path: str) -> tuple[str, str]:
     return parts[-4], parts[-2]
 
 
+def _image_key(path: str) -> tuple[str, str]:
+    """What the paths of one image have in common: `_key`, or all of a path that has none."""
+    try:
+        return _key(path)
+    except Excluded:
+        return "", path
+
+
 def _case(root: Path, rows: pd.DataFrame, by_series: dict[tuple[str, str], list[_Object]]) -> _Case:
     """One image with its masses, from its rows of the table."""
-    case, row = _Case(), rows.iloc[0]
+    case, row, full = _Case(), rows.iloc[0], None
     try:
         image_id, full = _full_image(row, by_series)
-        laterality, view = _side_and_view(row)
+        laterality, view = _side_and_view(rows)
+        repeats = _repeats(rows, by_series)
     except Excluded as error:
-        case.excluded.append((row["image file path"], error))
+        case.excluded.append((full.path if full else row["image file path"], error))
         for _, lesion in rows.iterrows():
             _exclude_lesion(case, lesion, _candidates(lesion, by_series), Excluded("image-excluded"))
         return case
+    twice = [
+        (path, Excluded("duplicate", "a row of the table that is there a second time"))
+        for path in rows["ROI mask file path"][repeats]
+    ]
+    rows = rows[~repeats]
     case.flags += full.flags
     failures = {}
     for number, lesion in rows.iterrows():
@@ -242,7 +258,9 @@ def _case(root: Path, rows: pd.DataFrame, by_series: dict[tuple[str, str], list[
         for number, lesion in rows.iterrows():
             error = failures.get(number, Excluded("image-excluded"))
             _exclude_lesion(case, lesion, _candidates(lesion, by_series), error)
+        case.excluded += twice
         return case
+    case.excluded += twice
     case.used.add(full.path)
     case.image = {
         "image_id": image_id,
@@ -269,11 +287,41 @@ def _full_image(row: pd.Series, by_series: dict[tuple[str, str], list[_Object]])
     return key[0], max(found, key=lambda item: item.shape)
 
 
-def _side_and_view(row: pd.Series) -> tuple[str, str]:
-    side, view = row["left or right breast"], row["image view"]
+def _side_and_view(rows: pd.DataFrame) -> tuple[str, str]:
+    """Side and view of an image, once its rows agree on these, the patient and the split.
+
+    Raises
+    ------
+    Excluded
+        ``bad-row``.
+    """
+    said = rows[["left or right breast", "image view", "patient_id", "split"]].drop_duplicates()
+    if len(said) > 1:
+        raise Excluded("bad-row", "the rows of the image differ in side, view, patient or split")
+    side, view, patient, _ = said.iloc[0]
+    if not patient:
+        raise Excluded("bad-row", "expected a patient")
     if side not in ("LEFT", "RIGHT") or view not in ("CC", "MLO"):
         raise Excluded("bad-row", "expected LEFT or RIGHT and CC or MLO")
     return side[0], view
+
+
+def _repeats(rows: pd.DataFrame, by_series: dict[tuple[str, str], list[_Object]]) -> pd.Series:
+    """Which rows of an image say again what a row before them says.
+
+    Raises
+    ------
+    Excluded
+        ``bad-row`` when two rows of one abnormality differ: there could be two masses.
+    """
+    said = [
+        (row["abnormality id"], row["pathology"], *(item.path for item in _candidates(row, by_series)))
+        for _, row in rows.iterrows()
+    ]
+    again = pd.Series(said, index=rows.index).duplicated()
+    if not again.equals(rows["abnormality id"].duplicated()):
+        raise Excluded("bad-row", "two rows of one abnormality differ")
+    return again
 
 
 def _candidates(row: pd.Series, by_series: dict[tuple[str, str], list[_Object]]) -> list[_Object]:
@@ -314,8 +362,9 @@ def _add_lesion(
 
 def _exclude_lesion(case: _Case, row: pd.Series, candidates: list[_Object], error: Excluded) -> None:
     """List the files of a mass that is left out; the path of the table where there are none."""
+    listed = {path for path, _ in case.excluded}
     paths = [item.path for item in candidates] or [row["ROI mask file path"]]
-    case.excluded.extend((path, error) for path in paths)
+    case.excluded.extend((path, error) for path in paths if path not in listed)
 
 
 def _find_mask(root: Path, candidates: list[_Object], shape: tuple[int, int]) -> tuple[str, np.ndarray]:

@@ -6,9 +6,10 @@ References
    Academic Radiology 19(2) (2012).
 """
 
+import filecmp
 import plistlib
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path, PurePosixPath
@@ -60,10 +61,10 @@ class _Image:
 
 @dataclass(frozen=True)
 class _Release:
-    """Where things are: image files and XML files by identifier, Bi-Rads by identifier."""
+    """Where things are: XML files (one, unless there are copies) and Bi-Rads by identifier."""
 
     root: Path
-    xml: dict[str, str]
+    xml: dict[str, list[str]]
     birads: dict[str, str]
 
 
@@ -91,9 +92,10 @@ def index(root: Path, threads: int) -> Index:
     files = release.walk(root)
     table_path, birads = _table(files)
     paths = _image_paths(files)
-    xml = {
-        PurePosixPath(path).stem: path for path in files.paths if PurePosixPath(path).suffix.lower() == ".xml"
-    }
+    xml = defaultdict(list)
+    for path in files.paths:
+        if PurePosixPath(path).suffix.lower() == ".xml":
+            xml[PurePosixPath(path).stem].append(path)
     source = _Release(files.root, xml, birads)
     images = list(pool.ordered(lambda item: _image(source, *item), paths.items(), threads))
     used = {table_path, *(path for image in images for path in image.used)}
@@ -154,10 +156,9 @@ def _table(files: Files) -> tuple[str, dict[str, str]]:
     relative = release.table_path(files, INBREAST_TABLE)
     path = files.root / relative
     if path.suffix == ".csv":
-        frame = pd.read_csv(path, sep=";", dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        frame = release.read_csv(path, "a table separated by semicolons", ";")
     else:
-        frame = pd.read_excel(path, dtype=str, keep_default_na=False)
-    frame.columns = frame.columns.str.strip()
+        frame = _read_sheet(path)
     missing = [column for column in COLUMNS if column not in frame]
     if missing:
         raise ValueError(f"{path}: expected the columns of the INbreast table, missing {missing}")
@@ -165,6 +166,16 @@ def _table(files: Files) -> tuple[str, dict[str, str]]:
     names = frame["File Name"].str.strip().str.removesuffix(".0")
     is_image = names.str.fullmatch(r"\d+")
     return relative, dict(zip(names[is_image], frame["Bi-Rads"][is_image].str.strip(), strict=True))
+
+
+def _read_sheet(path: Path) -> pd.DataFrame:
+    try:
+        frame = pd.read_excel(path, dtype=str, keep_default_na=False)
+    except (OSError, ImportError):
+        raise
+    except Exception as error:  # the readers of damaged spreadsheets raise anything
+        raise release.unreadable_table(path, "a table in a spreadsheet", error) from error
+    return frame.set_axis(frame.columns.astype(str).str.strip(), axis=1)
 
 
 def _image_paths(files: Files) -> dict[str, str]:
@@ -194,7 +205,7 @@ def _image(source: _Release, image_id: str, path: str) -> _Image:
             spacing_mm, spacing_source = SPACING_MM, "release"
         flags = dicom.flags(header) + flags
         shape = (header.Rows, header.Columns)
-        xml = source.xml.get(image_id)
+        xml = _annotation(image, source, image_id)
         if xml is None and source.birads.get(image_id) != NO_FINDING:
             raise Excluded("missing-xml")
         if xml is not None:
@@ -220,6 +231,22 @@ def _image(source: _Release, image_id: str, path: str) -> _Image:
         "flags": ";".join(dict.fromkeys(flags)),
     }
     return image
+
+
+def _annotation(image: _Image, source: _Release, image_id: str) -> str | None:
+    """The first annotation file of an image, if any; the others are excluded.
+
+    Raises
+    ------
+    Excluded
+        ``duplicate`` when the others are not copies of it.
+    """
+    paths = source.xml.get(image_id, [])
+    files = [release.inside(source.root, path) for path in paths]
+    if not all(filecmp.cmp(files[0], file, shallow=False) for file in files[1:]):
+        raise Excluded("duplicate", "two annotation files differ")
+    image.excluded += [(path, Excluded("duplicate")) for path in paths[1:]]
+    return paths[0] if paths else None
 
 
 def _add_lesions(
