@@ -12,7 +12,8 @@ Paths, relative to the workspace; {init} is a chain such as imagenet+cbis-ddsm:
     results/mpm/{dataset}/{backbone}/{init}/fold-{fold}.h5
     results/detections/{dataset}/{backbone}/{init}/fold-{fold}.parquet
     results/froc/{dataset}/{backbone}/{init}/{points,curve,operating-points}.csv
-    results/tables/table-{1,...,4}.{csv,md}, results/figures/figure-{1,...,5}.{png,svg}, results/report.html
+    results/tables/{table-{1,...,4},reconciliation}.{csv,md}
+    results/figures/figure-{1,...,5}.{png,svg}, results/report.html
 
 Logs and benchmarks repeat the sub-path under logs/{rule}/ and results/benchmarks/{rule}/.
 """
@@ -47,4 +48,5 @@ rule all:
     input:
         "results/report.html",
         expand("results/tables/table-{table}.{format}", table=range(1, 5), format=["csv", "md"]),
+        expand("results/tables/reconciliation.{format}", format=["csv", "md"]),
         expand("results/figures/figure-{figure}.{format}", figure=range(1, 6), format=["png", "svg"]),

@@ -125,6 +125,23 @@ def test_settings_of_one_network_are_laid_over_the_common_ones(demo):
     assert compact["augmentation"] == demo["training"]["augmentation"]
 
 
+def test_a_splits_table_of_the_users_own(paper, tmp_path):
+    paper["datasets"]["inbreast"]["splits"] = str(tmp_path / "own.csv")
+    assert "Config key 'datasets.inbreast.splits': expected a splits table; there is no file" in refusal(
+        paper
+    )
+    (tmp_path / "own.csv").touch()
+    configuration.check(paper, SCHEMA)
+    study = configuration.Study(paper)
+    assert study.own_splits(SimpleNamespace(dataset="inbreast")) == [str(tmp_path / "own.csv")]
+    assert study.own_splits(SimpleNamespace(dataset="cbis-ddsm")) == []
+
+
+def test_only_the_real_archives_are_held_against_the_paper(paper, demo):
+    assert configuration.Study(paper).archives == {"CBIS-DDSM": "CBIS-DDSM", "INbreast": "INbreast"}
+    assert configuration.Study(demo).archives == {}
+
+
 def nested(schema):
     for key, part in schema.get("properties", {}).items():
         yield key

@@ -19,8 +19,10 @@ GOOD = table(
     ("c", "p2", 1, "train"),
     ("d", "p3", 1, "validation"),
 )
-IDS = set("abcd")
-PATIENTS = {"a": "p1", "b": "p1", "c": "p2", "d": "p3"}
+STORED = pd.DataFrame(
+    [("a", "p1", "1"), ("b", "p1", "2"), ("c", "p2", "3"), ("d", "p3", "4")],
+    columns=["image_id", "patient_id", "pixels_sha256"],
+)
 
 
 def changed(row, **cells):
@@ -32,7 +34,7 @@ def changed(row, **cells):
 
 def test_a_good_table_passes_and_gives_its_folds():
     leakage.check(GOOD)
-    fold = leakage.fold_of(GOOD, 1, IDS, PATIENTS, "own.csv")
+    fold = leakage.fold_of(GOOD, 1, STORED, "own.csv")
     assert fold["image_id"].tolist() == ["a", "c", "d"]
 
 
@@ -76,5 +78,29 @@ def test_a_good_table_passes_and_gives_its_folds():
 )
 def test_one_sentence_names_what_is_wrong(bad, message):
     with pytest.raises(ValueError, match=re.escape(message)) as caught:
-        leakage.fold_of(bad, 1, IDS, PATIENTS, "own.csv")
+        leakage.fold_of(bad, 1, STORED, "own.csv")
     assert "\n" not in str(caught.value)
+
+
+def test_a_film_on_two_sides_is_named_with_both():
+    twice = STORED.assign(pixels_sha256=["1", "2", "3", "2"])
+    message = (
+        "own.csv: a film of fold 0: expected one role, got the same pixels in train (image 'b') and test "
+        "(image 'd')"
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        leakage.fold_of(GOOD, 0, twice, "own.csv")
+
+
+def test_what_was_stored_is_joined_to_the_index():
+    images = pd.DataFrame({"image_id": ["a", "b", "c"], "patient_id": ["p", "q", "r"]})
+    shards = [
+        pd.DataFrame({"image_id": ["c", "a"], "stored": [True, False], "pixels_sha256": ["3", "1"]}),
+        pd.DataFrame({"image_id": ["b"], "stored": [True], "pixels_sha256": ["2"]}),
+    ]
+    stored = leakage.stored_images(images, shards)
+    assert stored.to_dict("list") == {
+        "image_id": ["b", "c"],
+        "patient_id": ["q", "r"],
+        "pixels_sha256": ["2", "3"],
+    }

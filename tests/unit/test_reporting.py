@@ -1,13 +1,10 @@
 import re
 from html.parser import HTMLParser
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from mammoflow import reporting
-from mammoflow.contracts.index import RECONCILIATION
-from mammoflow.contracts.stored import STORED
 
 EVIL = "<script>alert('x')</script> & \"co\""
 LABELS = {
@@ -66,8 +63,9 @@ def text():
         else reporting.Picture(name, PNG, f"caption {EVIL}")
         for name in reporting.ORDER
     }
-    found = pd.DataFrame({"quantity": ["masses"], "paper": [np.nan], "found": [12.0], "difference": [np.nan]})
-    return reporting.page(shown, {EVIL: found}, CONFIG, LABELS, PROVENANCE)
+    counts = [(EVIL, "–", "masses", "–", "12", "–"), (EVIL, "0", "train: masses", "9", "8", "-1")]
+    found = pd.DataFrame(counts, columns=["Data", "Fold", "Quantity", "Paper", "Found", "Difference"])
+    return reporting.page(shown, reporting.Table("Counts", found, ""), CONFIG, LABELS, PROVENANCE)
 
 
 @pytest.fixture
@@ -91,7 +89,7 @@ def test_page_is_well_formed_and_needs_nothing_else(text, reader):
 
 def test_page_has_every_table_and_figure(text, reader):
     assert reader.tags.count("img") == 5
-    assert reader.tags.count("table") == 5
+    assert reader.tags.count("table") == 6
     assert re.findall(r"section id='(.*?)'", text) == list(reporting.ORDER)
     assert text.count("tr class='published'") == 4
 
@@ -119,28 +117,5 @@ def test_folders_of_the_user_are_left_out():
 
 
 def test_reconciliation_shows_a_dash_where_the_paper_is_silent(text):
-    assert "<td>masses</td><td>12</td><td>–</td><td>–</td>" in text
-
-
-def test_what_the_images_stage_left_out_is_counted_with_its_masses():
-    stored = pd.DataFrame(
-        [
-            ("a", True, "", ""),
-            ("b", True, "", "chest wall at the left;lesion-outside-breast"),
-            ("c", False, "breast-area", "expected 5%"),
-            ("d", False, "breast-area", "lesion-outside-breast"),
-            ("e", False, "truncated", ""),
-        ],
-        columns=list(STORED.columns),
-    )
-    lesions = pd.DataFrame({"image_id": ["a", "c", "c", "e", "elsewhere"]})
-    rows = RECONCILIATION.check(reporting.left_out(stored, lesions))
-    assert dict(zip(rows["quantity"], rows["found"], strict=True)) == {
-        "images stored": 2,
-        "images not stored": 3,
-        "images not stored: breast-area": 2,
-        "images not stored: truncated": 1,
-        "masses in images not stored": 3,
-        "images stored with a mass outside the breast found": 1,
-    }
-    assert rows["paper"].isna().all()
+    assert "<td>masses</td><td>–</td><td>12</td><td>–</td>" in text
+    assert "<td>0</td><td>train: masses</td><td>9</td><td>8</td><td>-1</td>" in text

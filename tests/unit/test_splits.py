@@ -18,11 +18,11 @@ def cohort(images_of, masses_of, split_of=None):
     for patient, count in enumerate(images_of):
         for number in range(count):
             image_id = f"p{patient}-{number}"
-            images.append((image_id, f"p{patient}", (split_of or {}).get(patient, "train")))
+            images.append((image_id, f"p{patient}", (split_of or {}).get(patient, "train"), image_id))
             if number < masses_of[patient]:
                 lesions.append((image_id, image_id))
     return (
-        pd.DataFrame(images, columns=["image_id", "patient_id", "official_split"]),
+        pd.DataFrame(images, columns=["image_id", "patient_id", "official_split", "pixels_sha256"]),
         pd.DataFrame(lesions, columns=["image_id", "lesion_id"]),
     )
 
@@ -44,7 +44,8 @@ def real_tables():
     rows = pd.concat(frames)
     rows["image_id"] = rows["image file path"].str.split("/").str[0]
     images = rows.drop_duplicates("image_id").rename(columns={"split": "official_split"})
-    return images[["image_id", "patient_id", "official_split"]], rows[["image_id"]]
+    columns = ["image_id", "patient_id", "official_split", "pixels_sha256"]
+    return images.assign(pixels_sha256=images["image_id"])[columns], rows[["image_id"]]
 
 
 def test_official_split_of_the_real_tables_is_the_papers():
@@ -109,10 +110,44 @@ def test_any_cohort_is_divided_by_patient(data):
 
 def test_training_patients_who_are_tested_too_are_dropped():
     images, lesions = cohort([2] * 6, [1] * 6, {0: "test"})
-    leaking = pd.DataFrame([("extra", "p0", "train")], columns=images.columns)
-    table = splits.official(pd.concat([images, leaking]), lesions, 0.2, seed=1)
+    leaking = pd.DataFrame([("extra", "p0", "train", "extra")], columns=images.columns)
+    table = splits.official(pd.concat([images, leaking], ignore_index=True), lesions, 0.2, seed=1)
     assert "extra" not in set(table["image_id"])
     assert set(table.loc[table["patient_id"] == "p0", "role"]) == {"test"}
+
+
+def test_training_patients_with_a_film_that_is_tested_are_dropped():
+    images, lesions = cohort([2] * 6, [1] * 6, {0: "test"})
+    images.loc[images["image_id"] == "p3-1", "pixels_sha256"] = "p0-0"
+    table = splits.official(images, lesions, 0.2, seed=1)
+    assert set(images["image_id"]) - set(table["image_id"]) == {"p3-0", "p3-1"}
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_patients_who_share_films_stay_together(data):
+    counts = data.draw(st.lists(st.integers(1, 4), min_size=8, max_size=16))
+    images, lesions = cohort(counts, [0] * len(counts))
+    same = st.lists(st.sampled_from(images.index.tolist()), min_size=2, max_size=3)
+    for group in data.draw(st.lists(same, max_size=2)):
+        images.loc[group, "pixels_sha256"] = images.loc[group[0], "pixels_sha256"]
+    table = splits.k_fold(images, lesions, 3, seed=1)
+    leakage.check(table)
+    leakage.check_stored(table, images)
+    assert len(table) == 3 * len(images)
+
+
+def test_a_table_of_the_users_own():
+    images, lesions = cohort([1] * 6, [1] * 6)
+    own = splits.k_fold(images, lesions, 3, seed=5)
+    pd.testing.assert_frame_equal(splits.given(own, images, images, range(3), "own.csv"), own)
+    stored = images[images["image_id"] != "p2-0"]
+    less = splits.given(own, images, stored, range(3), "own.csv")
+    assert set(own["image_id"]) - set(less["image_id"]) == {"p2-0"}
+    with pytest.raises(ValueError, match=r"own.csv: expected the folds 0, 1, got 0, 1, 2"):
+        splits.given(own, images, images, range(2), "own.csv")
+    with pytest.raises(ValueError, match=r"own.csv: image 'p2-0': expected an image that the images stage"):
+        splits.given(own, stored, stored, range(3), "own.csv")
 
 
 @pytest.mark.parametrize("folds", [0, 1, 2, 4])

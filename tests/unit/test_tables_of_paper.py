@@ -143,7 +143,7 @@ def test_a_run_of_several_folds_counts_once():
     assert mine["p_initialization"][1] == pytest.approx(expected)
     expected = stats.ttest_ind([70, 75], [61, 62], equal_var=False).pvalue
     assert mine["p_network"][2] == pytest.approx(expected)
-    shown = tables_of_paper.readable(table, 2)
+    shown = tables_of_paper.readable(table, "table-2")
     assert shown.loc[0, ["Folds", "Runs"]].tolist() == ["3", "2"]
     assert shown.loc[3, ["Folds", "Runs"]].tolist() == ["1", "5"]
 
@@ -167,7 +167,7 @@ def test_one_run_cannot_be_tested_against_several():
 def test_one_run_has_no_deviation_and_says_why_there_is_no_test():
     table = table_2({("compact", "random"): [70], ("compact", "natural"): [80]})
     assert "at least 2 needed" in table["initialization_test"][1]
-    shown = tables_of_paper.readable(table, 2)
+    shown = tables_of_paper.readable(table, "table-2")
     assert list(shown["Accuracy (%)"]) == ["70.00 ± –", "80.00 ± –", "84.16 ± 0.19"]
     assert list(shown["p, initialisation"]) == ["–", "–", "–"]
     assert list(shown["Source"]) == ["ours", "ours", "paper"]
@@ -178,7 +178,7 @@ def test_a_test_part_of_one_class_has_no_az():
         [run()], [answers(3)[:3]], [{"validation_loss": 0.1}], [history()], LABELS
     )
     assert np.isnan(table["az_mean"][0])
-    assert tables_of_paper.readable(table, 2)["Az"][0] == "–"
+    assert tables_of_paper.readable(table, "table-2")["Az"][0] == "–"
 
 
 # ---- table 3
@@ -249,7 +249,7 @@ def test_detection_has_every_published_row_marked(detection):
 
 
 def test_detection_reads_well(detection):
-    shown = tables_of_paper.readable(detection, 4)
+    shown = tables_of_paper.readable(detection, "table-4")
     assert shown.loc[0, "TPR"] == "0.80 ± 0.10"
     assert shown.loc[0, "95 % bootstrap"] == "0.72–0.88"
     assert shown.loc[3, ["TPR", "95 % t", "Note"]].tolist() == ["–", "–", "no lesion"]
@@ -263,18 +263,18 @@ def test_detection_reads_well(detection):
 @pytest.mark.parametrize("name", ["description", "detection"])
 def test_csv_is_numbers_and_comes_back(name, request, tmp_path):
     table = request.getfixturevalue(name)
-    number = {"description": 1, "detection": 4}[name]
-    tables_of_paper.write(table, number, tmp_path / "t.csv", tmp_path / "t.md")
+    name = {"description": "table-1", "detection": "table-4"}[name]
+    tables_of_paper.write(table, name, tmp_path / "t.csv", tmp_path / "t.md")
     back = tables_of_paper.read(tmp_path / "t.csv")
     for column in table.select_dtypes("number"):
         assert pd.api.types.is_numeric_dtype(back[column]), column
-    expected = tables_of_paper.readable(table, number)
-    pd.testing.assert_frame_equal(tables_of_paper.readable(back, number), expected)
+    expected = tables_of_paper.readable(table, name)
+    pd.testing.assert_frame_equal(tables_of_paper.readable(back, name), expected)
 
 
 def test_markdown_has_a_title_escaped_bars_and_notes(detection):
-    text = tables_of_paper.to_markdown(detection, 4)
-    assert text.startswith("**Table 4.** Detection of masses")
+    text = tables_of_paper.to_markdown(detection, "table-4")
+    assert text.startswith("**Table 4. Detection of masses")
     assert "digital \\| phantoms" in text
     assert "sample standard deviation (n − 1)" in text
     rows = [line for line in text.splitlines() if line.startswith("|")]

@@ -9,6 +9,7 @@ rule bank:
     input:
         splits="results/splits/{dataset}.csv",
         images="results/index/{dataset}/images.csv",
+        stored=stored_tables,
         stores=stores,
         code=modules("bank.py"),
     output:

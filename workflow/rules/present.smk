@@ -1,7 +1,7 @@
 """What a reader sees: the paper's four tables and five figures, and one page with all of them.
 
 Needs: the classifications, histories, FROC tables and maps of the configured experiments.
-Makes: results/tables/table-{1,...,4}.{csv,md}, results/figures/figure-{1,...,5}.{png,svg}, results/report.html.
+Makes: results/tables/{table-{1,...,4},reconciliation}.{csv,md}, results/figures/figure-{1,...,5}.{png,svg}, results/report.html.
 """
 
 CLASSIFICATION = STUDY.classification_runs
@@ -215,17 +215,37 @@ rule figure_5:
         "../scripts/figure_5.py"
 
 
+rule reconciliation:
+    input:
+        releases=expand("results/index/{dataset}/reconciliation.csv", dataset=STUDY.used_datasets),
+        lesions=expand("results/index/{dataset}/lesions.csv", dataset=STUDY.used_datasets),
+        stored=[path for dataset in STUDY.used_datasets for path in stored_tables_of(dataset)],
+        description="results/tables/table-1.csv",
+        code=modules("reconciliation.py"),
+    output:
+        csv=report(
+            "results/tables/reconciliation.csv", category="Tables", caption="../report/reconciliation.rst"
+        ),
+        markdown="results/tables/reconciliation.md",
+    log:
+        "logs/reconciliation.log",
+    benchmark:
+        "results/benchmarks/reconciliation.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    params:
+        datasets=STUDY.used_datasets,
+        labels=[STUDY.labels["datasets"][dataset] for dataset in STUDY.used_datasets],
+        archives=STUDY.archives,
+    script:
+        "../scripts/reconciliation.py"
+
+
 rule page:
     input:
         tables=expand("results/tables/table-{table}.csv", table=range(1, 5)),
         figures=expand("results/figures/figure-{figure}.png", figure=range(1, 6)),
-        reconciliation=expand("results/index/{dataset}/reconciliation.csv", dataset=STUDY.used_datasets),
-        lesions=expand("results/index/{dataset}/lesions.csv", dataset=STUDY.used_datasets),
-        stored=[
-            f"results/images/{dataset}/shard-{shard}.csv"
-            for dataset in STUDY.used_datasets
-            for shard in range(config["datasets"][dataset]["shards"])
-        ],
+        reconciliation="results/tables/reconciliation.csv",
         captions=[
             os.path.relpath(Path(workflow.basedir, "workflow", "report", f"figure-{figure}.rst"))
             for figure in range(1, 6)
@@ -240,7 +260,6 @@ rule page:
     conda:
         "../../envs/imaging.yaml"
     params:
-        datasets=STUDY.used_datasets,
         config=config,
         labels=STUDY.labels,
     script:

@@ -1,7 +1,7 @@
 """Who trains, validates and tests, fold by fold.
 
-Needs: the index of a data set and the tables of what was stored.
-Makes: results/splits/{dataset}.csv, which a user may replace with their own.
+Needs: the index of a data set and the tables of what was stored; a user's own table where the config names one.
+Makes: results/splits/{dataset}.csv.
 """
 
 
@@ -10,6 +10,7 @@ rule splits:
         images="results/index/{dataset}/images.csv",
         lesions="results/index/{dataset}/lesions.csv",
         stored=stored_tables,
+        own=STUDY.own_splits,
         code=modules("splits.py"),
     output:
         splits="results/splits/{dataset}.csv",
@@ -20,7 +21,8 @@ rule splits:
     conda:
         "../../envs/imaging.yaml"
     params:
-        folds=dataset_setting("folds"),
+        official=STUDY.is_official,
+        folds=STUDY.folds_of,
         validation_fraction=dataset_setting("validation_fraction"),
         seed=config["seed"],
     script:

@@ -7,12 +7,14 @@ logs.redirect(snakemake.log[0])
 from mammoflow import bank, images, leakage, patches
 from mammoflow.contracts.index import IMAGES
 from mammoflow.contracts.splits import SPLITS
+from mammoflow.contracts.stored import STORED
 
 wildcards, params = snakemake.wildcards, snakemake.params
 
 splits, store = SPLITS.read(snakemake.input.splits), images.open_store(snakemake.input.stores)
-patients = IMAGES.read(snakemake.input.images).set_index("image_id")["patient_id"]
-fold = leakage.fold_of(splits, int(wildcards.fold), store, patients, origin=snakemake.input.splits)
+index = IMAGES.read(snakemake.input.images)
+stored = leakage.stored_images(index, [STORED.read(path) for path in snakemake.input.stored])
+fold = leakage.fold_of(splits, int(wildcards.fold), stored, origin=snakemake.input.splits)
 counts = bank.write(
     snakemake.output.bank,
     {part: sorted(fold.loc[fold["role"] == part, "image_id"]) for part in bank.PARTS},

@@ -7,6 +7,7 @@ logs.redirect(snakemake.log[0])
 from mammoflow import classification, images, leakage, mpm, patches, runtime, storage, training
 from mammoflow.contracts.index import IMAGES
 from mammoflow.contracts.splits import SPLITS
+from mammoflow.contracts.stored import STORED
 
 wildcards, params = snakemake.wildcards, snakemake.params
 runtime.configure(snakemake.threads)
@@ -16,8 +17,9 @@ model, record = training.load(snakemake.input.weights[best], snakemake.input.met
 windows = patches.Windows(record["window"], params.stride, params.edge)
 
 splits, store = SPLITS.read(snakemake.input.splits), images.open_store(snakemake.input.stores)
-patients = IMAGES.read(snakemake.input.images).set_index("image_id")["patient_id"]
-fold = leakage.fold_of(splits, int(wildcards.fold), store, patients, origin=snakemake.input.splits)
+index = IMAGES.read(snakemake.input.images)
+stored = leakage.stored_images(index, [STORED.read(path) for path in snakemake.input.stored])
+fold = leakage.fold_of(splits, int(wildcards.fold), stored, origin=snakemake.input.splits)
 image_ids = sorted(fold.loc[fold["role"] == "test", "image_id"])
 
 with storage.create_hdf5(snakemake.output.mpm) as file:

@@ -4,28 +4,34 @@ from mammoflow import logs
 
 logs.redirect(snakemake.log[0])
 
-import pandas as pd
-
-from mammoflow import splits
+from mammoflow import leakage, splits
 from mammoflow.contracts.index import IMAGES, LESIONS
 from mammoflow.contracts.splits import SPLITS
 from mammoflow.contracts.stored import STORED
 
-stored = pd.concat([STORED.read(path) for path in snakemake.input.stored])
+params, name = snakemake.params, snakemake.wildcards.dataset
 images = IMAGES.read(snakemake.input.images)
-images = images[images["image_id"].isin(stored.loc[stored["stored"], "image_id"])]
-if images.empty:
-    raise ValueError(f"{snakemake.wildcards.dataset}: expected at least one usable image, found none stored")
+stored = leakage.stored_images(images, [STORED.read(path) for path in snakemake.input.stored])
+if stored.empty:
+    raise ValueError(f"{name}: expected at least one usable image, found none stored")
 lesions = LESIONS.read(snakemake.input.lesions)
-lesions = lesions[lesions["image_id"].isin(images["image_id"])]
-params = snakemake.params
-if params.folds == "official":
-    table = splits.official(images, lesions, params.validation_fraction, params.seed)
+lesions = lesions[lesions["image_id"].isin(stored["image_id"])]
+if snakemake.input.own:
+    (own,) = snakemake.input.own
+    table = splits.given(SPLITS.read(own), images, stored, params.folds, origin=own)
+elif params.official:
+    table = splits.official(stored, lesions, params.validation_fraction, params.seed)
 else:
-    table = splits.k_fold(images, lesions, params.folds, params.seed)
+    table = splits.k_fold(stored, lesions, len(params.folds), params.seed)
 SPLITS.write(table, snakemake.output.splits)
+
+left_out = sorted(set(stored["image_id"]) - set(table["image_id"]))
+why = "the table does not list it" if snakemake.input.own else "its patient, or its film, is tested"
+for image_id in left_out:
+    print(f"image '{image_id}' is in no fold: {why}")
 counts = table[table["fold"] == 0].value_counts("role")
 logs.announce(
-    f"{snakemake.wildcards.dataset}: {table['fold'].nunique()} fold(s); fold 0 has "
+    f"{name}: {table['fold'].nunique()} fold(s); fold 0 has "
     + ", ".join(f"{counts[role]} {role}" for role in splits.ROLES)
+    + f"; {len(left_out)} stored images are in no fold"
 )

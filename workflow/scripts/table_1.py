@@ -24,5 +24,5 @@ for key, path in zip(params.banks, snakemake.input.banks, strict=True):
             counts.append({**key, "part": part, **count})
 
 table = tables_of_paper.data_description(splits, lesions, pd.DataFrame(counts), params.labels)
-tables_of_paper.write(table, 1, output.csv, output.markdown)
+tables_of_paper.write(table, "table-1", output.csv, output.markdown)
 logs.announce(f"{output.csv}: {len(counts)} parts of {len(params.banks)} folds")

@@ -19,5 +19,5 @@ table = tables_of_paper.patch_classification(
     [HISTORY.read(path) for path in snakemake.input.histories],
     params.labels,
 )
-tables_of_paper.write(table, 2, output.csv, output.markdown)
+tables_of_paper.write(table, "table-2", output.csv, output.markdown)
 logs.announce(f"{output.csv}: {len(params.runs)} trainings")

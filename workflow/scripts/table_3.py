@@ -17,5 +17,5 @@ table = tables_of_paper.cascades(
     [json.loads(Path(path).read_text()) for path in snakemake.input.metadata],
     params.labels,
 )
-tables_of_paper.write(table, 3, output.csv, output.markdown)
+tables_of_paper.write(table, "table-3", output.csv, output.markdown)
 logs.announce(f"{output.csv}: {len(params.runs)} runs")

@@ -16,5 +16,5 @@ table = tables_of_paper.detection(
     params.evaluation,
     params.labels,
 )
-tables_of_paper.write(table, 4, output.csv, output.markdown)
+tables_of_paper.write(table, "table-4", output.csv, output.markdown)
 logs.announce(f"{output.csv}: {len(params.chains)} chains beside the published rows")

@@ -14,6 +14,9 @@ import jsonschema
 from mammoflow.datasets import marks
 from mammoflow.networks import NETWORKS
 
+# What the paper calls the archives that it studies.
+PUBLISHED = {"cbis-ddsm": "CBIS-DDSM", "inbreast": "INbreast"}
+
 # The archive whose format each kind of phantoms is written in.
 WRITTEN_AS = {"film": "cbis-ddsm", "digital": "inbreast"}
 
@@ -223,6 +226,10 @@ class Study:
         folds = self.config["datasets"][dataset]["folds"]
         return [0] if folds == "official" else list(range(folds))
 
+    def folds_of(self, wildcards: Wildcards) -> list[int]:
+        """Folds of the data set that the wildcards name."""
+        return self.folds(wildcards.dataset)
+
     # ---- what a reader sees --------------------------------------------------------------------
 
     @property
@@ -272,6 +279,16 @@ class Study:
             "backbones": {name: network.label for name, network in NETWORKS.items()},
         }
 
+    @property
+    def archives(self) -> dict[str, str]:
+        """Names in print of the data sets that are the paper's, and what the paper calls them."""
+        settings = (self.config["datasets"][name] for name in self.used_datasets)
+        return {
+            dataset["label"]: PUBLISHED[dataset["archive"]]
+            for dataset in settings
+            if dataset["archive"] in PUBLISHED and not dataset.get("phantoms")
+        }
+
     # ---- inputs and parameters of single rules ---------------------------------------------------
 
     def root(self, wildcards: Wildcards) -> str:
@@ -291,6 +308,15 @@ class Study:
         archive = self.config["datasets"][dataset]["archive"]
         found = [marks.find(root, names) for names in marks.MARKS[archive]]
         return [str(path) for path in found if path and path.is_file()]
+
+    def own_splits(self, wildcards: Wildcards) -> list[str]:
+        """The user's own splits table of a data set, where the config names one."""
+        own = self.config["datasets"][wildcards.dataset].get("splits")
+        return [own] if own else []
+
+    def is_official(self, wildcards: Wildcards) -> bool:
+        """Whether the folds of a data set are the archive's own split."""
+        return self.config["datasets"][wildcards.dataset]["folds"] == "official"
 
     def initial(self, wildcards: Wildcards, file: str) -> list[str]:
         """What a training starts from.
@@ -430,7 +456,13 @@ class Study:
                 f"Config key '{key}.negatives': CBIS-DDSM has no images without masses; expected "
                 "'mass-images', got 'normal-images'."
             )
-        if settings["folds"] == "official" and settings["archive"] != "cbis-ddsm":
+        if "splits" in settings:
+            if not Path(settings["splits"]).is_file():
+                yield (
+                    f"Config key '{key}.splits': expected a splits table; there is no file "
+                    f"'{settings['splits']}'."
+                )
+        elif settings["folds"] == "official" and settings["archive"] != "cbis-ddsm":
             yield (
                 f"Config key '{key}.folds': only cbis-ddsm has an official split; expected a number of "
                 "folds, got 'official'."

@@ -1,6 +1,6 @@
-"""Whether a splits table keeps patients apart, be it this project's or a user's own."""
+"""Whether a splits table keeps patients and films apart, be it this project's or a user's own."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -51,9 +51,68 @@ def check(splits: pd.DataFrame, origin: str = "splits") -> None:
             )
 
 
-def fold_of(
-    splits: pd.DataFrame, number: int, image_ids: Container[str], patients: Mapping[str, str], origin: str
-) -> pd.DataFrame:
+def stored_images(images: pd.DataFrame, stored: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Images that can be divided into folds.
+
+    Parameters
+    ----------
+    images : pandas.DataFrame
+        Table ``images`` of the index.
+    stored : sequence of pandas.DataFrame
+        Table ``stored`` of every shard.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of the index that the images stage stored, with the column pixels_sha256: two images with
+        the same digest are the same film.
+    """
+    kept = pd.concat(stored)
+    kept = kept.loc[kept["stored"], ["image_id", "pixels_sha256"]]
+    return images.merge(kept, on="image_id", validate="one_to_one")
+
+
+def check_stored(splits: pd.DataFrame, stored: pd.DataFrame, origin: str = "splits") -> None:
+    """Require that a table lists stored images only, under their patients, and no film on two sides.
+
+    Parameters
+    ----------
+    splits : pandas.DataFrame
+        A 'splits' table that passes `check`.
+    stored : pandas.DataFrame
+        Of `stored_images`.
+    origin : str
+        Where the table comes from, for the message.
+
+    Raises
+    ------
+    ValueError
+        One sentence that names the image, or both images of a film, and what is wrong with it.
+    """
+    known = stored.set_index("image_id")
+    missing = [image_id for image_id in splits["image_id"].unique() if image_id not in known.index]
+    if missing:
+        raise ValueError(
+            f"{origin}: image '{missing[0]}': expected an image that the images stage stored, got a name "
+            f"that it did not ({len(missing)} such)"
+        )
+    patients = splits["image_id"].map(known["patient_id"])
+    for row, patient in zip(splits.itertuples(), patients, strict=True):
+        if row.patient_id != patient:
+            raise ValueError(
+                f"{origin}: image '{row.image_id}': expected its patient '{patient}', got '{row.patient_id}'"
+            )
+    films = splits.assign(film=splits["image_id"].map(known["pixels_sha256"]))
+    for (fold, _), rows in films.groupby(["fold", "film"], sort=False):
+        first = rows.drop_duplicates("role")
+        if len(first) > 1:
+            sides = _joined("image", first["image_id"], first["role"])
+            raise ValueError(
+                f"{origin}: a film of fold {fold}: expected one role, got the same pixels in {sides}"
+            )
+
+
+def fold_of(splits: pd.DataFrame, number: int, stored: pd.DataFrame, origin: str) -> pd.DataFrame:
     """Rows of one fold of a table that is checked as a whole.
 
     Parameters
@@ -62,32 +121,18 @@ def fold_of(
         A 'splits' table.
     number : int
         The fold.
-    image_ids : container of str
-        Images that are stored.
-    patients : mapping of str to str
-        Patient of every image, as the index has it: a table of a user's own may not rename them.
+    stored : pandas.DataFrame
+        Of `stored_images`.
     origin : str
         Where the table comes from, for the message.
 
     Raises
     ------
     ValueError
-        As `check`; also when the table lacks the fold, lists an image that is not stored, or gives an
-        image to another patient.
+        As `check` and `check_stored`; also when the table lacks the fold.
     """
     check(splits, origin)
-    missing = [image_id for image_id in splits["image_id"].unique() if image_id not in image_ids]
-    if missing:
-        raise ValueError(
-            f"{origin}: image '{missing[0]}': expected an image that the images stage stored, got a name "
-            f"that it did not ({len(missing)} such)"
-        )
-    for image_id, patient_id in zip(splits["image_id"], splits["patient_id"], strict=True):
-        known = patients[image_id]
-        if known != patient_id:
-            raise ValueError(
-                f"{origin}: image '{image_id}': expected its patient '{known}', got '{patient_id}'"
-            )
+    check_stored(splits, stored, origin)
     fold = splits[splits["fold"] == number]
     if fold.empty:
         listed = ", ".join(map(str, sorted(splits["fold"].unique())))

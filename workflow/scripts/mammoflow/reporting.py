@@ -4,12 +4,11 @@ import base64
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
-from math import nan
 
 import pandas as pd
 
-from mammoflow.contracts.stored import LESION_OUTSIDE
 from mammoflow.naming import Labels, initialization
+from mammoflow.tables_of_paper import NONE
 
 # The order of the paper.
 ORDER = (
@@ -18,7 +17,7 @@ ORDER = (
 )
 
 # Config keys whose values are places on somebody's machine: a page that is passed on does not name them.
-_FOLDERS = {"workspace", "root", "path"}
+_FOLDERS = {"workspace", "root", "path", "splits"}
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -92,7 +91,7 @@ class Picture:
 
 def page(
     shown: Mapping[str, Table | Picture],
-    reconciliations: Mapping[str, pd.DataFrame],
+    reconciliation: Table,
     config: Mapping,
     labels: Labels,
     provenance: Mapping[str, object],
@@ -103,8 +102,8 @@ def page(
     ----------
     shown : mapping of str to Table or Picture
         By the names in `ORDER`.
-    reconciliations : mapping of str to pandas.DataFrame
-        Table ``reconciliation`` of each data set, by its name in print.
+    reconciliation : Table
+        With columns Data and Fold, which is a dash for the whole release.
     config : mapping
         The checked config of the study.
     labels : mapping
@@ -119,7 +118,10 @@ def page(
     """
     title = _title(config, labels)
     sections = [f"<section id='{name}'>\n{shown[name].html()}\n</section>" for name in ORDER]
-    sections += [_reconciliation(label, table) for label, table in reconciliations.items()]
+    sections += [
+        _reconciliation(*of_data, reconciliation)
+        for of_data in reconciliation.rows.groupby("Data", sort=False)
+    ]
     contents = " ".join(f"<a href='#{name}'>{name.replace('-', ' ').capitalize()}</a>" for name in ORDER)
     return "\n".join(
         [
@@ -135,37 +137,6 @@ def page(
             "</details></section></body></html>\n",
         ]
     )
-
-
-def left_out(stored: pd.DataFrame, lesions: pd.DataFrame) -> pd.DataFrame:
-    """What the images stage made of a data set, as further rows of its reconciliation.
-
-    Parameters
-    ----------
-    stored : pandas.DataFrame
-        Table ``stored`` of all shards.
-    lesions : pandas.DataFrame
-        Table ``lesions`` of the index.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A 'reconciliation' table; the paper has no such counts.
-    """
-    lost = stored[~stored["stored"]]
-    outside = stored["stored"] & stored["detail"].str.split(";").map(lambda flags: LESION_OUTSIDE in flags)
-    found = {
-        "images stored": len(stored) - len(lost),
-        "images not stored": len(lost),
-        **{
-            f"images not stored: {reason}": count
-            for reason, count in lost["reason"].value_counts().sort_index().items()
-        },
-        "masses in images not stored": int(lesions["image_id"].isin(lost["image_id"]).sum()),
-        "images stored with a mass outside the breast found": int(outside.sum()),
-    }
-    rows = pd.DataFrame({"quantity": list(found), "found": list(found.values())})
-    return rows.assign(paper=nan, difference=nan)[["quantity", "paper", "found", "difference"]]
 
 
 def flattened(config: Mapping, prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -240,19 +211,11 @@ def _class(row: Mapping) -> str:
     return "" if row.get("Source", "ours") == "ours" else " class='published'"
 
 
-def _reconciliation(label: str, table: pd.DataFrame) -> str:
-    """What was found in a release beside what the paper counts."""
-    rows = pd.DataFrame(
-        {
-            "Quantity": table["quantity"],
-            "Found": table["found"].map(_count),
-            "Paper": table["paper"].map(_count),
-            "Difference": table["difference"].map(_count),
-        }
+def _reconciliation(label: str, rows: pd.DataFrame, table: Table) -> str:
+    """What was found of a data set beside what the paper counts; the folds can be unfolded."""
+    whole, folds = rows[rows["Fold"] == NONE], rows[rows["Fold"] != NONE]
+    shown = Table(f"{table.title}: {label}", whole.drop(columns=["Data", "Fold"]), table.note)
+    return (
+        f"<section>\n{shown.html()}\n<details><summary>Fold by fold</summary>\n"
+        f"{_table(folds.drop(columns='Data'))}\n</details></section>"
     )
-    note = "Counts of this release, and what the paper states for the real archive."
-    return f"<section>\n{Table(f'What was found: {label}', rows, note).html()}\n</section>"
-
-
-def _count(number: float) -> str:
-    return "–" if pd.isna(number) else f"{number:g}"

@@ -5,6 +5,8 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 from mammoflow import leakage, seeds
 from mammoflow.leakage import ROLES
@@ -18,13 +20,15 @@ def official(
 ) -> pd.DataFrame:
     """The release's own test set, and its training set divided by patient, as fold 0.
 
-    Training and validation get their share of patients, images and lesions alike. A training
-    patient who is in the test set too is dropped from training.
+    Training and validation get their share of patients, images and lesions alike. Images of a
+    training patient who is in the test set too, or shares a film with one who is, are dropped.
 
     Parameters
     ----------
-    images, lesions : pandas.DataFrame
-        Tables of the index; every image has an official split.
+    images : pandas.DataFrame
+        Of `leakage.stored_images`; every image has an official split.
+    lesions : pandas.DataFrame
+        Table of the index.
     validation_fraction : float
         Part of the training set that validates, between 0 and 1.
     seed : int
@@ -48,14 +52,15 @@ def official(
         )
     if not 0 < validation_fraction < 1:
         raise ValueError(f"validation_fraction: expected between 0 and 1, got {validation_fraction}")
-    patients = _patients(images, lesions)
-    tested = set(images.loc[images["official_split"] == "test", "patient_id"])
-    train = patients.loc[~patients.index.isin(tested), ["patients", "images", "lesions"]]
+    images = images.assign(person=_people(images))
+    tested = set(images.loc[images["official_split"] == "test", "person"])
+    quantities = _quantities(images, lesions)
+    train = quantities.loc[~quantities.index.isin(tested), ["patients", "images", "lesions"]]
     shares = [1 - validation_fraction, validation_fraction]
     part = _divide(train, shares, seeds.generator(seed, "splits", "official"))
-    roles = {patient: ROLES[number] for patient, number in part.items()} | dict.fromkeys(tested, "test")
-    dropped = images["patient_id"].isin(tested) & (images["official_split"] == "train")
-    return _table([images[~dropped]], [roles])
+    roles = {person: ROLES[number] for person, number in part.items()} | dict.fromkeys(tested, "test")
+    dropped = images["person"].isin(tested) & (images["official_split"] == "train")
+    return _table(images[~dropped], [roles])
 
 
 def k_fold(images: pd.DataFrame, lesions: pd.DataFrame, folds: int, seed: int) -> pd.DataFrame:
@@ -67,8 +72,10 @@ def k_fold(images: pd.DataFrame, lesions: pd.DataFrame, folds: int, seed: int) -
 
     Parameters
     ----------
-    images, lesions : pandas.DataFrame
-        Tables of the index.
+    images : pandas.DataFrame
+        Of `leakage.stored_images`.
+    lesions : pandas.DataFrame
+        Table of the index.
     folds : int
         At least 3.
     seed : int
@@ -84,29 +91,74 @@ def k_fold(images: pd.DataFrame, lesions: pd.DataFrame, folds: int, seed: int) -
     ValueError
         When there are fewer than 3 folds, or fewer patients than folds.
     """
-    patients = _patients(images, lesions)
-    if not 3 <= folds <= len(patients):
-        raise ValueError(f"folds: expected 3 to {len(patients)} (the number of patients), got {folds}")
-    quantities = patients[["mass_patients", "patients", "mass_images", "images"]]
-    part = _divide(quantities, [1 / folds] * folds, seeds.generator(seed, "splits", folds))
+    images = images.assign(person=_people(images))
+    quantities = _quantities(images, lesions)
+    if not 3 <= folds <= len(quantities):
+        raise ValueError(f"folds: expected 3 to {len(quantities)} (the number of patients), got {folds}")
+    balanced = quantities[["mass_patients", "patients", "mass_images", "images"]]
+    part = _divide(balanced, [1 / folds] * folds, seeds.generator(seed, "splits", folds))
     roles = [
         {
-            patient: {0: "test", 1: "validation"}.get((number - fold) % folds, "train")
-            for patient, number in part.items()
+            person: {0: "test", 1: "validation"}.get((number - fold) % folds, "train")
+            for person, number in part.items()
         }
         for fold in range(folds)
     ]
-    return _table([images] * folds, roles)
+    return _table(images, roles)
 
 
-def _patients(images: pd.DataFrame, lesions: pd.DataFrame) -> pd.DataFrame:
-    """Quantities per patient, by patient identifier."""
+def given(
+    table: pd.DataFrame, images: pd.DataFrame, stored: pd.DataFrame, folds: Sequence[int], origin: str
+) -> pd.DataFrame:
+    """A user's own division, less the images that could not be stored.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        A 'splits' table.
+    images : pandas.DataFrame
+        Table of the index.
+    stored : pandas.DataFrame
+        Of `leakage.stored_images`.
+    folds : sequence of int
+        Folds that the config asks for.
+    origin : str
+        Where the table comes from, for the message.
+
+    Raises
+    ------
+    ValueError
+        When the table has other folds, an image that the index does not know, or leaks.
+    """
+    if sorted(set(table["fold"])) != list(folds):
+        found = ", ".join(map(str, sorted(set(table["fold"])))) or "none"
+        raise ValueError(f"{origin}: expected the folds {', '.join(map(str, folds))}, got {found}")
+    unusable = images.loc[~images["image_id"].isin(stored["image_id"]), "image_id"]
+    table = table[~table["image_id"].isin(unusable)]
+    leakage.check(table, origin)
+    leakage.check_stored(table, stored, origin)
+    return table
+
+
+def _people(images: pd.DataFrame) -> list[str]:
+    """The person on each image, named after a patient: patients who share a film are one person."""
+    patient, names = pd.factorize(images["patient_id"], sort=True)
+    film, films = pd.factorize(images["pixels_sha256"])
+    nodes = len(names) + len(films)
+    edges = sparse.coo_array((np.ones(len(images)), (patient, len(names) + film)), shape=(nodes, nodes))
+    _, person = connected_components(edges, directed=False)
+    _, first = np.unique(person[: len(names)], return_index=True)
+    return names[first[person[patient]]].tolist()
+
+
+def _quantities(images: pd.DataFrame, lesions: pd.DataFrame) -> pd.DataFrame:
+    """What each person brings, by name."""
     count = images["image_id"].map(lesions["image_id"].value_counts()).fillna(0)
     table = pd.DataFrame(
-        {"images": 1, "mass_images": count > 0, "lesions": count, "patient_id": images["patient_id"]}
+        {"images": 1, "mass_images": count > 0, "lesions": count, "person": images["person"]}
     )
-    patients = table.groupby("patient_id", sort=True).sum().astype(int)
-    return patients.assign(patients=1, mass_patients=(patients["mass_images"] > 0).astype(int))
+    table = table.groupby("person", sort=True).sum().astype(int)
+    return table.assign(patients=1, mass_patients=(table["mass_images"] > 0).astype(int))
 
 
 def _divide(
@@ -166,12 +218,13 @@ def _best_step(
     return leaving, entering, moved[best]
 
 
-def _table(images: Sequence[pd.DataFrame], roles: Sequence[Mapping[str, str]]) -> pd.DataFrame:
-    """Long table of one fold per pair; every role holds an image, and nothing leaks."""
+def _table(images: pd.DataFrame, roles: Sequence[Mapping[str, str]]) -> pd.DataFrame:
+    """Long table of one fold per mapping of people to roles; every role holds an image, and nothing leaks."""
     frames = [
-        chosen[["image_id", "patient_id"]].assign(fold=fold, role=chosen["patient_id"].map(role))
-        for fold, (chosen, role) in enumerate(zip(images, roles, strict=True))
+        images[["image_id", "patient_id"]].assign(fold=fold, role=images["person"].map(role))
+        for fold, role in enumerate(roles)
     ]
     splits = pd.concat(frames, ignore_index=True)
     leakage.check(splits)
+    leakage.check_stored(splits, images)
     return splits

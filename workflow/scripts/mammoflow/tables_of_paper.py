@@ -1,4 +1,4 @@
-"""The paper's tables 1 to 4: our numbers first, the published ones in rows of their own.
+"""The paper's tables 1 to 4, ours first and the published rows apart; and the reconciliation.
 
 A table is a frame of numbers, as its CSV holds it: NaN where something does not exist. `readable`
 turns it into text for Markdown and the report. The column ``source`` says whose a row is: ``ours``,
@@ -322,12 +322,12 @@ def _with_published(rows: Sequence[Mapping], published: pd.DataFrame) -> pd.Data
     )
 
 
-def write(table: pd.DataFrame, number: int, csv: str | Path, markdown: str | Path) -> None:
+def write(table: pd.DataFrame, name: str, csv: str | Path, markdown: str | Path) -> None:
     """Write a table as CSV of plain numbers and as Markdown for reading."""
     with storage.whole(csv) as temporary:
         tables.escape(table).to_csv(temporary, index=False)
     with storage.whole(markdown) as temporary:
-        temporary.write_text(to_markdown(table, number), encoding="utf-8")
+        temporary.write_text(to_markdown(table, name), encoding="utf-8")
 
 
 def read(csv: str | Path) -> pd.DataFrame:
@@ -337,29 +337,29 @@ def read(csv: str | Path) -> pd.DataFrame:
     return table.assign(**{column: table[column].fillna("").str.removeprefix("'") for column in texts})
 
 
-def to_markdown(table: pd.DataFrame, number: int) -> str:
+def to_markdown(table: pd.DataFrame, name: str) -> str:
     """Title, readable rows and notes of a table."""
-    shown = readable(table, number).map(lambda cell: cell.replace("|", "\\|"))
+    shown = readable(table, name).map(lambda cell: cell.replace("|", "\\|"))
     body = shown.to_markdown(index=False, disable_numparse=True)
-    return f"**Table {number}.** {PRESENTATIONS[number].title}\n\n{body}\n\n{PRESENTATIONS[number].note}\n"
+    return f"**{PRESENTATIONS[name].title}**\n\n{body}\n\n{PRESENTATIONS[name].note}\n"
 
 
-def readable(table: pd.DataFrame, number: int) -> pd.DataFrame:
+def readable(table: pd.DataFrame, name: str) -> pd.DataFrame:
     """Rows of a table as text for people.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        Of `data_description`, `patch_classification`, `cascades` or `detection`.
-    number : {1, 2, 3, 4}
-        Which of them, in this order.
+        Of `data_description`, `patch_classification`, `cascades`, `detection` or `reconciliation.table`.
+    name : str
+        A key of `PRESENTATIONS`.
 
     Returns
     -------
     pandas.DataFrame
         Text only; what does not exist is a dash.
     """
-    columns = PRESENTATIONS[number].columns
+    columns = PRESENTATIONS[name].columns
     return pd.DataFrame(
         {title: [cell(row) for row in table.to_dict("records")] for title, cell in columns.items()}, dtype=str
     )
@@ -414,15 +414,15 @@ def _p(what: str) -> Cell:
 def _formatted(value: float, form: str) -> str:
     if pd.isna(value):
         return NONE
-    return format(int(value) if form == "d" else value, form)
+    return format(int(value) if form.endswith("d") else value, form)
 
 
 _ACCURACY = _spread("accuracy_percent_mean", "accuracy_percent_std", ".2f")
 _AZ = _spread("az_mean", "az_std", ".2f")
 
 PRESENTATIONS = {
-    1: Presentation(
-        "Data description: positive (mass) / negative.",
+    "table-1": Presentation(
+        "Table 1. Data description: positive (mass) / negative.",
         {
             "Source": _text("source"),
             "Data": _text("data"),
@@ -436,8 +436,8 @@ PRESENTATIONS = {
         "A case or image is positive when it has a mass. Rows of source “paper” are table 1 of Agarwal et "
         "al. 2019, one fold of each real archive.",
     ),
-    2: Presentation(
-        "Classification of patches into mass and non-mass: networks and initialisations.",
+    "table-2": Presentation(
+        "Table 2. Classification of patches into mass and non-mass: networks and initialisations.",
         {
             "Source": _text("source"),
             "Data": _text("data"),
@@ -462,8 +462,8 @@ PRESENTATIONS = {
         "both. Seconds per epoch: median epoch of a training, averaged over trainings, on the machine of "
         "the training.",
     ),
-    3: Presentation(
-        "Classification of patches on the detection data set: cascades of initialisations.",
+    "table-3": Presentation(
+        "Table 3. Classification of patches on the detection data set: cascades of initialisations.",
         {
             "Source": _text("source"),
             "Network": _text("network"),
@@ -476,8 +476,8 @@ PRESENTATIONS = {
         "Mean ± sample standard deviation (n − 1) over folds on their test parts. p: two-sided paired "
         "t-test of the accuracies, fold by fold.",
     ),
-    4: Presentation(
-        "Detection of masses, and results published on INbreast.",
+    "table-4": Presentation(
+        "Table 4. Detection of masses, and results published on INbreast.",
         {
             "Source": _text("source"),
             "Method": lambda row: ", ".join(filter(None, (row["method"], row["cascade"]))),
@@ -500,5 +500,18 @@ PRESENTATIONS = {
         "threshold; “candidate”: fixed boxes with scores. Rows of source “paper” and “literature” are "
         "published numbers on INbreast, not ours; rows differ in data, subset, hit rule and denominator, "
         "and a dash means that our sources do not state it.",
+    ),
+    "reconciliation": Presentation(
+        "Reconciliation. Counts of the release and of every fold beside the paper's.",
+        {
+            "Data": _text("data"),
+            "Fold": _number("fold", "d"),
+            "Quantity": _text("quantity"),
+            "Paper": _number("paper", "d"),
+            "Found": _number("found", "d"),
+            "Difference": _number("difference", "+d"),
+        },
+        "Paper: table 1 of Agarwal et al. 2019 (one fold of each archive) and the text, for the real "
+        "archives only; a dash where the paper has no such count. Nothing is made to agree.",
     ),
 }

@@ -5,4 +5,6 @@ from mammoflow.tables import Table
 # A flag in the detail of a stored image: a mass of it lies mostly outside the breast that was found.
 LESION_OUTSIDE = "lesion-outside-breast"
 
-STORED = Table("stored", {"image_id": str, "stored": bool, "reason": str, "detail": str})
+STORED = Table(
+    "stored", {"image_id": str, "stored": bool, "reason": str, "detail": str, "pixels_sha256": str}
+)
