@@ -136,12 +136,21 @@ def test_boxes_that_only_touch_stay_apart_and_chains_join():
     assert inbreast._overlapping({}) == []
 
 
-@pytest.mark.parametrize("point", ["__import__('os')", "(1, 2, 3)", "1, 2", "(1e9, 2)", "(nan, 2)", "(1,)"])
+@pytest.mark.parametrize(
+    "point", ["__import__('os')", "(1, 2, 3)", "1, 2", "(1e9, 2)", "(nan, 2)", "(1,)", "(١, 2)"]
+)
 def test_points_that_are_not_points(tmp_path, point):
     path = plist(tmp_path / "1.xml", [("Mass", square(1, 1))])
     path.write_text(path.read_text().replace("(1.000000, 1.000000)", point))
     with pytest.raises(Excluded, match="bad-xml"):
         inbreast.lesion_mask(tmp_path, "1.xml#0", SHAPE)
+
+
+def test_an_annotation_file_that_changed_since_the_index(tmp_path):
+    plist(tmp_path / "1.xml", [("Mass", square(1, 1)), ("Cluster", square(1, 1))])
+    for place in (1, 2):
+        with pytest.raises(Excluded, match="no longer what it was"):
+            inbreast.lesion_mask(tmp_path, f"1.xml#0+{place}", SHAPE)
 
 
 NESTED = 100_000

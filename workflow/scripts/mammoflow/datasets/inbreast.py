@@ -168,8 +168,12 @@ def lesion_mask(root: Path, source: str, shape: tuple[int, int]) -> np.ndarray:
         When the annotation file is no longer what it was.
     """
     path, _, places = source.rpartition("#")
-    rois = _rois(release.inside(root, path))
-    return _mask([_contour(rois[int(place)]) for place in places.split("+")], shape)
+    masses = dict(_masses(_rois(release.inside(root, path))))
+    try:
+        contours = [_contour(masses[int(place)]) for place in places.split("+")]
+    except KeyError:
+        raise Excluded("bad-xml", "the annotation file is no longer what it was") from None
+    return _mask(contours, shape)
 
 
 def _table(files: Files) -> tuple[str, dict[str, list[str]]]:
@@ -325,11 +329,10 @@ def _add_lesions(
     Excluded
         ``bad-xml``; ``lesion-excluded`` when one of the masses cannot be used.
     """
+    rois = _rois(release.inside(source.root, xml))
+    image.ignored.update(_listed_name(roi["Name"]) for roi in rois if roi["Name"] != MASS)
     contours, boxes, failures = {}, {}, {}
-    for place, roi in enumerate(_rois(release.inside(source.root, xml))):
-        if roi["Name"] != MASS:
-            image.ignored[_listed_name(roi["Name"])] += 1
-            continue
+    for place, roi in _masses(rois):
         try:
             contours[place] = _contour(roi)
             boxes[place] = bounding_box(_mask([contours[place]], shape))
@@ -380,10 +383,15 @@ def _rois(path: Path) -> list[dict[str, object]]:
         ]
     except (AttributeError, ExpatError, LookupError, OverflowError, TypeError, ValueError) as error:
         raise Excluded("bad-xml", f"the property list cannot be read ({type(error).__name__})") from error
-    points = sum(len(roi["Point_px"]) for roi in rois if roi["Name"] == MASS)
+    points = sum(len(roi["Point_px"]) for _, roi in _masses(rois))
     if points > MAX_POINTS:
         raise Excluded("bad-xml", f"expected masses of at most {MAX_POINTS} points, got {points}")
     return rois
+
+
+def _masses(rois: list[dict[str, object]]) -> list[tuple[int, dict[str, object]]]:
+    """Masses among the regions of interest, each with its place in the file."""
+    return [(place, roi) for place, roi in enumerate(rois) if roi["Name"] == MASS]
 
 
 def _contour(roi: dict[str, object]) -> np.ndarray:
