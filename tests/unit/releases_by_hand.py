@@ -59,8 +59,11 @@ def rectangle(shape: tuple[int, int], box: tuple[int, int, int, int]) -> np.ndar
     return mask
 
 
-def plist(path: Path, rois: list[tuple[str, list[tuple[float, float]]]]) -> Path:
-    """Write an annotation file in INbreast's schema; points are (x, y)."""
+def plist(path: Path, rois: list[tuple], wrong_number: bool = False) -> Path:
+    """Write an annotation file in INbreast's schema.
+
+    A region is its name, its points (x, y) and, unless it is a polygon, its type.
+    """
     content = {
         "Images": [
             {
@@ -69,11 +72,11 @@ def plist(path: Path, rois: list[tuple[str, list[tuple[float, float]]]]) -> Path
                 "ROIs": [
                     {
                         "Name": name,
-                        "Type": 15,
-                        "NumberOfPoints": len(points),
+                        "Type": kind[0] if kind else 15,
+                        "NumberOfPoints": len(points) + wrong_number,
                         "Point_px": [f"({x:.6f}, {y:.6f})" for x, y in points],
                     }
-                    for name, points in rois
+                    for name, points, *kind in rois
                 ],
             }
         ]

@@ -22,6 +22,11 @@ mdb010 F SPIC M
 mdb011 G CIRC B 10 5 3
 mdb011 G LUMP M 8 30 4
 mdb012 F CIRC B 10 5 3000000
+mdb013 G SPIC M *NOTE 3*
+mdb014 D ASYM B 10 5 3
+mdb014 D ARCH M 10 5 3
+mdb014 D MISC B 10 36 2
+mdb015 F CIRC B 900 5 3
 """
 
 
@@ -34,7 +39,7 @@ def pgm(path, pixels, comment=b""):
 
 @pytest.fixture
 def root(tmp_path):
-    for number in (1, 2, 3, 4, 5, 6, 9, 10, 11, 12):
+    for number in (1, 2, 3, 4, 5, 6, 9, 10, 11, 12, 13, 14, 15):
         pgm(tmp_path / f"mdb{number:03}.pgm", np.full((40, 32), number))
     (tmp_path / "mdb008.pgm").write_bytes(b"P5\n32 40\n255\n short")
     (tmp_path / "Info.txt").write_text(INFO)
@@ -50,9 +55,10 @@ def test_index(root):
     for table in (IMAGES, LESIONS, EXCLUDED, RECONCILIATION):
         table.check(getattr(index, table.name))
     images = index.images.set_index("image_id")
-    assert list(images.index) == ["mdb001", "mdb002", "mdb003", "mdb004", "mdb006"]
-    assert images["laterality"].tolist() == ["R", "L", "R", "L", "L"]
-    assert images["patient_id"].tolist() == ["pair-001", "pair-001", "pair-002", "pair-002", "pair-003"]
+    assert list(images.index) == ["mdb001", "mdb002", "mdb003", "mdb004", "mdb006", "mdb014"]
+    assert images["laterality"].tolist() == ["R", "L", "R", "L", "L", "L"]
+    assert images["patient_id"].tolist() == [f"pair-{pair:03}" for pair in (1, 1, 2, 2, 3, 7)]
+    assert images.loc["mdb014", "flags"] == "other-abnormality-ARCH;other-abnormality-ASYM"
     assert images.loc["mdb004", "flags"] == images.loc["mdb006", "flags"] == "other-abnormality-CALC"
     assert set(images["view"]) == {"MLO"}
     assert set(images["spacing_mm"]) == {0.2}
@@ -65,11 +71,14 @@ def test_index(root):
         "mdb010.pgm": "lesion-without-coordinates",
         "mdb011.pgm": "bad-row",
         "mdb012.pgm": "lesion-without-coordinates",
+        "mdb013.pgm": "lesion-without-coordinates",
+        "mdb015.pgm": "contour-outside",
         "other.pgm": "name",
     }
     found = index.reconciliation.set_index("quantity")["found"]
-    assert found["images with masses"] == 2
-    assert found["lesions"] == 3
+    assert found["images with masses"] == 3
+    assert found["images with other abnormalities"] == 3
+    assert found["lesions"] == 4
     assert found["files that are plainly not images"] == 2
     assert index.reconciliation["paper"].isna().all()
 
@@ -90,6 +99,29 @@ def test_several_rows_of_one_image_are_several_lesions(root):
     of_third = lesions[lesions["image_id"] == "mdb003"]
     assert of_third["lesion_id"].tolist() == ["mdb003_1", "mdb003_2"]
     assert of_third["pathology"].tolist() == ["MALIGNANT", "BENIGN"]
+
+
+def test_copies_of_a_film_are_listed_and_two_films_of_one_name_are_left_out(root):
+    expected = mini_mias.index(root, threads=1)
+    (root / "more").mkdir()
+    (root / "more" / "mdb001.pgm").write_bytes((root / "mdb001.pgm").read_bytes())
+    (root / "more" / "mdb002.pgm").write_bytes((root / "mdb001.pgm").read_bytes())
+    index = mini_mias.index(root, threads=1)
+    assert set(expected.images["image_id"]) - set(index.images["image_id"]) == {"mdb002"}
+    added = set(index.excluded["path"]) - set(expected.excluded["path"])
+    assert added == {"more/mdb001.pgm", "mdb002.pgm", "more/mdb002.pgm"}
+    assert set(index.excluded.set_index("path").loc[list(added), "reason"]) == {"duplicate"}
+
+
+def test_every_film_is_accounted_for(root):
+    index = mini_mias.index(root, threads=1)
+    on_disk = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+    used, excluded = {*index.images["path"], "Info.txt"}, set(index.excluded["path"])
+    assert not used & excluded
+    assert on_disk - used - excluded == {"README", "__MACOSX/._mdb001.pgm"}
+    found = index.reconciliation.set_index("quantity")["found"]
+    assert found["files used"] == len(used)
+    assert found["files and rows excluded"] == len(index.excluded) == len(excluded)
 
 
 def test_read_image(tmp_path):
@@ -142,7 +174,7 @@ def test_nothing_usable(tmp_path):
         mini_mias.index(tmp_path, threads=1)
     (tmp_path / "Info.txt").write_text(INFO)
     with pytest.raises(
-        ValueError, match=r"expected at least one usable image, found none \(11 × missing-file\)"
+        ValueError, match=r"expected at least one usable image, found none \(14 × missing-file\)"
     ):
         mini_mias.index(tmp_path, threads=1)
     with pytest.raises(ValueError, match="expected the folder of a release"):

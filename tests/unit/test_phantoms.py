@@ -13,6 +13,8 @@ from skimage.draw import polygon2mask
 from mammoflow import configuration
 from mammoflow.boxes import bounding_box
 from mammoflow.datasets import ARCHIVES
+from mammoflow.datasets import cbis_ddsm as cbis_ddsm_loader
+from mammoflow.datasets import inbreast as inbreast_loader
 from mammoflow.phantoms import anatomy, cbis_ddsm, patients, releases, tissue
 from mammoflow.phantoms.anatomy import Detector
 
@@ -42,6 +44,18 @@ def exposures(cohort, count):
     for index in range(count):
         for exposure in patients.draw(settings, SEED, index).exposures:
             yield settings.detector, exposure
+
+
+ODD_FILM, ODD_DIGITAL = "P_90000", str(20_000_000 + 16 * patients.ODD)
+
+
+def dicom_files(folder):
+    """DICOM files of the cohort: neither what a Mac left nor what a loader has to leave out."""
+    return [
+        file
+        for file in folder.rglob("*.dcm")
+        if not (file.name.startswith(("._", ODD_DIGITAL)) or ODD_FILM in str(file))
+    ]
 
 
 def contents(root):
@@ -188,12 +202,16 @@ def test_composition_of_a_digital_cohort():
 def test_leftovers_are_removed_and_other_files_are_not(tmp_path):
     releases.write(tmp_path, entry("digital", 1), SEED)
     (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "__MACOSX" / ".12.partial.._AllDICOMs").write_bytes(b"half")
     (tmp_path / "AllDICOMs" / ".12.partial.20000001_0_MG_L_CC_ANON.dcm").write_bytes(b"half")
     releases.write(tmp_path, entry("film", 1), SEED)
     assert not (tmp_path / "AllDICOMs").exists()
     assert not (tmp_path / "AllXML").exists()
     assert not (tmp_path / "INbreast.csv").exists()
+    assert [file.name for file in (tmp_path / "__MACOSX").iterdir()] == ["._CBIS-DDSM"]
     assert (tmp_path / "notes.txt").read_text() == "mine"
+    releases.clear(tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["notes.txt"]
 
 
 def test_a_folder_of_patients_is_refused(digital, tmp_path):
@@ -251,13 +269,13 @@ def mass_rows(root):
     rows = []
     for name in cbis_ddsm.TABLES.values():
         with open(root / name, newline="") as file:
-            rows += csv.DictReader(file)
+            rows += (row for row in csv.DictReader(file) if row["patient_id"] != ODD_FILM)
     return rows
 
 
 def objects(root):
     found = {}
-    for file in root.rglob("*.dcm"):
+    for file in dicom_files(root):
         dataset = pydicom.dcmread(file)
         assert dataset.PatientID == file.relative_to(root / "CBIS-DDSM").parts[0]
         found.setdefault(dataset.SeriesInstanceUID, []).append(dataset)
@@ -291,6 +309,9 @@ def test_film_objects_hold_image_crop_and_mask_that_agree(film):
         mask, crop = (one.pixel_array for one in pair)
         assert mask.dtype == np.uint8
         assert set(np.unique(mask)) == {0, 255}
+        if row["patient_id"] == "P_00004":
+            assert mask.shape == tuple(round(n * 50 / 43.5) for n in DETECTOR) != full.pixel_array.shape
+            continue
         assert mask.shape == full.pixel_array.shape
         y0, x0, y1, x1 = bounding_box(mask > 0)
         np.testing.assert_array_equal(full.pixel_array[y0:y1, x0:x1], crop)
@@ -317,7 +338,7 @@ def test_film_paths_follow_the_archives_tool(film):
         r"CBIS-DDSM/Mass-(Training|Test)_P_\d{5}_(LEFT|RIGHT)_(CC|MLO)(_\d)?/"
         r"\d\d-\d\d-20\d\d-DDSM-NA-\d{5}/1\.000000-(full mammogram|cropped|ROI mask) images-\d{5}/1-[12]\.dcm"
     )
-    for file in root.rglob("*.dcm"):
+    for file in dicom_files(root):
         assert re.fullmatch(pattern, file.relative_to(root).as_posix())
 
 
@@ -337,10 +358,54 @@ def test_some_series_hold_the_mask_where_the_table_has_the_crop(film):
 def test_both_official_parts_hold_patients(film):
     root, _ = film
     parts = [{row[0] for row in csv.reader(open_text(root / name))} for name in cbis_ddsm.TABLES.values()]
-    train, test = (part - {"patient_id"} for part in parts)
+    train, test = (part - {"patient_id", ODD_FILM} for part in parts)
     assert len(train) + len(test) == 16
     assert len(test) in (3, 4)
     assert not train & test
+
+
+def test_the_loader_finds_the_film_cohort_and_leaves_the_rest_out(film):
+    root, record = film
+    index = cbis_ddsm_loader.index(root, threads=1)
+    assert len(index.images) == record["images"]
+    assert len(index.lesions) == record["contours"]
+    excluded = index.excluded.set_index("path")["reason"]
+    odd = [path for path in excluded.index if ODD_FILM in path]
+    assert len(odd) == len(excluded)
+    assert {path.split("/")[1].split("-")[0] for path in odd} == {"Mass", "Calc"}
+    of_masses = excluded[excluded.index.str.contains("/Mass-")]
+    assert set(of_masses) == {"mask-constant", "lesion-excluded"}
+    assert index.reconciliation.set_index("quantity").loc["files that are plainly not images", "found"] == 4
+
+
+def test_masks_of_another_digitiser_are_flagged_and_give_the_same_region(film):
+    root, _ = film
+    index = cbis_ddsm_loader.index(root, threads=1)
+    resized = index.images[index.images["flags"] == "mask-resized"]
+    assert set(resized["patient_id"]) == {"P_00004"}
+    settings = patients.Settings.from_config(entry("film", 16))
+    exposures_of_patient = patients.draw(settings, SEED, 3).exposures
+    checked = 0
+    for exposure in exposures_of_patient:
+        image_id = resized["image_id"][resized["view"] == exposure.view].item()
+        lesions = index.lesions[index.lesions["image_id"] == image_id]
+        contours = exposure.breast.views[exposure.view].contours
+        for source, contour in zip(lesions["source"], contours, strict=True):
+            found = cbis_ddsm_loader.lesion_mask(root, source, tuple(DETECTOR))
+            truth = anatomy.mass_mask(contour, exposure.breast.side, settings.detector)
+            np.testing.assert_array_equal(found, truth)
+            checked += 1
+    assert checked >= 2
+
+
+def test_film_tables_have_gaps(film):
+    root, _ = film
+    rows = mass_rows(root)
+    without_one = {row["patient_id"] for row in rows} - {
+        row["patient_id"] for row in rows if row["abnormality id"] == "1"
+    }
+    assert without_one == {"P_00002"}
+    assert {row["patient_id"] for row in rows if not row["mass shape"]} == {"P_00003"}
 
 
 def open_text(path):
@@ -353,14 +418,14 @@ def open_text(path):
 def test_digital_table(digital):
     root, record = digital
     raw = (root / "INbreast.csv").read_bytes()
-    assert raw.count(b"\r\n") == raw.count(b"\n") == record["images"] + 1
+    assert raw.count(b"\r\n") == raw.count(b"\n") == record["images"] + 1 + 2
     with open(root / "INbreast.csv", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter=";"))
+        rows = list(csv.DictReader(file, delimiter=";"))[2:]
     assert len(rows[0]) == 8
-    files = {file.name.split("_")[0]: file for file in (root / "AllDICOMs").iterdir()}
+    files = {file.name.split("_")[0]: file for file in dicom_files(root)}
     assert {row["File Name"] for row in rows} == set(files)
     for row in rows:
-        view = {"CC": "CC", "MLO": "ML"}[row["View"]]
+        view = {"CC": "CC", "MLO": "ML", "FB": "FB"}[row["View"]]
         assert re.fullmatch(
             rf"\d{{8}}_[0-9a-f]{{16}}_MG_{row['Laterality']}_{view}_ANON\.dcm", files[row["File Name"]].name
         )
@@ -377,7 +442,7 @@ def test_digital_headers_and_background(digital):
         for position, exposure in enumerate(patient.exposures):
             view, side = exposure.breast.views[exposure.view], exposure.breast.side
             truth[20_000_000 + 16 * index + position] = anatomy.breast_mask(view, side, settings.detector)
-    for file in (root / "AllDICOMs").iterdir():
+    for file in dicom_files(root):
         dataset = pydicom.dcmread(file)
         assert dataset.file_meta.TransferSyntaxUID == pydicom.uid.ExplicitVRLittleEndian
         assert dataset.PixelSpacing == dataset.ImagerPixelSpacing == [PIXEL_MM, PIXEL_MM]
@@ -392,6 +457,8 @@ def test_digital_annotations_are_the_masses(digital):
     root, record = digital
     contours, overlapping = 0, 0
     for file in (root / "AllXML").iterdir():
+        if int(file.stem) > int(ODD_DIGITAL):
+            continue
         content = file.read_bytes()
         assert b"<!DOCTYPE plist" in content
         (image,) = plistlib.loads(content, fmt=plistlib.FMT_XML)["Images"]
@@ -420,5 +487,20 @@ def test_record(digital):
     assert json.loads((root / releases.RECORD).read_text()) == record
     assert record["seed"] == SEED
     assert record["patients"] == 6
-    assert record["images"] == len(list((root / "AllDICOMs").iterdir()))
+    assert record["images"] == len(dicom_files(root))
     assert len(record["sha256"]) == 64
+
+
+def test_the_loader_finds_the_digital_cohort_and_leaves_the_rest_out(digital):
+    root, record = digital
+    index = inbreast_loader.index(root, threads=1)
+    assert len(index.images) == record["images"]
+    found = index.reconciliation.set_index("quantity")["found"]
+    assert found["contours"] == record["contours"]
+    assert found["files that are plainly not images"] == 4
+    excluded = {path.split("/")[-1][:8]: reason for path, reason in index.excluded.values[:, :2]}
+    reasons = sorted(index.excluded["reason"])
+    assert reasons == ["missing-file", "missing-image", "missing-xml"]
+    assert set(excluded) == {ODD_DIGITAL, str(int(ODD_DIGITAL) + 1)}
+    from_below = index.images[index.images["view"] == "FB"]
+    assert from_below["image_id"].tolist() == ["20000016"]

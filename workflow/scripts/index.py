@@ -15,7 +15,10 @@ IMAGES.write(index.images, output.images)
 LESIONS.write(index.lesions, output.lesions)
 EXCLUDED.write(index.excluded, output.excluded)
 RECONCILIATION.write(index.reconciliation, output.reconciliation)
+print(index.reconciliation.to_string(index=False))
+found = index.reconciliation.set_index("quantity")["found"]
+contours = f" of {found['contours']:.0f} contours" if "contours" in found else ""
 logs.announce(
     f"{snakemake.wildcards.dataset}: {len(index.images)} images of {index.images['patient_id'].nunique()} "
-    f"patients, {len(index.lesions)} masses, {len(index.excluded)} exclusions"
+    f"patients, {len(index.lesions)} masses{contours}, {len(index.excluded)} exclusions"
 )

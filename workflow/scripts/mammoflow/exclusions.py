@@ -4,6 +4,7 @@ REASONS = {
     # files
     "missing-file": "a table names a file that is not under the root",
     "missing-xml": "an image that should have findings has no annotation file",
+    "missing-image": "an annotation file whose image is not under the root",
     "not-in-table": "no table of the release names this file",
     "image-excluded": "belongs to an image that is left out",
     "name": "the file name does not follow the release's pattern",

@@ -68,12 +68,14 @@ def index(root: Path, threads: int) -> Index:
         files.exclude(f"{image_id}.pgm", Excluded("missing-file", f"a row of {MINI_MIAS_TABLE}"))
     images, lesions = [], []
     results = pool.ordered(lambda item: _image(files.root, *item, findings), paths.items(), threads)
-    for path, result in zip(paths.values(), results, strict=True):
+    for (first, *others), result in zip(paths.values(), results, strict=True):
         if isinstance(result, Excluded):
-            files.exclude(path, result)
+            files.exclude(first, result)
         else:
             images.append(result[0])
             lesions.extend(result[1])
+        for path in others:
+            files.exclude(path, Excluded("duplicate"))
     return release.make_index(files, images, lesions, {}, _counts(images, lesions), 1 + len(images))
 
 
@@ -149,9 +151,9 @@ def _table(files: Files) -> dict[str, list[_Finding]]:
     return dict(findings)
 
 
-def _image_paths(files: Files) -> dict[str, str]:
+def _image_paths(files: Files) -> dict[str, list[str]]:
     """PGM files that are named as the release names them, by identifier; others are excluded."""
-    paths: dict[str, str] = {}
+    paths = defaultdict(list)
     for path in files.paths:
         name = PurePosixPath(path)
         if not _NAME.fullmatch(name.name):
@@ -159,17 +161,16 @@ def _image_paths(files: Files) -> dict[str, str]:
                 files.exclude(path, Excluded("name"))
             elif name.name != MINI_MIAS_TABLE:
                 files.plain += 1
-        elif name.stem in paths:
-            files.exclude(path, Excluded("duplicate"))
         else:
-            paths[name.stem] = path
-    return paths
+            paths[name.stem].append(path)
+    return dict(paths)
 
 
 def _image(
-    root: Path, image_id: str, path: str, findings: dict[str, list[_Finding]]
+    root: Path, image_id: str, paths: list[str], findings: dict[str, list[_Finding]]
 ) -> tuple[dict[str, object], list[dict[str, object]]] | Excluded:
     try:
+        release.require_copies(root, paths)
         if image_id not in findings:
             raise Excluded("not-in-table")
         if not all(finding.kind for finding in findings[image_id]):
@@ -177,7 +178,7 @@ def _image(
         masses = [finding for finding in findings[image_id] if finding.kind in MASSES]
         if any(mass.circle is None for mass in masses):
             raise Excluded("lesion-without-coordinates")
-        shape = read_image(root, path).shape
+        shape = read_image(root, paths[0]).shape
         lesions = [_lesion(image_id, k, mass, shape) for k, mass in enumerate(masses, start=1)]
     except Excluded as error:
         return error
@@ -189,7 +190,7 @@ def _image(
         "laterality": "R" if number % 2 else "L",
         "view": "MLO",
         "official_split": "",
-        "path": path,
+        "path": paths[0],
         "rows": shape[0],
         "columns": shape[1],
         "spacing_mm": SPACING_MM,

@@ -1,5 +1,6 @@
 """What the loaders of all archives share: the files under a root, and the index they make."""
 
+import filecmp
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -123,6 +124,20 @@ def inside(root: Path, path: str) -> Path:
     if not resolved.is_file():
         raise Excluded("missing-file")
     return resolved
+
+
+def require_copies(root: Path, paths: Sequence[str]) -> None:
+    """Raise unless the files of some paths have one name and the same bytes.
+
+    Raises
+    ------
+    Excluded
+        ``duplicate``: which of them is the right one cannot be told.
+    """
+    first, *others = [inside(root, path) for path in paths]
+    for other in others:
+        if other.name.lower() != first.name.lower() or not filecmp.cmp(first, other, shallow=False):
+            raise Excluded("duplicate", "files of one image that are not copies of each other")
 
 
 def table_path(files: Files, names: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
+from skimage.transform import resize
 
 from mammoflow.boxes import bounding_box
 from mammoflow.phantoms import anatomy, instances, patients
@@ -45,6 +46,9 @@ TEST_SHARE = 0.23
 # Of the mass rows: crop and mask in a series each; in one series, with the mask where the table has the crop.
 SEPARATE_SHARE = 103 / 1695
 SWAPPED_SHARE = 587 / 1592
+# Of the patients: abnormalities counted from 2; no shape given; masks of the pixels of another digitiser.
+FROM_TWO_SHARE, SHAPELESS_SHARE, LARGER_MASK_SHARE = 0.02, 0.01, 0.02
+MASK_SCALE = 50 / 43.5
 
 _SIDES = {"L": "LEFT", "R": "RIGHT"}
 _SHAPES = {
@@ -80,7 +84,7 @@ def write_patient(settings: Settings, seed: int, patient: Patient, folder: Folde
     dict of str to list
         Rows of the mass tables, by file name.
     """
-    part = "Test" if patients.share(patient.index, TEST_SHARE, start=0.31) else "Training"
+    part = _part(patient)
     rng = patients.generator(settings, seed, patient.index, "reading")
     descriptions = {}
     rows = []
@@ -88,10 +92,42 @@ def write_patient(settings: Settings, seed: int, patient: Patient, folder: Folde
         breast = exposure.breast
         if breast.side not in descriptions:
             descriptions[breast.side] = [_description(rng, mass) for mass in breast.masses]
-        rows += _write_exposure(
-            rng, settings, seed, patient, exposure, part, descriptions[breast.side], folder
-        )
+            if patients.share(patient.index, SHAPELESS_SHARE, start=0.97):
+                descriptions[breast.side] = [["", *rest] for _, *rest in descriptions[breast.side]]
+        rows += _write_exposure(rng, settings, seed, patient, exposure, descriptions[breast.side], folder)
     return {TABLES[part]: rows}
+
+
+def write_oddities(settings: Settings, seed: int, folder: Folder) -> dict[str, list[list]]:
+    """Write what a loader has to leave out: an empty mask with its image, a calcification case, leftovers.
+
+    Parameters
+    ----------
+    settings : Settings
+        The cohort.
+    seed : int
+        The study's seed.
+    folder : Folder
+        The release's root.
+
+    Returns
+    -------
+    dict of str to list
+        Rows of the mass tables, by file name.
+    """
+    patient = patients.draw(settings, seed, patients.ODD)
+    rng = patients.generator(settings, seed, patient.index, "reading")
+    of_mass, of_calcification = patient.exposures[:2]
+    descriptions = [_description(rng, mass) for mass in of_mass.breast.masses]
+    rows = _write_exposure(rng, settings, seed, patient, of_mass, descriptions, folder, empty_masks=True)
+    full = _full_series(rng, seed, patient, of_calcification, folder, kind="Calc")
+    full.add(patients.expose(settings, seed, patient, of_calcification), 0)
+    folder.write_leftovers(f"{full.path}/1-1.dcm")
+    return {TABLES[_part(patient)]: rows}
+
+
+def _part(patient: Patient) -> str:
+    return "Test" if patients.share(patient.index, TEST_SHARE, start=0.31) else "Training"
 
 
 def _description(rng: np.random.Generator, mass: anatomy.Mass) -> list:
@@ -112,25 +148,29 @@ def _write_exposure(
     seed: int,
     patient: Patient,
     exposure: Exposure,
-    part: str,
     descriptions: list[list],
     folder: Folder,
+    empty_masks: bool = False,
 ) -> list[list]:
     breast = exposure.breast
     pixels = patients.expose(settings, seed, patient, exposure)
-    number, side = f"P_{patient.index + 1:05d}", _SIDES[breast.side]
-    name = f"Mass-{part}_{number}_{side}_{exposure.view}"
-    full = _Series(folder, seed, name, exposure, "full mammogram images", str(rng.choice(_DATES)))
+    full = _full_series(rng, seed, patient, exposure, folder)
     full_path = full.add(pixels, 0)
+    first = 2 if patients.share(patient.index, FROM_TWO_SHARE, start=0.97) else 1
+    larger = patients.share(patient.index, LARGER_MASK_SHARE, start=0.92)
     rows = []
     for index, (contour, description) in enumerate(
-        zip(breast.views[exposure.view].contours, descriptions, strict=True), start=1
+        zip(breast.views[exposure.view].contours, descriptions, strict=True), start=first
     ):
         mask = anatomy.mass_mask(contour, breast.side, settings.detector)
-        crop_path, mask_path = _write_region(rng, folder, seed, f"{name}_{index}", exposure, pixels, mask)
+        y0, x0, y1, x1 = bounding_box(mask)
+        mask = np.zeros_like(mask) if empty_masks else _enlarged(mask) if larger else mask
+        crop_path, mask_path = _write_region(
+            rng, folder, seed, f"{full.name}_{index}", exposure, pixels[y0:y1, x0:x1], mask
+        )
         rows.append(
             [
-                *(number, breast.density, side, exposure.view, index, "mass"),
+                *(_number(patient), breast.density, _SIDES[breast.side], exposure.view, index, "mass"),
                 *description,
                 # The release ends the last cell with a newline inside its quotes.
                 *(full_path, crop_path, f"{mask_path}\n"),
@@ -139,18 +179,39 @@ def _write_exposure(
     return rows
 
 
+def _full_series(
+    rng: np.random.Generator,
+    seed: int,
+    patient: Patient,
+    exposure: Exposure,
+    folder: Folder,
+    kind: str = "Mass",
+) -> "_Series":
+    side = _SIDES[exposure.breast.side]
+    name = f"{kind}-{_part(patient)}_{_number(patient)}_{side}_{exposure.view}"
+    return _Series(folder, seed, name, exposure, "full mammogram images", str(rng.choice(_DATES)))
+
+
+def _number(patient: Patient) -> str:
+    return f"P_{patient.index + 1:05d}"
+
+
+def _enlarged(mask: np.ndarray) -> np.ndarray:
+    """Mask of the same region in `MASK_SCALE` times as many pixels; nearest neighbours give it back."""
+    return resize(mask, [round(MASK_SCALE * length) for length in mask.shape], order=0)
+
+
 def _write_region(
     rng: np.random.Generator,
     folder: Folder,
     seed: int,
     name: str,
     exposure: Exposure,
-    pixels: np.ndarray,
+    crop: np.ndarray,
     mask: np.ndarray,
 ) -> tuple[str, str]:
     """Write crop and mask; the table's names for them, which are often the wrong way round."""
-    y0, x0, y1, x1 = bounding_box(mask)
-    crop, mask = pixels[y0:y1, x0:x1], np.where(mask, np.uint8(255), np.uint8(0))
+    mask = np.where(mask, np.uint8(255), np.uint8(0))
     date = str(rng.choice(_DATES))
     crops, masks = (
         _Series(folder, seed, name, exposure, description, date)

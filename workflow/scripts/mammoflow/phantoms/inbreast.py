@@ -8,6 +8,7 @@ References
 
 import plistlib
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 from pydicom.dataset import Dataset
@@ -29,8 +30,11 @@ COLUMNS = (
     "Bi-Rads",
 )
 
+# Of the patients: one image from below.
+FROM_BELOW_SHARE = 0.01
+
 _FIRST_ID, _IDS_PER_PATIENT = 20_000_000, 16
-_FILE_VIEWS = {"CC": "CC", "MLO": "ML"}
+_FILE_VIEWS = {"CC": "CC", "MLO": "ML", "FB": "FB"}
 _BIRADS = {"lobulated": ("2", "3", "4a"), "spiculated": ("4c", "5", "6"), "faint": ("3", "4a", "4b", "5")}
 _POLYGON, _POINT = 15, 19
 
@@ -58,22 +62,82 @@ def write_patient(settings: Settings, seed: int, patient: Patient, folder: Folde
     month = int(rng.integers(0, 24))
     readings: dict[tuple[str, int], str] = {}
     rows = []
+    from_below = patients.share(patient.index, FROM_BELOW_SHARE, start=0.98)
     for position, exposure in enumerate(patient.exposures):
         breast = exposure.breast
-        number = _FIRST_ID + _IDS_PER_PATIENT * patient.index + position
-        name = f"{number}_{patient.code}_MG_{breast.side}_{_FILE_VIEWS[exposure.view]}_ANON.dcm"
         pixels = patients.expose(settings, seed, patient, exposure)
-        header = _header(settings, seed, patient, exposure, number)
-        folder.write_dicom(instances.with_pixels(header, pixels, bits=12), f"{IMAGES}/{name}", implicit=False)
+        named = replace(exposure, view="FB") if from_below and position == 0 else exposure
+        _write_image(settings, seed, patient, position, named, pixels, folder)
         reading = readings.setdefault((breast.side, exposure.study), _reading(rng, breast.masses))
         if reading != "1":
             regions = _regions(rng, settings, exposure, pixels)
-            folder.write(_plist(regions), f"{ANNOTATIONS}/{number}.xml")
+            folder.write(_plist(regions), f"{ANNOTATIONS}/{_id(patient, position)}.xml")
         years, months = divmod(month + 14 * exposure.study, 12)
         density = " " * 40 if rng.random() < 0.01 else breast.density
         date = f"{2008 + years}{months + 1:02d}"
-        rows.append(["removed", "removed", breast.side, exposure.view, date, number, density, reading])
+        rows.append(_row(patient, position, named, date, density, reading))
     return {TABLE: rows}
+
+
+def write_oddities(settings: Settings, seed: int, folder: Folder) -> dict[str, list[list]]:
+    """Write what a loader has to leave out: image and annotation file without each other, leftovers.
+
+    Parameters
+    ----------
+    settings : Settings
+        The cohort.
+    seed : int
+        The study's seed.
+    folder : Folder
+        The release's root.
+
+    Returns
+    -------
+    dict of str to list
+        Rows of `TABLE`.
+    """
+    patient = patients.draw(settings, seed, patients.ODD)
+    rng = patients.generator(settings, seed, patient.index, "reading")
+    present, absent = patient.exposures[:2]
+    pixels = patients.expose(settings, seed, patient, present)
+    path = _write_image(settings, seed, patient, 0, present, pixels, folder)
+    folder.write(_plist(_regions(rng, settings, absent, pixels)), f"{ANNOTATIONS}/{_id(patient, 1)}.xml")
+    folder.write_leftovers(path)
+    return {
+        TABLE: [
+            _row(patient, position, exposure, "200801", 2, "4a")
+            for position, exposure in enumerate((present, absent))
+        ]
+    }
+
+
+def _row(
+    patient: Patient, position: int, exposure: Exposure, date: str, density: int | str, reading: str
+) -> list:
+    """Row of `TABLE`."""
+    side, number = exposure.breast.side, _id(patient, position)
+    return ["removed", "removed", side, exposure.view, date, number, density, reading]
+
+
+def _id(patient: Patient, position: int) -> int:
+    return _FIRST_ID + _IDS_PER_PATIENT * patient.index + position
+
+
+def _write_image(
+    settings: Settings,
+    seed: int,
+    patient: Patient,
+    position: int,
+    exposure: Exposure,
+    pixels: np.ndarray,
+    folder: Folder,
+) -> str:
+    """Path of the image that is written."""
+    number, side, view = _id(patient, position), exposure.breast.side, _FILE_VIEWS[exposure.view]
+    path = f"{IMAGES}/{number}_{patient.code}_MG_{side}_{view}_ANON.dcm"
+    header = _header(settings, seed, patient, exposure, number)
+    folder.write_dicom(instances.with_pixels(header, pixels, bits=12), path, implicit=False)
+    return path
 
 
 def _reading(rng: np.random.Generator, masses: tuple[anatomy.Mass, ...]) -> str:

@@ -11,6 +11,9 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from mammoflow import storage
 
+# What a Mac adds to an archive: a folder's settings, and resource forks in files beside the files.
+MAC_SETTINGS, MAC_FORKS = ".DS_Store", "__MACOSX"
+
 # The file meta information's writer: how a phantom is told from a patient's image.
 WRITER = "MAMMOFLOW"
 
@@ -82,6 +85,13 @@ class Folder:
         content = io.BytesIO()
         dataset.save_as(content, enforce_file_format=True)
         self.write(content.getvalue(), path)
+
+    def write_leftovers(self, path: str) -> None:
+        """Write what a Mac leaves in the root and beside a file there."""
+        folder, _, name = path.rpartition("/")
+        self.write(b"\0\0\0\1Bud1", MAC_SETTINGS)
+        self.write(b"\0\5\x16\7\0\2\0\0Mac OS X", f"{MAC_FORKS}/._{path.partition('/')[0]}")
+        self.write(b"\0\5\x16\7\0\2\0\0Mac OS X", f"{folder}/._{name}")
 
 
 def is_phantom(path: Path) -> bool:

@@ -9,6 +9,9 @@ from mammoflow import seeds
 from mammoflow.phantoms import anatomy, digital, film
 from mammoflow.phantoms.anatomy import Breast, Detector
 
+# Not of any cohort: the patient whose files hold what a loader has to leave out.
+ODD = 89_999
+
 _EXPOSE = {"film": film.expose, "digital": digital.expose}
 
 

@@ -12,19 +12,20 @@ from pathlib import Path
 
 from mammoflow import pool, storage
 from mammoflow.phantoms import cbis_ddsm, inbreast, patients
-from mammoflow.phantoms.instances import Folder, is_phantom
+from mammoflow.phantoms.instances import MAC_FORKS, MAC_SETTINGS, Folder, is_phantom
 from mammoflow.phantoms.patients import Settings
 
 RECORD = "phantoms.json"
 
 _ARCHIVES = {"film": cbis_ddsm, "digital": inbreast}
-_TABLES = (*cbis_ddsm.TABLES.values(), inbreast.TABLE, RECORD)
+_IN_ROOT = (*cbis_ddsm.TABLES.values(), inbreast.TABLE, RECORD, MAC_SETTINGS)
 # A pattern's star takes the temporary names of interrupted writes as well.
 _FILES = (
-    f"{cbis_ddsm.TREE}/Mass-*/*-DDSM-*/1.000000-*/*.dcm",
+    *(f"{cbis_ddsm.TREE}/{kind}-*/*-DDSM-*/1.000000-*/*.dcm" for kind in ("Mass", "Calc")),
     f"{inbreast.IMAGES}/*.dcm",
     f"{inbreast.ANNOTATIONS}/*.xml",
-    *_TABLES,
+    f"{MAC_FORKS}/*._*",
+    *_IN_ROOT,
 )
 
 
@@ -54,6 +55,7 @@ def write(root: str | Path, entry: dict, seed: int, threads: int = 1) -> dict:
     """Write a cohort as a release, in place of any earlier one.
 
     Patients are drawn and written one at a time per process, so that memory does not grow with the cohort.
+    Besides the cohort there is what a loader has to leave out; none of it is counted.
 
     Parameters
     ----------
@@ -89,6 +91,10 @@ def write(root: str | Path, entry: dict, seed: int, threads: int = 1) -> dict:
             temporary = stack.enter_context(storage.whole(root / name))
             tables[name] = stack.enter_context(open(temporary, "w", encoding="utf-8", newline=""))
             tables[name].write(header)
+        odd = Folder(root)
+        for name, rows in archive.write_oddities(settings, seed, odd).items():
+            tables[name].write(archive.table(rows))
+        digest.update(bytes.fromhex(odd.digest()))
         for written in _all_written(settings, seed, root, threads):
             digest.update(bytes.fromhex(written.digest))
             for name, rows in written.rows.items():
@@ -144,7 +150,7 @@ def clear(root: Path) -> None:
         When a DICOM file there is no phantom: nothing is removed then.
     """
     found = {file for pattern in _FILES for file in root.glob(pattern)}
-    found |= {file for pattern in _TABLES for file in root.glob(f".*.partial.{pattern}")}
+    found |= {file for pattern in _IN_ROOT for file in root.glob(f".*.partial.{pattern}")}
     for file in found:
         if file.suffix == ".dcm" and not file.name.startswith(".") and not is_phantom(file):
             raise ValueError(
@@ -153,7 +159,7 @@ def clear(root: Path) -> None:
             )
     for file in found:
         file.unlink()
-    for tree in (cbis_ddsm.TREE, inbreast.IMAGES, inbreast.ANNOTATIONS):
+    for tree in (cbis_ddsm.TREE, inbreast.IMAGES, inbreast.ANNOTATIONS, MAC_FORKS):
         folders = sorted((root / tree).glob("**/"), reverse=True) if (root / tree).is_dir() else []
         for folder in folders:
             if not any(folder.iterdir()):
