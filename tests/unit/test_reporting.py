@@ -125,11 +125,11 @@ def test_reconciliation_shows_a_dash_where_the_paper_is_silent(text):
 def test_what_the_images_stage_left_out_is_counted_with_its_masses():
     stored = pd.DataFrame(
         [
-            ("a", True, "", ""),
-            ("b", True, "", "chest wall at the left;lesion-outside-breast"),
-            ("c", False, "breast-area", "expected 5%"),
-            ("d", False, "breast-area", "lesion-outside-breast"),
-            ("e", False, "truncated", ""),
+            ("a", True, "", "", "1"),
+            ("b", True, "", "chest wall at the left;lesion-outside-breast", "2"),
+            ("c", False, "breast-area", "expected 5%", "3"),
+            ("d", False, "breast-area", "lesion-outside-breast", "4"),
+            ("e", False, "truncated", "", ""),
         ],
         columns=list(STORED.columns),
     )
