@@ -28,6 +28,14 @@ shown |= {
     )
     for number, path in enumerate(given.figures, start=1)
 }
+shown |= {
+    Path(path).stem: reporting.Picture(
+        f"Breast regions: {params.labels['datasets'][name]}",
+        Path(path).read_bytes(),
+        captions["breast-regions"],
+    )
+    for name, path in zip(params.datasets, given.breast_regions, strict=True)
+}
 found = {}
 for name, counts, lesions in zip(params.datasets, given.reconciliation, given.lesions, strict=True):
     stored = pd.concat([STORED.read(path) for path in given.stored if Path(path).parent.name == name])
