@@ -34,7 +34,7 @@ _NAMES = {
 
 # Inches: the sheet, the lines above it. Pixels of overviews: between tiles, and for words below one.
 _WIDTH, _HEAD = 1.5 * style.PAGE, 0.62
-_GAP, _WORDS = 8, 46
+_GAP, _WORDS = 8, 60
 # Points: size of the words, and about the width of a letter.
 _SIZE, _LETTER = 5, 3
 
@@ -203,8 +203,13 @@ def _draw_tile(axes: Axes, tile: Tile, top: float, left: float, width: float) ->
     if tile.kind != USUAL:
         axes.add_patch(Rectangle((left, top), n, m, fill=False, ec=colour, lw=1.6, clip_on=False))
     letters = int(72 * _WIDTH / COLUMNS * width / (width + _GAP) / _LETTER)
-    words = [line for text in (tile.image_id, tile.words) for line in textwrap.wrap(text, letters)]
-    axes.text(left, top + m + 3, "\n".join(words[:4]), color=colour, fontsize=_SIZE, va="top", linespacing=1)
+    words = [line for text in (tile.words, tile.image_id) for line in _lines(text, letters)]
+    axes.text(left, top + m + 3, "\n".join(words), color=colour, fontsize=_SIZE, va="top", linespacing=1)
+
+
+def _lines(text: str, letters: int) -> list[str]:
+    """Text in lines of so many letters; identifiers break at underscores."""
+    return [line.replace("_ ", "_") for line in textwrap.wrap(text.replace("_", "_ "), letters)]
 
 
 def _key() -> list[Line2D]:
