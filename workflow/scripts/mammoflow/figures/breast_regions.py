@@ -32,11 +32,11 @@ _NAMES = {
     NEAR_LIMIT: f"stored, area below {LOW_SHARE:.0%} or above {HIGH_SHARE:.0%} of the image",
 }
 
-# Inches: the sheet, the lines above it. Pixels of overviews: between tiles, and for words below one.
+# Inches: the sheet, and the lines above it. Pixels of overviews: between tiles.
 _WIDTH, _HEAD = 1.5 * style.PAGE, 0.62
-_GAP, _WORDS = 8, 60
-# Points: size of the words, and about the width of a letter.
-_SIZE, _LETTER = 5, 3
+_GAP = 8
+# Points: size of the words, about the width of a letter, height of a line.
+_SIZE, _LETTER, _LINE = 5, 3, 5.6
 
 
 @dataclass(frozen=True)
@@ -150,16 +150,18 @@ def draw(found: Sequence[Tile], unseen: dict[str, int], label: str) -> Figure:
     """
     shown = found[:LIMIT]
     height, width = np.max([tile.overview.picture.shape for tile in shown] or [(OVERVIEW, OVERVIEW)], axis=0)
-    cell = height + _WORDS, width + _GAP
+    points = 72 * _WIDTH / (COLUMNS * (width + _GAP))  # of a pixel
+    words = [_lines(tile, int(width * points / _LETTER)) for tile in shown]
+    cell = height + _GAP + max(map(len, words), default=1) * _LINE / points, width + _GAP
     rows = max(1, ceil(len(shown) / COLUMNS))
     sheet = rows * cell[0], COLUMNS * cell[1]
     body = _WIDTH * sheet[0] / sheet[1]
     figure = Figure(figsize=(_WIDTH, body + _HEAD))
     axes = figure.add_axes((0, 0, 1, body / (body + _HEAD)))
     axes.set_axis_off()
-    for place, tile in enumerate(shown):
+    for place, (tile, lines) in enumerate(zip(shown, words, strict=True)):
         row, column = divmod(place, COLUMNS)
-        _draw_tile(axes, tile, row * cell[0], column * cell[1] + _GAP / 2, width)
+        _draw_tile(axes, tile, lines, row * cell[0], column * cell[1] + _GAP / 2, width)
     axes.set_xlim(0, sheet[1])
     axes.set_ylim(sheet[0], 0)
     left = _GAP / 2 / sheet[1]
@@ -184,7 +186,7 @@ def summary(found: Sequence[Tile], unseen: dict[str, int]) -> str:
     return "; ".join(said)
 
 
-def _draw_tile(axes: Axes, tile: Tile, top: float, left: float, width: float) -> None:
+def _draw_tile(axes: Axes, tile: Tile, lines: list[str], top: float, left: float, width: float) -> None:
     view, colour = tile.overview, _COLOURS[tile.kind]
     m, n = view.picture.shape
     left += (width - n) / 2
@@ -202,14 +204,13 @@ def _draw_tile(axes: Axes, tile: Tile, top: float, left: float, width: float) ->
         )
     if tile.kind != USUAL:
         axes.add_patch(Rectangle((left, top), n, m, fill=False, ec=colour, lw=1.6, clip_on=False))
-    letters = int(72 * _WIDTH / COLUMNS * width / (width + _GAP) / _LETTER)
-    words = [line for text in (tile.words, tile.image_id) for line in _lines(text, letters)]
-    axes.text(left, top + m + 3, "\n".join(words), color=colour, fontsize=_SIZE, va="top", linespacing=1)
+    axes.text(left, top + m + 3, "\n".join(lines), color=colour, fontsize=_SIZE, va="top", linespacing=1)
 
 
-def _lines(text: str, letters: int) -> list[str]:
-    """Text in lines of so many letters; identifiers break at underscores."""
-    return [line.replace("_ ", "_") for line in textwrap.wrap(text.replace("_", "_ "), letters)]
+def _lines(tile: Tile, letters: int) -> list[str]:
+    """What is written below a tile, in lines of so many letters; identifiers break at underscores."""
+    wrapped = (textwrap.wrap(text.replace("_", "_ "), letters) for text in (tile.words, tile.image_id))
+    return [line.replace("_ ", "_") for lines in wrapped for line in lines]
 
 
 def _key() -> list[Line2D]:
