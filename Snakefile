@@ -13,7 +13,7 @@ Paths, relative to the workspace; {init} is a chain such as imagenet+cbis-ddsm:
     results/detections/{dataset}/{backbone}/{init}/fold-{fold}.parquet
     results/froc/{dataset}/{backbone}/{init}/{points,curve,operating-points}.csv
     results/tables/{table-{1,...,4},reconciliation}.{csv,md}
-    results/figures/figure-{1,...,5}.{png,svg}, results/report.html
+    results/figures/{figure-{1,...,5}.{png,svg},breast-regions-{dataset}.png}, results/report.html
 
 Logs and benchmarks repeat the sub-path under logs/{rule}/ and results/benchmarks/{rule}/.
 """
@@ -50,3 +50,4 @@ rule all:
         expand("results/tables/table-{table}.{format}", table=range(1, 5), format=["csv", "md"]),
         expand("results/tables/reconciliation.{format}", format=["csv", "md"]),
         expand("results/figures/figure-{figure}.{format}", figure=range(1, 6), format=["png", "svg"]),
+        expand("results/figures/breast-regions-{dataset}.png", dataset=STUDY.used_datasets),

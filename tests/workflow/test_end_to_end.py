@@ -38,6 +38,8 @@ def test_everything_promised_is_there(results):
     for figure in range(1, 6):
         assert (results / f"figures/figure-{figure}.png").read_bytes().startswith(b"\x89PNG")
         assert "<svg" in (results / f"figures/figure-{figure}.svg").read_text()
+    for dataset in ("film", "digital"):
+        assert (results / f"figures/breast-regions-{dataset}.png").read_bytes().startswith(b"\x89PNG")
     assert "http" not in re.sub(r"http://www\.w3\.org/\S+", "", (results / "report.html").read_text())
 
 

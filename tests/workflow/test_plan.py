@@ -6,7 +6,11 @@ import pytest
 
 pytestmark = pytest.mark.workflow
 
-PRESENTED = {f"table_{n}": 1 for n in range(1, 5)} | {f"figure_{n}": 1 for n in range(1, 6)} | {"page": 1}
+PRESENTED = (
+    {f"table_{n}": 1 for n in range(1, 5)}
+    | {f"figure_{n}": 1 for n in range(1, 6)}
+    | {"breast_regions": 2, "page": 1}
+)
 
 
 @pytest.mark.usefixtures("releases")

@@ -1,7 +1,8 @@
-"""What a reader sees: the paper's four tables and five figures, and one page with all of them.
+"""What a reader sees: the paper's four tables and five figures, the breasts found, and one page with all of them.
 
 Needs: the classifications, histories, FROC tables and maps of the configured experiments.
-Makes: results/tables/{table-{1,...,4},reconciliation}.{csv,md}, results/figures/figure-{1,...,5}.{png,svg}, results/report.html.
+Makes: results/tables/{table-{1,...,4},reconciliation}.{csv,md}, results/figures/figure-{1,...,5}.{png,svg},
+       results/figures/breast-regions-{dataset}.png, results/report.html.
 """
 
 CLASSIFICATION = STUDY.classification_runs
@@ -241,14 +242,39 @@ rule reconciliation:
         "../scripts/reconciliation.py"
 
 
+rule breast_regions:
+    input:
+        stores=stores,
+        stored=stored_tables,
+        lesions="results/index/{dataset}/lesions.csv",
+        code=modules("breast_regions.py"),
+    output:
+        png=report(
+            "results/figures/breast-regions-{dataset}.png",
+            category="Figures",
+            caption="../report/breast-regions.rst",
+        ),
+    log:
+        "logs/breast_regions/{dataset}.log",
+    benchmark:
+        "results/benchmarks/breast_regions/{dataset}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    params:
+        label=dataset_setting("label"),
+    script:
+        "../scripts/breast_regions.py"
+
+
 rule page:
     input:
         tables=expand("results/tables/table-{table}.csv", table=range(1, 5)),
         figures=expand("results/figures/figure-{figure}.png", figure=range(1, 6)),
+        breast_regions=expand("results/figures/breast-regions-{dataset}.png", dataset=STUDY.used_datasets),
         reconciliation="results/tables/reconciliation.csv",
         captions=[
-            os.path.relpath(Path(workflow.basedir, "workflow", "report", f"figure-{figure}.rst"))
-            for figure in range(1, 6)
+            os.path.relpath(Path(workflow.basedir, "workflow", "report", f"{figure}.rst"))
+            for figure in [*(f"figure-{number}" for number in range(1, 6)), "breast-regions"]
         ],
         code=modules("page.py"),
     output:
@@ -260,6 +286,7 @@ rule page:
     conda:
         "../../envs/imaging.yaml"
     params:
+        datasets=STUDY.used_datasets,
         config=config,
         labels=STUDY.labels,
     script:

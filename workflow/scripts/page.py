@@ -26,6 +26,14 @@ shown |= {
     )
     for number, path in enumerate(given.figures, start=1)
 }
+shown |= {
+    Path(path).stem: reporting.Picture(
+        f"Breast regions: {params.labels['datasets'][name]}",
+        Path(path).read_bytes(),
+        captions["breast-regions"],
+    )
+    for name, path in zip(params.datasets, given.breast_regions, strict=True)
+}
 text = reporting.page(shown, table(given.reconciliation), params.config, params.labels, provenance.record())
 with storage.whole(snakemake.output.page) as temporary:
     temporary.write_text(text, encoding="utf-8")

@@ -10,7 +10,7 @@ import pandas as pd
 from mammoflow.naming import Labels, initialization
 from mammoflow.tables_of_paper import NONE
 
-# The order of the paper.
+# The order of the paper; what it does not have comes after.
 ORDER = (
     *("table-1", "figure-1", "table-2", "figure-2", "table-3"),
     *("figure-3", "table-4", "figure-4", "figure-5"),
@@ -101,7 +101,7 @@ def page(
     Parameters
     ----------
     shown : mapping of str to Table or Picture
-        By the names in `ORDER`.
+        By the names in `ORDER`, and others, which come after in the order of the mapping.
     reconciliation : Table
         With columns Data and Fold, which is a dash for the whole release.
     config : mapping
@@ -117,12 +117,13 @@ def page(
         HTML with everything in it.
     """
     title = _title(config, labels)
-    sections = [f"<section id='{name}'>\n{shown[name].html()}\n</section>" for name in ORDER]
+    names = [*ORDER, *(name for name in shown if name not in ORDER)]
+    sections = [f"<section id='{name}'>\n{shown[name].html()}\n</section>" for name in names]
     sections += [
         _reconciliation(*of_data, reconciliation)
         for of_data in reconciliation.rows.groupby("Data", sort=False)
     ]
-    contents = " ".join(f"<a href='#{name}'>{name.replace('-', ' ').capitalize()}</a>" for name in ORDER)
+    contents = " ".join(f"<a href='#{name}'>{name.replace('-', ' ').capitalize()}</a>" for name in names)
     return "\n".join(
         [
             "<!doctype html>",

@@ -4,7 +4,10 @@ from mammoflow.tables import Table
 
 # A flag in the detail of a stored image: a mass of it lies mostly outside the breast that was found.
 LESION_OUTSIDE = "lesion-outside-breast"
+# Another one: the first method found no plausible breast, and a fallback's region is used.
+FALLBACK = "fallback-region"
 
+# `pixels_sha256`: digest of the decoded original, empty where it could not be decoded.
 STORED = Table(
     "stored", {"image_id": str, "stored": bool, "reason": str, "detail": str, "pixels_sha256": str}
 )

@@ -59,8 +59,8 @@ def letter(place: int) -> str:
 
 
 @styled
-def save(figure: Figure, png: str | Path, svg: str | Path) -> None:
-    """Write a figure in both formats; the same figure gives the same bytes."""
-    for path, metadata in ((png, {}), (svg, {"Date": None})):
+def save(figure: Figure, png: str | Path, svg: str | Path | None = None) -> None:
+    """Write a figure as PNG, and as SVG where that is asked for; the same figure gives the same bytes."""
+    for path, metadata in ((png, {}), (svg, {"Date": None}))[: 2 if svg else 1]:
         with storage.whole(path) as temporary:
             figure.savefig(temporary, metadata=metadata)
