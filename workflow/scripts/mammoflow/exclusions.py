@@ -6,6 +6,7 @@ REASONS = {
     "missing-xml": "an image that should have findings has no annotation file",
     "missing-image": "an annotation file whose image is not under the root",
     "not-in-table": "no table of the release names this file",
+    "calcification-case": "an object of CBIS-DDSM's calcifications, which no mass table names",
     "image-excluded": "belongs to an image that is left out",
     "name": "the file name does not follow the release's pattern",
     "outside-root": "the path, or the link it is, leaves the root of the release",
@@ -36,6 +37,7 @@ REASONS = {
     # annotations
     "bad-row": "a table row that cannot be understood",
     "bad-xml": "an annotation file that cannot be understood",
+    "image-ambiguous": "several series or different objects could be the image",
     "mask-missing": "no object of the region of interest has two values and the size of the image",
     "mask-ambiguous": "several different objects could be the mask",
     "mask-size": "the mask's shape does not fit the image's",
