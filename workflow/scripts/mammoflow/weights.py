@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from mammoflow import backbones, storage
-from mammoflow.networks import NETWORKS
+from mammoflow import backbones, networks, storage
 
 
 def obtain(name: str, backbone: str, window: int, source: Mapping, path: Path) -> dict[str, object]:
@@ -15,7 +14,7 @@ def obtain(name: str, backbone: str, window: int, source: Mapping, path: Path) -
     name : str
         The key under ``weights`` in the config.
     backbone : str
-        A key of `backbones.BACKBONES`.
+        One of `networks.names`.
     window : int
         Side of the patches in pixels.
     source : mapping
@@ -42,7 +41,7 @@ def obtain(name: str, backbone: str, window: int, source: Mapping, path: Path) -
 
 
 def _download(name: str, backbone: str, window: int, path: Path) -> dict[str, object]:
-    if not NETWORKS[backbone].imagenet:
+    if not networks.network(backbone).imagenet:
         raise ValueError(
             f"weights.{name}: expected a backbone that Keras has ImageNet weights of, got {backbone}; "
             "give a file under 'source: files'"
