@@ -114,6 +114,7 @@ def test_a_training_killed_again_and_again_ends_as_one_left_alone(tmp_path):
     assert ends == [-signal.SIGKILL, 1, -signal.SIGTERM], said
     assert whenever in (-signal.SIGKILL, 0)
     assert "KeyboardInterrupt" in said
+    assert [said.count(f"goes on after epoch {number}") for number in range(4)] == [0, 1, 1, 0]
     # Only what was under way was done again.
     assert [said.count(f"epoch {number}/6") for number in (1, 2, 3, 4)] == [1, 2, 1, 1], said
     assert_equal_trainings(tmp_path / "killed", tmp_path / "alone")

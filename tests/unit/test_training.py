@@ -3,6 +3,7 @@ import json
 import re
 import signal
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -13,6 +14,7 @@ import trainings
 from trainings import SETTINGS, WINDOW
 
 from mammoflow import backbones, bank, callbacks, feed, networks, resume, runtime, storage, training
+from mammoflow import weights as base_weights
 from mammoflow.augmentation import Augmentation
 from mammoflow.contracts.history import HISTORY
 
@@ -122,15 +124,34 @@ def test_saved_and_loaded_it_computes_the_same(run, opened, tmp_path):
     assert record["best_epoch"] == run.best_epoch
 
 
-def test_weights_of_another_digest_are_not_loaded(run, tmp_path):
+def flip(path):
+    """Change a bit in the middle of a file."""
+    with open(path, "r+b") as file:
+        file.seek(Path(path).stat().st_size // 2)
+        byte = file.read(1)[0]
+        file.seek(-1, 1)
+        file.write(bytes([byte ^ 1]))
+
+
+def test_a_flipped_bit_is_noticed_wherever_weights_are_loaded(run, tmp_path):
     weights, metadata = save(run, tmp_path)
-    with open(weights, "r+b") as file:
-        file.seek(-100, 2)
-        file.write(b"x")
-    with pytest.raises(
-        ValueError, match=r"model\.weights\.h5: expected the weights recorded in .*, got sha256"
-    ):
-        training.load(weights, metadata)
+    flip(weights)
+    # Patches and maps are computed with these, and a chain starts from them.
+    for load in (training.load, lambda *run: training.start("compact", WINDOW, "float32", *zip(run), 7)):
+        with pytest.raises(
+            ValueError, match=r"model\.weights\.h5: expected the weights recorded in .*, got sha"
+        ):
+            load(weights, metadata)
+    base, record = tmp_path / "compact.h5", tmp_path / "compact.json"
+    backbones.save_notop(run.model, base)
+    entry = {"path": str(base), "sha256": storage.sha256(base)}
+    record.write_text(json.dumps(entry))
+    flip(base)
+    with pytest.raises(ValueError, match=r"compact\.h5: expected sha256 .* as in .*compact\.json, got"):
+        training.start("compact", WINDOW, "float32", [str(base)], [str(record)], 7)
+    given = {"source": "files", "files": {"compact": entry}}
+    with pytest.raises(ValueError, match=r"weights\.mine\.files\.compact: .*compact\.h5: expected sha256"):
+        base_weights.obtain("mine", "compact", WINDOW, given, tmp_path / "adopted.h5")
 
 
 def test_weights_of_a_network_that_has_changed_since_are_refused(run, tmp_path, monkeypatch):
@@ -198,6 +219,29 @@ def test_fed_patches_are_normalised_after_augmentation(opened):
     x, _ = next(feed.Feed(opened.train, 16, "gcn").epoch(0, 1, PAPER, 5))
     np.testing.assert_allclose(x.mean(axis=(1, 2, 3)), 0, atol=1e-5)
     np.testing.assert_allclose(x.std(axis=(1, 2, 3)), 1, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("capability", "policy"),
+    [((8, 0), "mixed_bfloat16"), ((9, 0), "mixed_bfloat16"), ((7, 5), "mixed_float16"), ((6, 1), "float32")],
+)
+def test_precision_of_gpus_is_what_the_least_of_them_computes(monkeypatch, capability, policy):
+    capabilities = {"a": (9, 0), "b": capability}
+    monkeypatch.setattr(runtime, "_gpus", lambda: list(capabilities))
+    monkeypatch.setattr(
+        tf.config.experimental, "get_device_details", lambda gpu: {"compute_capability": capabilities[gpu]}
+    )
+    assert runtime.policy("auto") == policy
+
+
+@pytest.mark.parametrize(
+    ("flags", "policy"),
+    [("avx512f avx512_bf16", "mixed_bfloat16"), ("amx_bf16", "mixed_bfloat16"), ("avx512f avx2", "float32")],
+)
+def test_precision_of_a_processor_is_what_it_has_units_for(monkeypatch, tmp_path, flags, policy):
+    (tmp_path / "cpuinfo").write_text(f"model name : any\nflags : fpu {flags}\n")
+    monkeypatch.setattr(runtime, "Path", lambda _: tmp_path / "cpuinfo")
+    assert runtime.policy("auto") == policy
 
 
 def test_precision_is_named_or_found():

@@ -67,7 +67,7 @@ training.save(
     snakemake.output.metadata,
     {
         "backbone": wildcards.backbone,
-        "window": patches.window,
+        "window": model.input_shape[1],
         "normalization": params.normalization,
         "precision": policy,
     },

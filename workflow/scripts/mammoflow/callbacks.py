@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mammoflow import logs
+from mammoflow.logs import announce
 from mammoflow.resume import Checkpoint
 
 # Seconds between two lines on the terminal: after an epoch, and within one.
@@ -62,7 +62,7 @@ class Progress(keras.callbacks.Callback):
         line = f"{self.title}: epoch {self._epoch}/{self.epochs}, {what}"
         if time.monotonic() - self._said >= _PAUSE:
             self._said = time.monotonic()
-            logs.announce(line)
+            announce(line)
         else:
             print(line)
 
@@ -153,6 +153,7 @@ class Keep(keras.callbacks.Callback):
             return
         facts, arrays = self._found
         self._found = None
+        announce(f"{self.progress.title}: goes on after epoch {self.epoch}, which an earlier job reached")
         for variable, value in zip(self._variables(), arrays["variables"], strict=True):
             variable.assign(value)
         self.progress.rows, self.progress.training_seconds = facts["rows"], facts["training_seconds"]

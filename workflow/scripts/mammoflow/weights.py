@@ -64,11 +64,11 @@ def _adopt(name: str, backbone: str, window: int, files: Mapping, path: Path) ->
             f"weights.{name}.files: expected a file for {backbone}, got {', '.join(files) or 'none'}"
         )
     given, expected = files[backbone]["path"], files[backbone]["sha256"]
-    digest = storage.sha256(given)
+    path.write_bytes(Path(given).read_bytes())
+    digest = storage.sha256(path)
     if digest != expected.lower():
         raise ValueError(
             f"weights.{name}.files.{backbone}: {given}: expected sha256 {expected}, got {digest}"
         )
-    backbones.load_notop(backbones.build(backbone, window), given)
-    path.write_bytes(Path(given).read_bytes())
+    backbones.load_notop(backbones.build(backbone, window), path)
     return {"source": "files", "path": given}
