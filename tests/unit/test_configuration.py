@@ -1,14 +1,16 @@
 import copy
 import json
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import trainings
 import yaml
 
-from mammoflow import backbones, configuration
+from mammoflow import configuration, networks
 from mammoflow.datasets import marks
-from mammoflow.networks import NETWORKS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCHEMA = REPOSITORY / "workflow" / "schemas" / "config.schema.json"
@@ -175,6 +177,9 @@ def test_every_key_is_described():
         (["patches", "window"], 48, "inceptionv3 needs at least 75 pixels; got 48"),
         (["patches", "window"], None, "'patches.window'"),
         (["training", "epochs"], 0, "'training.epochs'"),
+        (["training", "parts"], 3, "'training.batch': expected a multiple of 'parts' times 'gpus' (3 × 1)"),
+        (["training", "gpus"], 0, "'training.gpus'"),
+        (["training_of"], {"vgg19": {}}, "'training_of': expected one of the networks compact"),
         (["training", "learning_rate", "random"], -1.0, "'training.learning_rate.random'"),
         (["training", "augmentation", "scale"], [1.25, 0.75], "expected [low, high]"),
         (["detection", "evaluation", "iou"], 1.0, "'detection.evaluation.iou'"),
@@ -250,10 +255,31 @@ def test_a_data_set_that_no_experiment_uses_is_not_looked_for(demo):
     configuration.check(demo, SCHEMA)
 
 
-def test_networks_are_the_same_everywhere():
-    schema = json.loads(SCHEMA.read_text())["$defs"]
-    assert list(NETWORKS) == list(backbones.BACKBONES)
-    assert list(NETWORKS) == schema["experiment"]["properties"]["backbones"]["items"]["enum"]
+def test_a_new_network_is_one_module(demo, tmp_path, monkeypatch):
+    monkeypatch.setattr(networks, "__path__", [*networks.__path__])
+    demo["experiments"]["classification"]["backbones"] = ["own", "compact"]
+    assert "expected one of the networks compact, inceptionv3, resnet50, vgg16; got" in refusal(demo)
+    trainings.add_network(tmp_path)
+    demo["training_of"]["own"] = {"batch": 7}
+    try:
+        configuration.check(demo, SCHEMA)
+        study = configuration.Study(demo)
+        assert study.backbones == ["own", "compact"]
+        assert study.labels["backbones"]["own"] == "our own"
+        assert study.training(SimpleNamespace(backbone="own"))["batch"] == 7
+    finally:
+        networks.network.cache_clear()
+        sys.modules.pop("mammoflow.networks.own")
+
+
+def test_the_networks_labels_need_no_tensorflow():
+    code = "import sys; from mammoflow import networks; print([networks.network(name).label for name in "
+    code += "networks.names()], 'keras' in sys.modules, 'tensorflow' in sys.modules)"
+    path = str(REPOSITORY / "workflow" / "scripts")
+    ran = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": path}, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == "['compact', 'InceptionV3', 'ResNet50', 'VGG16'] False False"
 
 
 def test_the_same_images_under_another_name_are_no_other_images(paper, demo):

@@ -1,3 +1,4 @@
+import itertools
 import re
 
 import numpy as np
@@ -5,7 +6,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from mammoflow import literature, naming, tables_of_paper
+from mammoflow import literature, naming, statistics, tables_of_paper
 
 LABELS = {
     "datasets": {"film": "film phantoms", "digital": "digital | phantoms"},
@@ -19,11 +20,18 @@ def run(backbone="compact", init="random", fold=0, number=0, dataset="film"):
     return {"dataset": dataset, "backbone": backbone, "init": init, "fold": fold, "run": number}
 
 
+IMAGES = pd.Series({f"i{number}": f"p{number // 2}" for number in range(10)})
+PATIENTS = tables_of_paper.Patients(IMAGES, 20, 1)
+
+
 def answers(right, wrong=0):
-    """A classification table with so many right and wrong answers of each class."""
+    """A classification table with so many right and wrong answers of each class, on images in turn."""
     label = np.repeat([0, 1], right + wrong)
     correct = np.tile(np.repeat([True, False], [right, wrong]), 2)
-    return pd.DataFrame({"label": label, "probability": np.where(correct == (label == 1), 0.9, 0.1)})
+    probability = np.where(correct == (label == 1), 0.9, 0.1)
+    return pd.DataFrame(
+        {"image_id": np.resize(IMAGES.index, len(label)), "label": label, "probability": probability}
+    )
 
 
 def history(seconds=(9.0, 2.0, 4.0)):
@@ -97,7 +105,9 @@ def table_2(accuracies):
             runs.append(run(backbone, init, fold, number))
             tables.append(answers(right, 100 - right))
             metadata.append({"validation_loss": 1 - right / 100})
-    return tables_of_paper.patch_classification(runs, tables, metadata, [history() for _ in runs], LABELS)
+    return tables_of_paper.patch_classification(
+        runs, tables, metadata, [history() for _ in runs], LABELS, PATIENTS
+    )
 
 
 def test_classification_has_mean_sample_deviation_and_named_tests():
@@ -175,10 +185,55 @@ def test_one_run_has_no_deviation_and_says_why_there_is_no_test():
 
 def test_a_test_part_of_one_class_has_no_az():
     table = tables_of_paper.patch_classification(
-        [run()], [answers(3)[:3]], [{"validation_loss": 0.1}], [history()], LABELS
+        [run()], [answers(3)[:3]], [{"validation_loss": 0.1}], [history()], LABELS, PATIENTS
     )
     assert np.isnan(table["az_mean"][0])
     assert tables_of_paper.readable(table, "table-2")["Az"][0] == "–"
+
+
+def scored(seed, images=IMAGES.index, separation=1.0):
+    """Noisy answers on some images."""
+    generator = np.random.default_rng(seed)
+    label = generator.integers(0, 2, 200)
+    return pd.DataFrame(
+        {
+            "image_id": generator.choice(images, 200),
+            "label": label,
+            "probability": 1 / (1 + np.exp(-generator.normal(separation * label, 1))),
+        }
+    )
+
+
+def test_the_interval_of_az_is_the_bootstrap_of_patients_within_folds():
+    runs = [run(fold=fold, number=number) for fold in (0, 1) for number in (0, 1)]
+    tables = [scored(number, IMAGES.index[5 * number : 5 * number + 5]) for number in (0, 0, 1, 1)]
+    metadata = [{"validation_loss": 0.5}] * 4
+    patients = tables_of_paper.Patients(IMAGES, 300, 1)
+    table = tables_of_paper.patch_classification(runs, tables, metadata, [history()] * 4, LABELS, patients)
+
+    def drawn(table, generator):
+        of = table["image_id"].map(IMAGES)
+        names = of.unique()
+        rows = [np.flatnonzero(of == name) for name in generator.choice(names, len(names))]
+        again = table.iloc[np.concatenate(rows)]
+        return statistics.az(again["label"], again["probability"])
+
+    generator = np.random.default_rng(7)
+    means = [np.mean([drawn(table, generator) for table in tables[::2]]) for _ in range(300)]
+    low, high = np.quantile(means, [0.025, 0.975])
+    assert low < table["az_mean"][0] < high
+    assert table["az_low"][0] == pytest.approx(low, abs=0.02)
+    assert table["az_high"][0] == pytest.approx(high, abs=0.02)
+    shown = tables_of_paper.readable(table, 2)["Az, 95 %"]
+    assert shown[0] == f"{table['az_low'][0]:.2f}–{table['az_high'][0]:.2f}"
+    assert shown[1] == "–"
+
+
+def test_the_interval_of_az_is_the_same_whatever_else_is_in_the_table():
+    one = table_2({("compact", "random"): [70, 72]})
+    more = table_2({("vgg16", "random"): [60, 65], ("compact", "random"): [70, 72]})
+    for column in ("az_low", "az_high"):
+        assert one[column][0] == more[column][1]
 
 
 # ---- table 3
@@ -192,7 +247,7 @@ def test_cascades_take_the_best_run_of_a_fold_and_pair_folds():
                 runs.append(run(init=init, fold=fold, number=number, dataset="digital"))
                 tables.append(answers(score, 100 - score))
                 metadata.append({"validation_loss": loss})
-    table = tables_of_paper.cascades(runs, tables, metadata, LABELS)
+    table = tables_of_paper.cascades(runs, tables, metadata, LABELS, PATIENTS)
     mine = ours(table)
     assert list(mine["cascade"]) == [
         "natural images → digital | phantoms",
@@ -204,6 +259,17 @@ def test_cascades_take_the_best_run_of_a_fold_and_pair_folds():
     assert mine["cascade_test"][1] == "paired t-test"
     paper = table[table["source"] == "paper"].iloc[0]
     assert (paper["accuracy_percent_mean"], paper["accuracy_percent_std"]) == (88.86, 2.96)
+
+
+def test_the_test_part_has_no_say_in_which_run_stands_for_a_fold():
+    runs = [run(fold=fold, number=number, dataset="digital") for fold in (0, 1) for number in range(3)]
+    metadata = [{"validation_loss": loss} for loss in (0.3, 0.1, 0.2, 0.2, 0.3, 0.1)]
+    for rights in itertools.permutations([10, 50, 90]):
+        table = tables_of_paper.cascades(
+            runs, [answers(right, 100 - right) for right in rights * 2], metadata, LABELS, PATIENTS
+        )
+        expected = np.mean([rights[1], rights[2]])
+        assert ours(table)["accuracy_percent_mean"][0] == pytest.approx(expected)
 
 
 # ---- table 4

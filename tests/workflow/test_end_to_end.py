@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from project import Project
 
-from mammoflow import mpm, storage
+from mammoflow import mpm, provenance, storage
 from mammoflow.contracts.detections import DETECTIONS
 from mammoflow.contracts.index import IMAGES, LESIONS
 from mammoflow.contracts.splits import SPLITS
@@ -81,6 +81,34 @@ def test_a_chain_starts_from_the_best_run_on_validation_loss(results):
     best = min(runs.values(), key=lambda run: run["validation_loss"])
     for path in results.glob("models/digital/compact/natural+film/*/*/model.json"):
         assert best["weights_sha256"] in path.read_text()
+
+
+def test_a_model_says_what_it_was_made_of(results):
+    folder = results / "models/digital/compact/natural+film/fold-1/run-0"
+    record = json.loads((folder / "model.json").read_text())
+    assert record["weights_sha256"] == storage.sha256(folder / "model.weights.h5")
+    assert record["precision"] in ("float32", "mixed_bfloat16", "mixed_float16")
+    assert record["validation_loss"] == pd.read_csv(folder / "history.csv")["validation_loss"].min()
+    made = record["provenance"]
+    assert {"commit", "dirty", "locks", "packages", "decoders", "grey_scale", "processor", "gpus"} <= set(
+        made
+    )
+    assert made["threads"] == 1
+    assert made["settings"]["batch"] == 16
+    assert made["config"]["patches"]["window"] == record["window"] == 48
+    assert made["splits"] == storage.sha256(results / "splits/digital.csv")
+    lesions = LESIONS.read(results / "index/digital/lesions.csv")
+    stored = pd.concat(STORED.read(path) for path in results.glob("images/digital/*.csv"))
+    assert made["dataset"] == provenance.fingerprint(stored, lesions)
+    with storage.open_hdf5(results / "patches/digital/fold-1.h5") as bank:
+        assert made["bank"] == {part: bank[part].attrs["digest"] for part in ("train", "validation", "test")}
+    assert 0 < made["seconds"] < made["job_seconds"]
+
+
+def test_nothing_is_left_of_trainings_that_ended_well(finished, results):
+    assert [path for path in results.glob("resume/**/*") if path.is_file()] == []
+    events = finished.folder / "tiny/logs/tensorboard/film/compact/random/fold-0/run-1"
+    assert len(list(events.glob("events.out.tfevents.*"))) == 1
 
 
 def test_all_windows_of_every_test_image_have_a_place_in_a_map(results):

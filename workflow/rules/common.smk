@@ -71,6 +71,12 @@ def archive_code(wildcards):
     return [os.path.relpath(SCRIPTS / loader), *modules(loader)]
 
 
+def network_code(wildcards):
+    """Input function: the module of a network. To add or edit another one re-runs nothing of this one."""
+    network = f"mammoflow/networks/{wildcards.backbone}.py"
+    return [os.path.relpath(SCRIPTS / network), *modules(network)]
+
+
 def dataset_setting(key):
     """Input or params function: one key of the data set that the wildcards name."""
 

@@ -14,6 +14,7 @@ rule mpm:
         stores=stores,
         weights=runs_of_fold("model.weights.h5"),
         metadata=runs_of_fold("model.json"),
+        network=network_code,
         code=modules("mpm.py"),
     output:
         mpm="results/mpm/{dataset}/{backbone}/{init}/fold-{fold}.h5",

@@ -38,6 +38,7 @@ rule table_2:
         classifications=[run.classification for run in CLASSIFICATION],
         metadata=[run.metadata for run in CLASSIFICATION],
         histories=[run.history for run in CLASSIFICATION],
+        images=f"results/index/{STUDY.classification_dataset}/images.csv",
         code=modules("table_2.py"),
     output:
         csv=report("results/tables/table-2.csv", category="Tables", caption="../report/table-2.rst"),
@@ -50,6 +51,8 @@ rule table_2:
         "../../envs/imaging.yaml"
     params:
         runs=[run.key for run in CLASSIFICATION],
+        draws=config["detection"]["evaluation"]["bootstrap"],
+        seed=config["seed"],
         labels=STUDY.labels,
     script:
         "../scripts/table_2.py"
@@ -59,6 +62,7 @@ rule table_3:
     input:
         classifications=[run.classification for run in DETECTION],
         metadata=[run.metadata for run in DETECTION],
+        images=f"results/index/{STUDY.detection_dataset}/images.csv",
         code=modules("table_3.py"),
     output:
         csv=report("results/tables/table-3.csv", category="Tables", caption="../report/table-3.rst"),
@@ -71,6 +75,8 @@ rule table_3:
         "../../envs/imaging.yaml"
     params:
         runs=[run.key for run in DETECTION],
+        draws=config["detection"]["evaluation"]["bootstrap"],
+        seed=config["seed"],
         labels=STUDY.labels,
     script:
         "../scripts/table_3.py"

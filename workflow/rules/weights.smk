@@ -8,6 +8,7 @@ Makes: results/weights/{weights}/{backbone}.h5 and the record of where it came f
 rule weights:
     input:
         file=STUDY.weights_file,
+        network=network_code,
         code=modules("weights.py"),
     output:
         weights="results/weights/{weights}/{backbone}.h5",
@@ -29,6 +30,7 @@ rule weights:
 
 rule pretrain:
     input:
+        network=network_code,
         code=modules("pretrain.py"),
     output:
         weights="results/weights/{weights}/{backbone}.h5",

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 import jsonschema
 
+from mammoflow import networks
 from mammoflow.datasets import marks
-from mammoflow.networks import NETWORKS
 
 # What the paper calls the archives that it studies.
 PUBLISHED = {"cbis-ddsm": "CBIS-DDSM", "inbreast": "INbreast"}
@@ -41,7 +41,12 @@ def check(config: dict[str, Any], schema: Path) -> None:
         For an unknown key, a value of the wrong kind or range, a chain that does not resolve,
         or a data set that is not where its root says.
     """
-    validator = jsonschema.Draft202012Validator(json.loads(schema.read_text()))
+    rules = json.loads(schema.read_text())
+    rules["$defs"]["backbone"] |= {
+        "description": f"One of the networks {', '.join(networks.names())}.",
+        "enum": networks.names(),
+    }
+    validator = jsonschema.Draft202012Validator(rules)
     error = jsonschema.exceptions.best_match(validator.iter_errors(config))
     if error is not None:
         raise ConfigurationError(_sentence(error))
@@ -141,6 +146,7 @@ class Study:
         self.config = config
         self.datasets: list[str] = list(config["datasets"])
         self.base_weights: list[str] = list(config["weights"])
+        self.classification_dataset: str = config["experiments"]["classification"]["dataset"]
         self.detection_dataset: str = config["experiments"]["detection"]["dataset"]
 
     @property
@@ -276,7 +282,7 @@ class Study:
                 "random": "random",
                 **{name: weights["label"] for name, weights in self.config["weights"].items()},
             },
-            "backbones": {name: network.label for name, network in NETWORKS.items()},
+            "backbones": {name: networks.network(name).label for name in networks.names()},
         }
 
     @property
@@ -348,6 +354,10 @@ class Study:
         """Training settings of a network: the common ones, with its own laid over."""
         return self._training(wildcards.backbone)
 
+    def gpus(self, wildcards: Wildcards) -> int:
+        """GPUs that a training of a network asks for."""
+        return self._training(wildcards.backbone)["gpus"]
+
     def _training(self, backbone: str) -> dict[str, Any]:
         common, own = self.config["training"], self.config["training_of"].get(backbone, {})
         return {
@@ -376,10 +386,17 @@ class Study:
         for name in ("classification", "detection"):
             yield from self._problems_of_experiment(name, self.config["experiments"][name])
         for backbone in self.backbones:
-            window, smallest = self.config["patches"]["window"], NETWORKS[backbone].smallest
+            window, smallest = self.config["patches"]["window"], networks.network(backbone).smallest
             if window < smallest:
                 yield (
                     f"Config key 'patches.window': {backbone} needs at least {smallest} pixels; got {window}."
+                )
+        for backbone in self.backbones:
+            batch, parts, gpus = (self._training(backbone)[key] for key in ("batch", "parts", "gpus"))
+            if batch % (parts * gpus):
+                yield (
+                    f"Config key 'training.batch': expected a multiple of 'parts' times 'gpus' "
+                    f"({parts} × {gpus}) for {backbone}; got {batch}."
                 )
         for backbone in self.backbones:
             low, high = self._training(backbone)["augmentation"]["scale"]
@@ -484,8 +501,8 @@ class Study:
             for backbone in experiment["backbones"]
         )
         for backbone in needed:
-            if settings["source"] == "keras" and not NETWORKS[backbone].imagenet:
-                having = _listed(name for name, network in NETWORKS.items() if network.imagenet)
+            if settings["source"] == "keras" and not networks.network(backbone).imagenet:
+                having = _listed(name for name in networks.names() if networks.network(name).imagenet)
                 yield (
                     f"Config key '{key}': Keras has ImageNet weights for {having}; "
                     f"an experiment asks for '{backbone}'."

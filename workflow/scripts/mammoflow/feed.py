@@ -76,11 +76,11 @@ class Feed:
         patches = normalize(patches, batch.minimum, batch.maximum, self.normalization)
         return patches[..., None], self.part.labels[rows]
 
-    def training(self, steps: int, augment: Augmentation, seed: int) -> tf.data.Dataset:
-        """Epochs without end and without a pause between them; see `epoch`."""
+    def training(self, steps: int, augment: Augmentation, seed: int, first: int = 0) -> tf.data.Dataset:
+        """Epochs from the `first` on, without end and without a pause between them; see `epoch`."""
 
         def pairs() -> Iterator[Pair]:
-            for number in itertools.count():
+            for number in itertools.count(first):
                 yield from self.epoch(number, steps, augment, seed)
 
         return self._dataset(pairs, self.batch)

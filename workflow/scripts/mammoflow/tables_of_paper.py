@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mammoflow import literature, naming, statistics, storage, tables
+from mammoflow import literature, naming, seeds, statistics, storage, tables
 from mammoflow.naming import Labels
 
 Run = Mapping[str, str | int]
@@ -82,12 +82,43 @@ def _cases(splits: pd.DataFrame, lesions: pd.DataFrame, fold: int, part: str) ->
     }
 
 
+@dataclass(frozen=True)
+class Patients:
+    """Whose the test patches are, and how patients are drawn for intervals.
+
+    Parameters
+    ----------
+    of_images : pandas.Series
+        The ``patient_id`` by ``image_id``.
+    draws : int
+        How often.
+    seed : int
+        The study's.
+    """
+
+    of_images: pd.Series
+    draws: int
+    seed: int
+
+    def az_of_draws(self, run: Run, table: pd.DataFrame) -> np.ndarray:
+        """Az of the test patches of a training in every draw, (draws,) float array.
+
+        The draws are those of the fold: trainings on it have them in common.
+        """
+        codes, names = pd.factorize(table["image_id"].map(self.of_images), sort=True)
+        generator = seeds.generator(self.seed, "az", run["dataset"], run["fold"])
+        n = len(names)
+        draws = generator.multinomial(n, np.full(n, 1 / n), size=self.draws if n else 0)
+        return statistics.az_of_draws(table["label"], table["probability"], codes, draws)
+
+
 def patch_classification(
     runs: Sequence[Run],
     classifications: Sequence[pd.DataFrame],
     metadata: Sequence[Mapping],
     histories: Sequence[pd.DataFrame],
     labels: Labels,
+    patients: Patients,
 ) -> pd.DataFrame:
     """Table 2: networks and initialisations, mean and sample deviation over independent runs.
 
@@ -108,13 +139,15 @@ def patch_classification(
         ``model.json`` of each run.
     labels : mapping
         As in `naming`.
+    patients : Patients
+        For the interval of Az.
 
     References
     ----------
     Section 3, experiment 1, table 2. The paper does not name its test; ours is Welch's over runs, and
     the paired t-test over folds where there is one run.
     """
-    scores = _scores(runs, classifications, metadata).assign(
+    scores = _scores(runs, classifications, metadata, patients).assign(
         seconds_per_epoch=[history["seconds"].median() for history in histories],
         epochs=[len(history) for history in histories],
     )
@@ -138,6 +171,7 @@ def patch_classification(
                 "folds": of_model["fold"].nunique(),
                 "runs": of_model["run"].nunique(),
                 **_summary(_over(of_model, "run" if of_model["run"].nunique() > 1 else "fold")),
+                **_az_interval(of_model),
                 "seconds_per_epoch": of_model["seconds_per_epoch"].mean(),
                 "epochs": of_model["epochs"].mean(),
                 "best_validation_loss": of_model["validation_loss"].min(),
@@ -149,7 +183,11 @@ def patch_classification(
 
 
 def cascades(
-    runs: Sequence[Run], classifications: Sequence[pd.DataFrame], metadata: Sequence[Mapping], labels: Labels
+    runs: Sequence[Run],
+    classifications: Sequence[pd.DataFrame],
+    metadata: Sequence[Mapping],
+    labels: Labels,
+    patients: Patients,
 ) -> pd.DataFrame:
     """Table 3: chains of initialisations, mean and sample deviation over folds.
 
@@ -158,14 +196,14 @@ def cascades(
 
     Parameters
     ----------
-    runs, classifications, metadata, labels
+    runs, classifications, metadata, labels, patients
         As in `patch_classification`.
 
     References
     ----------
     Section 3, experiment 2, table 3.
     """
-    scores = _scores(runs, classifications, metadata)
+    scores = _scores(runs, classifications, metadata, patients)
     chosen = scores.loc[scores.groupby([*_MODEL, "fold"], sort=False)["validation_loss"].idxmin()]
     models = {key: of_model.set_index("fold") for key, of_model in chosen.groupby(_MODEL, sort=False)}
     rows = []
@@ -182,6 +220,7 @@ def cascades(
                 "cascade": naming.cascade(dataset, init, labels),
                 "folds": len(of_model),
                 **_summary(of_model),
+                **_az_interval(of_model),
                 **_tested("cascade", test, naming.cascade(dataset, first[2], labels)),
             }
         )
@@ -189,14 +228,18 @@ def cascades(
 
 
 def _scores(
-    runs: Sequence[Run], classifications: Sequence[pd.DataFrame], metadata: Sequence[Mapping]
+    runs: Sequence[Run],
+    classifications: Sequence[pd.DataFrame],
+    metadata: Sequence[Mapping],
+    patients: Patients,
 ) -> pd.DataFrame:
-    """A row per run: its key, test accuracy and Az, and validation loss."""
+    """A row per run: its key, test accuracy and Az, Az of every draw of patients, and validation loss."""
     return pd.DataFrame(
         {
             **run,
             "accuracy": ((table["probability"] > 0.5) == (table["label"] == 1)).mean(),
             "az": statistics.az(table["label"], table["probability"]),
+            "az_of_draws": patients.az_of_draws(run, table),
             "validation_loss": record["validation_loss"],
         }
         for run, table, record in zip(runs, classifications, metadata, strict=True)
@@ -212,6 +255,12 @@ def _summary(scores: pd.DataFrame) -> dict[str, float]:
         "az_mean": float(az),
         "az_std": float(az_std),
     }
+
+
+def _az_interval(scores: pd.DataFrame) -> dict[str, float]:
+    """Interval of the mean Az of a model's trainings: patients are drawn, the trainings are given."""
+    low, high = statistics.percentile_interval(np.mean(list(scores["az_of_draws"]), axis=0))
+    return {"az_low": low, "az_high": high}
 
 
 def _over(scores: pd.DataFrame, unit: str) -> pd.DataFrame:
@@ -447,6 +496,7 @@ PRESENTATIONS = {
             "Runs": _number("runs", "d"),
             "Accuracy (%)": _ACCURACY,
             "Az": _AZ,
+            "Az, 95 %": _interval("az_low", "az_high"),
             "Seconds per epoch": _number("seconds_per_epoch", ".1f"),
             "Epochs": _number("epochs", ".1f"),
             "Best validation loss": _number("best_validation_loss", ".3f"),
@@ -458,7 +508,9 @@ PRESENTATIONS = {
         "the folds. p: two-sided test of the accuracies, Welch's t-test between runs or, with one run of "
         "several folds, the paired t-test fold by fold, against the first initialisation of the same "
         "network and against the network with the highest mean accuracy from the same initialisation; not "
-        "corrected for multiple comparisons. The paper does not name its test and reports p < 0.01 for "
+        "corrected for multiple comparisons. Az, 95 %: percentile bootstrap of the mean Az; patients of the "
+        "test part are drawn within folds, all patches of a patient together, and the trainings are given. "
+        "The paper does not name its test and reports p < 0.01 for "
         "both. Seconds per epoch: median epoch of a training, averaged over trainings, on the machine of "
         "the training.",
     ),
@@ -471,10 +523,12 @@ PRESENTATIONS = {
             "Folds": _number("folds", "d"),
             "Accuracy (%)": _ACCURACY,
             "Az": _AZ,
+            "Az, 95 %": _interval("az_low", "az_high"),
             "p": _p("cascade"),
         },
-        "Mean ± sample standard deviation (n − 1) over folds on their test parts. p: two-sided paired "
-        "t-test of the accuracies, fold by fold.",
+        "Mean ± sample standard deviation (n − 1) over folds on their test parts. Az, 95 %: percentile "
+        "bootstrap of the mean Az; patients are drawn within folds, all patches of a patient together. p: "
+        "two-sided paired t-test of the accuracies, fold by fold.",
     ),
     "table-4": Presentation(
         "Table 4. Detection of masses, and results published on INbreast.",
