@@ -4,6 +4,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+from froc_cases import SETTINGS
 
 from mammoflow import reporting
 from mammoflow.contracts.index import RECONCILIATION
@@ -18,7 +19,7 @@ LABELS = {
 CONFIG = {
     "seed": 7,
     "patches": {"window": 64, "stride": 16, "edge": "centred"},
-    "detection": {"evaluation": {"iou": 0.2, "mode": "paper"}},
+    "detection": {"evaluation": SETTINGS},
     "training": {"steps_per_epoch": None, "augmentation": {"flip": True, "scale": [0.75, 1.25]}},
     "training_of": {},
     "experiments": {
@@ -91,9 +92,9 @@ def test_page_is_well_formed_and_needs_nothing_else(text, reader):
 
 def test_page_has_every_table_and_figure(text, reader):
     assert reader.tags.count("img") == 5
-    assert reader.tags.count("table") == 5
+    assert reader.tags.count("table") == 7
     assert re.findall(r"section id='(.*?)'", text) == list(reporting.ORDER)
-    assert text.count("tr class='published'") == 4
+    assert text.count("tr class='published'") == 6
 
 
 def test_header_says_what_ran(text):

@@ -14,14 +14,16 @@ from mammoflow.contracts.stored import STORED
 
 given, params = snakemake.input, snakemake.params
 captions = {Path(path).stem: Path(path).read_text().strip() for path in given.captions}
-shown = {
-    f"table-{number}": reporting.Table(
-        f"Table {number}. {tables_of_paper.PRESENTATIONS[number].title}",
+shown = {}
+for path in given.tables:
+    name = Path(path).stem.removeprefix("table-")
+    number = int(name) if name.isdigit() else name
+    presentation = tables_of_paper.PRESENTATIONS[number]
+    shown[f"table-{name}"] = reporting.Table(
+        f"{tables_of_paper.heading(number)}. {presentation.title}",
         tables_of_paper.readable(tables_of_paper.read(path), number),
-        tables_of_paper.PRESENTATIONS[number].note,
+        presentation.note,
     )
-    for number, path in enumerate(given.tables, start=1)
-}
 shown |= {
     f"figure-{number}": reporting.Picture(
         f"Figure {number}", Path(path).read_bytes(), captions[f"figure-{number}"]
