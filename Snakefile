@@ -11,8 +11,8 @@ Paths, relative to the workspace; {init} is a chain such as imagenet+cbis-ddsm:
     results/classification/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}.csv
     results/mpm/{dataset}/{backbone}/{init}/fold-{fold}.h5
     results/detections/{dataset}/{backbone}/{init}/fold-{fold}.parquet
-    results/froc/{dataset}/{backbone}/{init}/{{points,curve,operating-points,merits}.csv,draws.parquet}
-    results/froc/{dataset}/external/{external}/{{points,curve,operating-points,merits}.csv,draws.parquet}
+    results/froc/{dataset}/{backbone}/{init}/{{points,curve,operating-points,folds,merits}.csv,draws.parquet}
+    results/froc/{dataset}/external/{external}/{{points,curve,operating-points,folds,merits}.csv,draws.parquet}
     results/tables/table-{1,...,4,protocol,comparison}.{csv,md}
     results/figures/figure-{1,...,5}.{png,svg}, results/report.html
 

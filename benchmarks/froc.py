@@ -19,7 +19,7 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
-from mammoflow import froc, matching, resampling
+from mammoflow import froc, froc_report, matching, resampling
 from mammoflow.boxes import BOX
 from mammoflow.evaluation import Definition, Evaluation
 from mammoflow.folds import Fold
@@ -148,7 +148,7 @@ def main() -> None:
         "paper", "iou-above", 0.2, "ignore", "merged", "all", AT, (1, 4), arguments.samples
     )
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    spent, report = seconds(froc.evaluate, folds, evaluation, 0)
+    spent, report = seconds(froc_report.evaluate, folds, evaluation, 0)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     definitions = len(report.operating_points.drop_duplicates(list(definition.key)))
     print(

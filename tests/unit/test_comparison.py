@@ -5,7 +5,7 @@ from froc_cases import masses, rows, settings_with, two_folds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mammoflow import comparison, froc, resampling
+from mammoflow import comparison, froc_report, resampling
 from mammoflow.comparison import Evaluated
 
 EVALUATION = settings_with(bootstrap=400)
@@ -13,7 +13,7 @@ AT = EVALUATION.operating_points
 
 
 def evaluated(folds, evaluation=EVALUATION):
-    report = froc.evaluate(folds, evaluation, seed=3)
+    report = froc_report.evaluate(folds, evaluation, seed=3)
     return Evaluated(report.operating_points, report.merits, report.draws)
 
 

@@ -5,7 +5,7 @@ from froc_cases import boxes, line, masses, settings_with
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mammoflow import external, froc, matching
+from mammoflow import external, froc_report, matching
 from mammoflow.contracts.detections import EXTERNAL
 from mammoflow.evaluation import Definition
 
@@ -46,7 +46,7 @@ def test_each_fold_gets_the_boxes_of_its_images():
 
 
 def test_no_box_at_all_is_a_result():
-    report = froc.evaluate(
+    report = froc_report.evaluate(
         external.folds(checked(), SPLITS, LESIONS, IMAGES), settings_with(), 1, matching.of_scores
     )
     assert (report.operating_points["tpr_mean"].dropna() == 0).all()

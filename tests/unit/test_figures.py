@@ -8,7 +8,7 @@ from matplotlib.colors import same_color, to_hex
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
-from mammoflow import examples, froc, literature, matching, mpm, patches
+from mammoflow import examples, froc_report, literature, matching, mpm, patches
 from mammoflow.boxes import BOX
 from mammoflow.breast import Geometry
 from mammoflow.contracts.detections import DETECTIONS
@@ -116,7 +116,7 @@ def boxes_of(axes):
 
 @pytest.fixture(scope="module")
 def report():
-    return froc.evaluate(world(), EVALUATION, seed=1)
+    return froc_report.evaluate(world(), EVALUATION, seed=1)
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ def test_findings_at_the_operating_threshold_read_only_what_they_need(mode, tmp_
     evaluation = dataclasses.replace(EVALUATION, mode=mode)
     folds = world()
     definition = evaluation.definition
-    points = froc.evaluate(folds, evaluation, seed=1).points
+    points = froc_report.evaluate(folds, evaluation, seed=1).points
     splits = pd.concat([fold.images.assign(fold=fold.number, role="test") for fold in folds])
     paths = [tmp_path / f"fold-{fold.number}.parquet" for fold in folds]
     for fold, path in zip(folds, paths, strict=True):
@@ -319,7 +319,7 @@ def test_froc_has_every_published_point_and_names_data_and_subsets(froc_figure):
 
 def test_boxes_of_others_stand_under_a_heading_of_their_own(report, saved):
     given = [fold._replace(detections=matching.candidates(fold.detections)) for fold in world()]
-    theirs = froc.evaluate(given, EVALUATION, seed=1, boxes_of=matching.of_scores)
+    theirs = froc_report.evaluate(given, EVALUATION, seed=1, boxes_of=matching.of_scores)
     chains = {CHAINS[1]: report, "digital/external/theirs": theirs}
     figure = froc_curves.draw(
         {chain: each.points for chain, each in chains.items()},
@@ -344,7 +344,7 @@ def test_boxes_of_others_stand_under_a_heading_of_their_own(report, saved):
 
 def test_froc_without_lesions_in_any_fold(saved):
     folds = [fold._replace(lesions=fold.lesions[:0]) for fold in world(folds=1)]
-    empty = froc.evaluate(folds, EVALUATION, seed=1)
+    empty = froc_report.evaluate(folds, EVALUATION, seed=1)
     points, curve = POINTS.check(empty.points), CURVE.check(empty.curve)
     figure = froc_curves.draw({CHAINS[0]: points}, {CHAINS[0]: curve}, EVALUATION, LABELS)
     saved(figure)
@@ -434,7 +434,7 @@ def test_size_strata_are_the_tables_and_count_masses(report, saved):
 
 
 def test_a_stratum_without_masses_says_so(saved):
-    few = froc.evaluate(world(folds=2, area_cm2=lambda number: 2.0), EVALUATION, seed=1)
+    few = froc_report.evaluate(world(folds=2, area_cm2=lambda number: 2.0), EVALUATION, seed=1)
     figure = size_strata.draw(few.points, few.curve, EVALUATION, CHAINS[0], LABELS)
     assert "small, < 1 cm²: no mass" in legend(figure)
     assert "medium, 1–4 cm²: masses 6, folds 2" in legend(figure)

@@ -7,13 +7,13 @@ from froc_cases import boxes, counts, fold, line, masses, random_fold, rows, set
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mammoflow import froc, matching, resampling
-from mammoflow.contracts.froc import CURVE, DRAWS, MERITS, OPERATING_POINTS, POINTS
+from mammoflow import froc, froc_report, matching, resampling
+from mammoflow.contracts.froc import CURVE, DRAWS, FOLDS, MERITS, OPERATING_POINTS, POINTS
 from mammoflow.evaluation import DUPLICATES, FPI_OVER, SIZES, UNITS, Definition
 from mammoflow.folds import folds_of
 
 seeds_of_cases = st.integers(0, 2**32 - 1)
-TABLES = (POINTS, CURVE, OPERATING_POINTS, MERITS, DRAWS)
+TABLES = (POINTS, CURVE, OPERATING_POINTS, FOLDS, MERITS, DRAWS)
 
 
 # -- Hand-made curves
@@ -212,7 +212,7 @@ def test_parts_of_the_draws_give_what_all_at_once_do(monkeypatch):
 
 
 def evaluated(folds=None, **changes):
-    return froc.evaluate(folds or two_folds(), settings_with(**changes), seed=1)
+    return froc_report.evaluate(folds or two_folds(), settings_with(**changes), seed=1)
 
 
 def operating_point(report, fpi, **changes):
@@ -224,7 +224,7 @@ def operating_point(report, fpi, **changes):
 
 def written_and_read(report, folder):
     paths = {name: folder / f"{name}.csv" for name in report._fields}
-    froc.write(report, paths)
+    froc_report.write(report, paths)
     return [table.read(path) for table, path in zip(TABLES, paths.values(), strict=True)]
 
 
@@ -246,6 +246,23 @@ def test_report_over_folds(tmp_path):
     assert set(report.points["mode"]) == {"paper", "candidate"}
     for frame, again in zip(report, written_and_read(report, tmp_path), strict=True):
         pd.testing.assert_frame_equal(again, frame)
+
+
+def test_operating_points_are_the_mean_of_the_folds():
+    report = evaluated()
+    keys = [*Definition().key, "fpi"]
+    folds = report.folds.groupby(keys)
+    told = report.operating_points.set_index(keys).sort_index()
+    there = told[told["folds"] > 0]
+    np.testing.assert_allclose(folds["tpr"].mean().loc[there.index], there["tpr_mean"])
+    np.testing.assert_array_equal(folds["reached"].sum().loc[there.index], there["folds_reached"])
+    assert len(folds) == len(there)
+    assert (report.folds["fpi_there"] <= report.folds["fpi"]).all()
+    # Read at a point of the curve of that fold.
+    own = Definition().rows(report.points).set_index(["fold", "threshold"])
+    for row in Definition().rows(report.folds).to_dict("records"):
+        point = own.loc[(row["fold"], row["threshold"])]
+        assert (point["tpr"], point["fpi"]) == (row["tpr"], row["fpi_there"])
 
 
 def test_every_definition_of_the_protocol_has_its_points():
@@ -280,7 +297,7 @@ def test_areas_stand_in_the_report():
 
 def test_given_boxes_have_one_mode(tmp_path):
     folds = [each._replace(detections=matching.candidates(each.detections)) for each in two_folds()]
-    report = froc.evaluate(folds, settings_with(), seed=1, boxes_of=matching.of_scores)
+    report = froc_report.evaluate(folds, settings_with(), seed=1, boxes_of=matching.of_scores)
     for frame in (report.points, report.curve, report.operating_points, report.draws):
         assert set(frame["mode"]) == {"candidate"}
     ours = evaluated()
@@ -289,7 +306,7 @@ def test_given_boxes_have_one_mode(tmp_path):
             Definition("candidate").rows(report.operating_points)[column],
             Definition("candidate").rows(ours.operating_points)[column],
         )
-    assert froc.sentence(report).endswith("mode candidate")
+    assert froc_report.sentence(report).endswith("mode candidate")
     written_and_read(report, tmp_path)
 
 
@@ -351,7 +368,7 @@ def test_no_lesion_anywhere(tmp_path):
     assert (report.operating_points["folds"] == 0).all()
     assert (report.merits["folds"] == 0).all()
     assert report.points.empty
-    assert froc.sentence(report) == "no lesion in any fold, no TPR"
+    assert froc_report.sentence(report) == "no lesion in any fold, no TPR"
     for frame, again in zip(report, written_and_read(report, tmp_path), strict=True):
         assert len(again) == len(frame)
 
@@ -401,7 +418,7 @@ def test_a_single_patient_has_a_curve_but_cannot_be_drawn_again(tmp_path):
     assert point["tpr_mean"] == 1
     assert np.isnan(point["bootstrap_low"])
     assert report.draws["value"].isna().all()
-    assert froc.sentence(report) == "TPR 1.00 at 1 FPI over 1 folds, mode paper"
+    assert froc_report.sentence(report) == "TPR 1.00 at 1 FPI over 1 folds, mode paper"
     written_and_read(report, tmp_path)
 
 

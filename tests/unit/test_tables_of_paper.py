@@ -6,7 +6,7 @@ import pytest
 from froc_cases import boxes, settings_with, two_folds
 from scipy import stats
 
-from mammoflow import comparison, froc, literature, matching, naming, tables_of_paper
+from mammoflow import comparison, froc_report, literature, matching, naming, tables_of_paper
 
 LABELS = {
     "datasets": {"film": "film phantoms", "digital": "digital | phantoms"},
@@ -302,9 +302,9 @@ def models():
     ]
     few = [each._replace(detections=each.detections[each.detections["threshold"] == 0.5]) for each in mine]
     return {
-        "digital/compact/natural": froc.evaluate(few, EVALUATION, 1),
-        "digital/compact/natural+film": froc.evaluate(mine, EVALUATION, 1),
-        "digital/external/theirs": froc.evaluate(others, EVALUATION, 1, boxes_of=matching.of_scores),
+        "digital/compact/natural": froc_report.evaluate(few, EVALUATION, 1),
+        "digital/compact/natural+film": froc_report.evaluate(mine, EVALUATION, 1),
+        "digital/external/theirs": froc_report.evaluate(others, EVALUATION, 1, boxes_of=matching.of_scores),
     }
 
 

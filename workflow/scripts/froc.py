@@ -4,14 +4,14 @@ from mammoflow import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow import folds, froc
+from mammoflow import folds, froc_report
 from mammoflow.contracts.detections import DETECTIONS
 from mammoflow.contracts.index import IMAGES, LESIONS
 from mammoflow.contracts.splits import SPLITS
 from mammoflow.evaluation import Evaluation
 
 given, output = snakemake.input, snakemake.output
-report = froc.evaluate(
+report = froc_report.evaluate(
     folds.folds_of(
         SPLITS.read(given.splits),
         LESIONS.read(given.lesions),
@@ -22,5 +22,5 @@ report = froc.evaluate(
     Evaluation(**snakemake.params.evaluation),
     snakemake.params.seed,
 )
-froc.write(report, dict(output.items()))
-logs.announce(f"{output.operating_points}: {froc.sentence(report)}")
+froc_report.write(report, dict(output.items()))
+logs.announce(f"{output.operating_points}: {froc_report.sentence(report)}")

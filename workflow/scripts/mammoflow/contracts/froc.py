@@ -64,6 +64,18 @@ OPERATING_POINTS = Table(
         "folds_normal": int,
     },
 )
+FOLDS = Table(
+    "froc-folds",
+    {
+        **_KEYS,
+        "fold": int,
+        "fpi": float,
+        "tpr": float,
+        "reached": bool,
+        "threshold": float,
+        "fpi_there": float,
+    },
+)
 MERITS = Table(
     "froc-merits",
     {
