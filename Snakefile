@@ -2,7 +2,7 @@
 
 Paths, relative to the workspace; {init} is a chain such as imagenet+cbis-ddsm:
 
-    results/index/{dataset}/{images,lesions,excluded,reconciliation}.csv
+    results/index/{dataset}/{images,lesions,contours,excluded,reconciliation}.csv
     results/images/{dataset}/shard-{shard}.h5
     results/splits/{dataset}.csv
     results/patches/{dataset}/fold-{fold}.h5
@@ -11,8 +11,9 @@ Paths, relative to the workspace; {init} is a chain such as imagenet+cbis-ddsm:
     results/classification/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}.csv
     results/mpm/{dataset}/{backbone}/{init}/fold-{fold}.h5
     results/detections/{dataset}/{backbone}/{init}/fold-{fold}.parquet
-    results/froc/{dataset}/{backbone}/{init}/{points,curve,operating-points}.csv
-    results/tables/{table-{1,...,4},reconciliation}.{csv,md}
+    results/froc/{dataset}/{backbone}/{init}/{{points,curve,operating-points,folds,merits}.csv,draws.parquet}
+    results/froc/{dataset}/external/{external}/{{points,curve,operating-points,folds,merits}.csv,draws.parquet}
+    results/tables/{table-{1,...,4,protocol,comparison},reconciliation}.{csv,md}
     results/figures/{figure-{1,...,5}.{png,svg},breast-regions-{dataset}.png}, results/report.html
 
 Logs and benchmarks repeat the sub-path under logs/{rule}/ and results/benchmarks/{rule}/.
@@ -47,7 +48,7 @@ rule all:
     default_target: True
     input:
         "results/report.html",
-        expand("results/tables/table-{table}.{format}", table=range(1, 5), format=["csv", "md"]),
+        expand("results/tables/table-{table}.{format}", table=TABLES, format=["csv", "md"]),
         expand("results/tables/reconciliation.{format}", format=["csv", "md"]),
         expand("results/figures/figure-{figure}.{format}", figure=range(1, 6), format=["png", "svg"]),
         expand("results/figures/breast-regions-{dataset}.png", dataset=STUDY.used_datasets),

@@ -144,6 +144,27 @@ def test_only_the_real_archives_are_held_against_the_paper(paper, demo):
     assert configuration.Study(demo).archives == {}
 
 
+def test_an_intersection_of_at_least_nothing_is_refused(paper):
+    paper["detection"]["evaluation"] |= {"hit": "iou-at-least", "iou": 0}
+    assert "expected a number above 0, got 0" in refusal(paper)
+
+
+def test_boxes_of_others_are_evaluated_after_ours(paper, tmp_path):
+    (tmp_path / "theirs.csv").write_text("image_id,y0,x0,y1,x1,score\n")
+    paper["detection"]["external"] = {"theirs": {"label": "Others", "path": str(tmp_path / "theirs.csv")}}
+    configuration.check(paper, SCHEMA)
+    study = configuration.Study(paper)
+    assert study.evaluated_chains == [*study.detection_chains, "inbreast/external/theirs"]
+    assert study.labels["external"] == {"theirs": "Others"}
+    assert study.external_file(SimpleNamespace(external="theirs")) == str(tmp_path / "theirs.csv")
+
+
+def test_lesions_are_counted_merged_or_not(paper):
+    assert configuration.Study(paper).evaluated_lesions == "results/index/inbreast/lesions.csv"
+    paper["detection"]["evaluation"]["lesions"] = "unmerged"
+    assert configuration.Study(paper).evaluated_lesions == "results/index/inbreast/contours.csv"
+
+
 def nested(schema):
     for key, part in schema.get("properties", {}).items():
         yield key
@@ -201,6 +222,11 @@ def test_every_key_is_described():
             "'experiments.classification.backbones.0'",
         ),
         (["weights", "imagenet"], {"label": "x", "source": "files", "files": {}}, "entry for 'vgg16'"),
+        (["detection", "evaluation", "hit"], "iou", "'detection.evaluation.hit'"),
+        (["detection", "external"], {"theirs": {"label": "x", "path": "no/such.csv"}}, "found nothing at"),
+        (["detection", "external"], {"theirs": {"label": "x", "path": "."}}, "found a folder at"),
+        (["detection", "external"], {"Theirs": {"label": "x", "path": "."}}, "'detection.external'"),
+        (["detection", "external"], {"theirs": {"path": "."}}, "'detection.external.theirs' lacks 'label'"),
         (["seed"], -1, "'seed'"),
         (["workspace"], 3, "'workspace'"),
         (["detection", "evaluation", "size_strata_cm2"], [4, 1], "the smaller first; got [4, 1]"),

@@ -9,11 +9,13 @@ import pandas as pd
 import pytest
 from project import Project
 
-from mammoflow import mpm, provenance, storage
+from mammoflow import matching, mpm, provenance, storage
 from mammoflow.contracts.detections import DETECTIONS
+from mammoflow.contracts.froc import OPERATING_POINTS
 from mammoflow.contracts.index import IMAGES, LESIONS
 from mammoflow.contracts.splits import SPLITS
 from mammoflow.contracts.stored import STORED
+from mammoflow.evaluation import Definition
 
 pytestmark = pytest.mark.workflow
 
@@ -32,7 +34,7 @@ def results(finished):
 
 
 def test_everything_promised_is_there(results):
-    for table in range(1, 5):
+    for table in (*range(1, 5), "protocol", "comparison"):
         assert len(pd.read_csv(results / f"tables/table-{table}.csv")) > 0
         assert (results / f"tables/table-{table}.md").read_text().count("|") > 10
     for figure in range(1, 6):
@@ -131,6 +133,23 @@ def test_boxes_lie_in_their_original_images(results):
         assert (boxes["y1"] <= boxes["rows"]).all()
         assert (boxes["x1"] <= boxes["columns"]).all()
         assert (boxes["score"] > boxes["threshold"]).all()
+
+
+def test_boxes_of_others_go_through_the_same_evaluation(finished, results):
+    ours = results / "froc/digital/compact/natural"
+    boxes = pd.concat(
+        matching.candidates(DETECTIONS.read(path))
+        for path in sorted(results.glob("detections/digital/compact/natural/*.parquet"))
+    )
+    boxes.drop(columns="threshold").to_csv(finished.folder / "tiny" / "theirs.csv", index=False)
+    theirs = "results/froc/digital/external/theirs/operating-points.csv"
+    external = {"theirs": {"label": "our own candidates", "path": "theirs.csv"}}
+    finished.run(theirs, settings={"detection": {"external": external}})
+    theirs, ours = (
+        OPERATING_POINTS.read(folder) for folder in (results.parent / theirs, ours / "operating-points.csv")
+    )
+    candidate = Definition("candidate")
+    pd.testing.assert_frame_equal(*(candidate.rows(table).reset_index(drop=True) for table in (theirs, ours)))
 
 
 def test_natural_weights_are_never_called_imagenet_and_phantoms_never_inbreast(results):

@@ -31,6 +31,7 @@ wildcard_constraints:
     backbone=one_of(STUDY.backbones),
     init=one_of(STUDY.chains),
     weights=one_of(STUDY.base_weights),
+    external=one_of(config["detection"]["external"]),
     shard=r"\d+",
     fold=r"\d+",
     run=r"\d+",

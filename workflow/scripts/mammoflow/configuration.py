@@ -89,6 +89,7 @@ class Wildcards(Protocol):
     backbone: str
     init: str
     weights: str
+    external: str
 
 
 @dataclass(frozen=True)
@@ -253,6 +254,22 @@ class Study:
         """The model that figures 1, 4 and 5 show: the last that experiment 3 names, as in the paper."""
         return self.detection_chains[-1]
 
+    @property
+    def external_chains(self) -> list[str]:
+        """Boxes of other detectors on the same images, as ``dataset/external/name``."""
+        return [f"{self.detection_dataset}/external/{name}" for name in self.config["detection"]["external"]]
+
+    @property
+    def evaluated_chains(self) -> list[str]:
+        """All whose boxes are evaluated: our models first."""
+        return self.detection_chains + self.external_chains
+
+    @property
+    def evaluated_lesions(self) -> str:
+        """Table of what counts as lesions of the detection data set."""
+        unmerged = self.config["detection"]["evaluation"]["lesions"] == "unmerged"
+        return f"results/index/{self.detection_dataset}/{'contours' if unmerged else 'lesions'}.csv"
+
     def shown(self, folder: str, suffix: str) -> list[str]:
         """Files of the shown model, one for each fold."""
         return [
@@ -275,7 +292,8 @@ class Study:
 
     @property
     def labels(self) -> dict[str, dict[str, str]]:
-        """What tables and figures call data sets, initialisations and networks."""
+        """What tables and figures call data sets, initialisations, networks and the boxes of others."""
+        external = self.config["detection"]["external"]
         return {
             "datasets": {name: dataset["label"] for name, dataset in self.config["datasets"].items()},
             "weights": {
@@ -283,6 +301,7 @@ class Study:
                 **{name: weights["label"] for name, weights in self.config["weights"].items()},
             },
             "backbones": {name: networks.network(name).label for name in networks.names()},
+            "external": {name: boxes["label"] for name, boxes in external.items()},
         }
 
     @property
@@ -379,6 +398,10 @@ class Study:
         files = self.config["weights"][wildcards.weights].get("files", {})
         return [files[wildcards.backbone]["path"]] if wildcards.backbone in files else []
 
+    def external_file(self, wildcards: Wildcards) -> str:
+        """The user's file of somebody else's boxes."""
+        return self.config["detection"]["external"][wildcards.external]["path"]
+
     # ---- what cannot be run ----------------------------------------------------------------------
 
     def problems(self) -> Iterator[str]:
@@ -404,12 +427,20 @@ class Study:
                 own = "augmentation" in self.config["training_of"].get(backbone, {})
                 key = f"training_of.{backbone}" if own else "training"
                 yield f"Config key '{key}.augmentation.scale': expected [low, high]; got [{low}, {high}]."
-        small, large = self.config["detection"]["evaluation"]["size_strata_cm2"]
+        evaluation = self.config["detection"]["evaluation"]
+        small, large = evaluation["size_strata_cm2"]
         if small >= large:
             yield (
                 "Config key 'detection.evaluation.size_strata_cm2': expected two areas, the smaller first; "
                 f"got [{small}, {large}]."
             )
+        if evaluation["hit"] == "iou-at-least" and not evaluation["iou"]:
+            yield (
+                "Config key 'detection.evaluation.iou': with hit 'iou-at-least' any two boxes would have at "
+                "least 0; expected a number above 0, got 0."
+            )
+        for name, boxes in self.config["detection"]["external"].items():
+            yield from _problems_of_boxes(f"detection.external.{name}.path", Path(boxes["path"]))
         for dataset in self.used_datasets:
             yield from self._problems_of_dataset(dataset)
         for weights in _unique(init.split("+")[0] for init in self.chains):
@@ -530,6 +561,15 @@ def _problems_of_root(key: str, archive: str, root: Path) -> Iterator[str]:
                     f"folders below, as a release of {archive} has it; "
                     f"found {_listed(sorted(os.listdir(root))[:6]) or 'an empty folder'}."
                 )
+
+
+def _problems_of_boxes(key: str, path: Path) -> Iterator[str]:
+    """What keeps a file from being read as somebody else's boxes; what is in it is checked by its job."""
+    if not path.is_file():
+        found = "a folder" if path.is_dir() else "nothing"
+        yield f"Config key '{key}': expected a CSV file of boxes; found {found} at '{path}'."
+    elif not os.access(path, os.R_OK):
+        yield f"Config key '{key}': the file '{path}' may not be read by this user."
 
 
 def _unique(items: Iterable[str]) -> list[str]:

@@ -7,13 +7,14 @@ from html import escape
 
 import pandas as pd
 
+from mammoflow.evaluation import Evaluation
 from mammoflow.naming import Labels, initialization
 from mammoflow.tables_of_paper import NONE
 
-# The order of the paper; what it does not have comes after.
+# The order of the paper, and our own tables after the one that they add to; other things come after.
 ORDER = (
     *("table-1", "figure-1", "table-2", "figure-2", "table-3"),
-    *("figure-3", "table-4", "figure-4", "figure-5"),
+    *("figure-3", "table-4", "table-comparison", "table-protocol", "figure-4", "figure-5"),
 )
 
 # Config keys whose values are places on somebody's machine: a page that is passed on does not name them.
@@ -52,7 +53,7 @@ class Table:
     ----------
     title : str
     rows : pandas.DataFrame
-        Text; rows whose column ``Source`` is not ``ours`` are set apart.
+        Text; rows whose column ``Source`` is neither ``ours`` nor ``external`` are set apart.
     note : str
     """
 
@@ -173,12 +174,13 @@ def _title(config: Mapping, labels: Labels) -> str:
 
 def _summary(config: Mapping, labels: Labels, provenance: Mapping[str, object]) -> dict[str, str]:
     experiments = config["experiments"]
+    evaluation = Evaluation(**config["detection"]["evaluation"]).definition
     commit = provenance["commit"] or "unknown"
     return {
         "Experiment 1": _experiment(experiments["classification"], labels),
         "Experiments 2 and 3": _experiment(experiments["detection"], labels),
         "Patches": "{window}×{window} pixels, stride {stride}".format(**config["patches"]),
-        "Evaluation": "IoU > {iou:g}, boxes of mode {mode}".format(**config["detection"]["evaluation"]),
+        "Evaluation": f"{evaluation.rule}, boxes of mode {evaluation.mode}",
         "Seed": str(config["seed"]),
         "Made": str(provenance["written"]),
         "Code": f"commit {commit}{', with changes' if provenance['dirty'] else ''}",
@@ -209,7 +211,7 @@ def _table(rows: pd.DataFrame) -> str:
 
 
 def _class(row: Mapping) -> str:
-    return "" if row.get("Source", "ours") == "ours" else " class='published'"
+    return "" if row.get("Source", "ours") in ("ours", "external") else " class='published'"
 
 
 def _reconciliation(label: str, rows: pd.DataFrame, table: Table) -> str:
