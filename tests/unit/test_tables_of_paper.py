@@ -395,7 +395,7 @@ def test_protocol_names_what_each_row_changes(models):
     assert theirs["definition"].iloc[0] == "as configured (IoU > 0.2, candidate)"
     assert theirs["definition"].is_unique
     said = tables_of_paper.to_markdown(table, "table-protocol")
-    assert said.startswith("**Protocol table.** The same boxes")
+    assert said.startswith("**Protocol table. The same boxes")
     assert not re.search(r"\bnan\b", said)
 
 
