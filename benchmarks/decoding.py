@@ -18,8 +18,8 @@ from statistics import median
 import gdcm
 import numpy as np
 
-for folder in ("workflow/scripts", "tests/unit"):
-    sys.path.append(str(Path(__file__).resolve().parents[1] / folder))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "unit"))
 
 from releases_by_hand import dicom_file, recompress
 

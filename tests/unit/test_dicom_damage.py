@@ -17,6 +17,7 @@ from releases_by_hand import dicom_file
 from test_dicom_decoding import LOSSY, compressed, picture
 
 from mammoflow import decoding, dicom
+from mammoflow.datasets import inbreast
 from mammoflow.exclusions import Excluded
 
 NATIVE = (uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian)
@@ -114,7 +115,10 @@ def test_a_second_object_in_the_file_is_flagged_and_not_read(tmp_path, syntax):
     np.testing.assert_array_equal(dicom.decode(first), picture())
 
 
-@pytest.mark.parametrize("trailing", [b"\0", b"\0" * 8, b"\x12\x34" * 30])
+ROWS_AGAIN = b"\x28\x00\x10\x00US\x02\x00\x20\x00"
+
+
+@pytest.mark.parametrize("trailing", [b"\0", b"\0" * 8, b"\x12\x34" * 30, ROWS_AGAIN])
 def test_bytes_after_the_pixels_are_flagged(tmp_path, trailing):
     path = native(tmp_path / "a.dcm", picture())
     path.write_bytes(path.read_bytes() + trailing)
@@ -246,7 +250,7 @@ def frames(header):
 
 GREY = [
     keyword
-    for keyword in dicom.GREY_SCALE
+    for keyword in dicom.PIXEL_HEADER
     if keyword.startswith(("Rows", "Col", "Bits", "High", "Pixel", "Photo", "Resc"))
 ]
 
@@ -267,7 +271,7 @@ def sound(tmp_path_factory):
 
 def stated(path):
     """What the header says of the grey values, as it is written."""
-    header = dicom._read(path, dicom.GREY_SCALE)
+    header = dicom._read(path, dicom.PIXEL_HEADER)
     return {keyword: repr(header.get_item(keyword).value) for keyword in GREY if keyword in header}
 
 
@@ -362,3 +366,34 @@ def test_nothing_that_names_a_patient_gets_out(tmp_path, caplog, capfd):
     assert len(seen) > 5
     assert "SECRET" not in told
     assert "19500101" not in told
+
+
+def test_an_index_of_files_that_name_patients_names_them_in_paths_alone(tmp_path):
+    """The real names of INbreast, one without; damaged, gated and sound objects."""
+    name = "{}_0123456789abcdef_MG_L_CC_ANON.dcm"
+    folder = tmp_path / "AllDICOMs"
+    elements = {"PatientBirthDate": "19500101", "AccessionNumber": "SECRET", "PatientID": "SECRET"}
+    dicom_file(folder / name.format(1), picture(), **elements)
+    dicom_file(folder / name.format(2), picture(), Modality="SECRET", **elements)
+    dicom_file(folder / name.format(3), picture(), BitsStored=13, HighBit=5, **elements)
+    dicom_file(folder / "SECRET_NAME.dcm", picture(), **elements)
+    cut = dicom_file(folder / name.format(4), picture(), **elements)
+    cut.write_bytes(cut.read_bytes()[:-5000])
+    broken = dicom_file(folder / name.format(5), picture(), NumberOfFrames="1", **elements)
+    broken.write_bytes(broken.read_bytes().replace(b"IS\x02\x001 ", b"IS\x0a\x00SECRET1950"))
+    rows = [f"removed;removed;L;CC;200801;{number};2;1" for number in range(1, 6)]
+    (tmp_path / "INbreast.csv").write_text(
+        "\n".join(["Patient ID;Patient age;Laterality;View;Acquisition date;File Name;ACR;Bi-Rads", *rows])
+    )
+    index = inbreast.index(tmp_path, 1)
+    assert sorted(index.excluded["reason"]) == [
+        "name",
+        "not-mammography",
+        "truncated",
+        "unreadable",
+        "unreadable",
+    ]
+    for table in (index.images, index.excluded, index.lesions, index.reconciliation):
+        text = table.drop(columns="path", errors="ignore").to_csv()
+        assert "SECRET" not in text
+        assert "1950" not in text

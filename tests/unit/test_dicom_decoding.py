@@ -165,6 +165,15 @@ def test_a_second_picture_is_not_passed_over(tmp_path, syntax):
         dicom.decode(with_fragments(path, [frame, frame]))
 
 
+@pytest.mark.parametrize("surplus", [b"\x00\x07", b"\xff\x07"])
+def test_a_segment_that_holds_too_much_is_refused(tmp_path, surplus):
+    """A literal byte, or a run of two, beyond the picture: something was inserted before it."""
+    path = compressed(tmp_path / "a.dcm", uid.RLELossless, picture(np.uint8))
+    frame = codestream_of(path)
+    with pytest.raises(Excluded, match="undecodable: the RLE Lossless decoder"):
+        dicom.decode(with_fragments(path, [frame + surplus]))
+
+
 def test_a_table_of_two_frames_is_several_frames(tmp_path):
     path = compressed(tmp_path / "a.dcm", uid.JPEGLosslessSV1, picture())
     dataset = pydicom.dcmread(path)

@@ -6,6 +6,7 @@ logs.redirect(snakemake.log[0])
 
 from mammoflow import bank, provenance, runtime, seeds, training
 from mammoflow.contracts.history import HISTORY
+from mammoflow.contracts.stored import GREY_SCALE
 
 wildcards, params = snakemake.wildcards, snakemake.params
 runtime.configure(snakemake.threads)
@@ -36,6 +37,7 @@ training.save(
     init=wildcards.init,
     origin=origin,
     seed=seed,
+    grey_scale=GREY_SCALE,
     provenance=provenance.record(
         settings=params.training, bank=digests, seconds=fitted.history["seconds"].sum(), **runtime.facts()
     ),

@@ -111,7 +111,7 @@ def decode(frame: Frame) -> Samples:
     worker = _take_worker()
     try:
         reply = worker.ask((frame, SECONDS))
-    except (EOFError, BrokenPipeError, ConnectionResetError, pickle.UnpicklingError):
+    except (EOFError, BrokenPipeError, pickle.UnpicklingError):
         raise worker.cause_of_death() from None
     _idle.append(worker)
     if isinstance(reply, Samples):
@@ -157,8 +157,8 @@ class _Worker:
         return pickle.load(self.process.stdout)
 
     def cause_of_death(self) -> Excluded:
+        self._close()
         code = self.process.wait()
-        self.end()
         if code == _OUT_OF_MEMORY:
             return Excluded("decoder-memory", f"expected at most {MEMORY_BYTES} bytes of memory")
         if code == -signal.SIGPROF:
@@ -169,6 +169,9 @@ class _Worker:
     def end(self) -> None:
         self.process.kill()
         self.process.wait()
+        self._close()
+
+    def _close(self) -> None:
         for pipe in (self.process.stdin, self.process.stdout):
             with contextlib.suppress(OSError):  # of what it can no longer be sent
                 pipe.close()

@@ -52,7 +52,7 @@ HEADER = (
     "PixelSpacing",
     "ImagerPixelSpacing",
 )
-GREY_SCALE = (
+PIXEL_HEADER = (
     *HEADER,
     "RescaleIntercept",
     "RescaleSlope",
@@ -327,7 +327,7 @@ def _photometric(header: Dataset) -> str:
 
 
 def decode(path: Path) -> np.ndarray:
-    """Grey values of a mammogram under the project's one grey-scale policy.
+    """Grey values of a mammogram under the project's one grey-scale policy (`contracts.stored.GREY_SCALE`).
 
     The modality transformation is applied where present (PS3.3 C.11.1). Windows and VOI LUTs are
     not (C.11.2: they are meant for one display). MONOCHROME1 is inverted over the range of its
@@ -350,7 +350,7 @@ def decode(path: Path) -> np.ndarray:
         With the reason of the gate, or ``truncated``, ``undecodable``, ``high-bit``,
         ``grey-range``, or one of `decoding.decode`.
     """
-    header = _read(path, GREY_SCALE)
+    header = _read(path, PIXEL_HEADER)
     _check(header)
     stored = _stored(path, header)
     grey = _modality(stored, header)

@@ -10,7 +10,17 @@ from pathlib import Path
 from mammoflow import storage
 
 _REPOSITORY = Path(__file__).resolve().parents[3]
-_PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "scikit-image", "h5py", "pandas", "pydicom")
+_PACKAGES = (
+    "tensorflow",
+    "tensorflow-cpu",
+    "keras",
+    "numpy",
+    "scikit-image",
+    "h5py",
+    "pandas",
+    "pydicom",
+    "python-gdcm",
+)
 
 
 def record(**facts: object) -> dict[str, object]:

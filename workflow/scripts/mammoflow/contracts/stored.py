@@ -5,4 +5,7 @@ from mammoflow.tables import Table
 # A flag in the detail of a stored image: a mass of it lies mostly outside the breast that was found.
 LESION_OUTSIDE = "lesion-outside-breast"
 
+# What the grey values of every stored image are, in training and in detection; see `dicom.decode`.
+GREY_SCALE = "modality LUT or rescale; no window, no VOI LUT; MONOCHROME1 inverted; nothing below 0"
+
 STORED = Table("stored", {"image_id": str, "stored": bool, "reason": str, "detail": str})
