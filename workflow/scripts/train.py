@@ -12,7 +12,7 @@ import pandas as pd
 from mammoflow import bank, provenance, resume, runtime, seeds, storage, training
 from mammoflow.contracts.history import HISTORY
 from mammoflow.contracts.index import LESIONS
-from mammoflow.contracts.stored import STORED
+from mammoflow.contracts.stored import GREY_SCALE, STORED
 
 begun = time.monotonic()
 wildcards, params = snakemake.wildcards, snakemake.params
@@ -74,6 +74,7 @@ training.save(
     init=wildcards.init,
     origin=origin,
     seed=seed,
+    grey_scale=GREY_SCALE,
     provenance=provenance.record(
         settings=params.training,
         config={"normalization": params.normalization, "patches": params.patches},

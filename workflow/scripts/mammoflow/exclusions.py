@@ -32,7 +32,11 @@ REASONS = {
     "too-many-pixels": "more pixels than the cap",
     # pixels
     "truncated": "fewer pixel bytes than the header announces",
-    "undecodable": "the pinned decoder refuses the pixel data",
+    "undecodable": "the pinned decoder refuses the pixel data, or they are not what the header announces",
+    "decoder-memory": "decoding needs more memory than a decoder may have",
+    "decoder-timeout": "decoding takes longer than a decoder may take",
+    "decoder-crashed": "the process that decodes ended",
+    "high-bit": "stored bits that are not the lowest, and bits set outside them",
     "grey-range": "grey values that do not fit 16 bits",
     # annotations
     "bad-row": "a table row that cannot be understood",

@@ -14,7 +14,7 @@ from mammoflow import storage
 
 _REPOSITORY = Path(__file__).resolve().parents[3]
 _PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "scikit-image", "h5py", "pandas")
-_DECODERS = ("pydicom", "python-gdcm", "pyjpegls")
+_DECODERS = ("pydicom", "python-gdcm")
 
 
 def record(**facts: object) -> dict[str, object]:
