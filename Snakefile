@@ -14,9 +14,15 @@ Paths, relative to the workspace; {init} is a chain such as imagenet+cbis-ddsm:
     results/froc/{dataset}/{backbone}/{init}/{points,curve,operating-points}.csv
     results/tables/table-{1,...,4}.{csv,md}, results/figures/figure-{1,...,5}.{png,svg}, results/report.html
 
-Logs and benchmarks repeat the sub-path under logs/{rule}/ and results/benchmarks/{rule}/.
+Logs and benchmarks repeat the sub-path under logs/{rule}/ and results/benchmarks/{rule}/. What happened to
+the jobs is in logs/journal.jsonl.
 """
 
+import os
+import sys
+from pathlib import Path
+
+from snakemake.logging import logger
 from snakemake.utils import min_version
 
 min_version("9.27")
@@ -25,7 +31,11 @@ min_version("9.27")
 configfile: f"{workflow.basedir}/config/config.yaml"
 
 
-workdir: str(config.get("workspace", "."))
+# A job of SLURM starts Snakemake once more, from inside the workspace: where the user called it is handed down.
+CALLED_FROM = Path(os.environ.setdefault("MAMMOFLOW_CALLED_FROM", os.getcwd()))
+
+
+workdir: str(CALLED_FROM / config.get("workspace", "."))
 
 
 include: "workflow/rules/common.smk"
@@ -48,3 +58,20 @@ rule all:
         "results/report.html",
         expand("results/tables/table-{table}.{format}", table=range(1, 5), format=["csv", "md"]),
         expand("results/figures/figure-{figure}.{format}", figure=range(1, 6), format=["png", "svg"]),
+
+
+JOURNAL = journal.Journal(sys.argv[1:])
+
+
+onstart:
+    JOURNAL.begin()
+    logger.addHandler(JOURNAL)
+
+
+onsuccess:
+    JOURNAL.end()
+
+
+onerror:
+    JOURNAL.end()
+    print(JOURNAL.failures(CALLED_FROM), file=sys.stderr)

@@ -7,7 +7,6 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from project import Project
 
 from mammoflow import mpm, storage
 from mammoflow.contracts.detections import DETECTIONS
@@ -16,14 +15,6 @@ from mammoflow.contracts.splits import SPLITS
 from mammoflow.contracts.stored import STORED
 
 pytestmark = pytest.mark.workflow
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A finished tiny study; tests look, and put back what they change."""
-    project = Project(tmp_path_factory.mktemp("study"))
-    project.run("--workflow-profile", "profiles/laptop")
-    return project
 
 
 @pytest.fixture

@@ -24,8 +24,8 @@ rule train:
     threads: 4
     resources:
         gpu=1,
-        mem="16GB",
-        runtime="24h",
+        mem=growing(16, "GB"),
+        runtime=growing(24, "h"),
     params:
         training=STUDY.training,
         normalization=config["normalization"],
