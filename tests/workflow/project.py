@@ -35,7 +35,7 @@ class Project:
             files[-1].write_text(yaml.safe_dump(settings))
         chosen = ["--configfile", *map(str, files)] if files else []
         limit = ["--cores", str(cores)] if cores else []
-        return [sys.executable, "-m", "snakemake", *limit, *chosen, *map(str, arguments)]
+        return [sys.executable, "-m", "snakemake", *chosen, *limit, *map(str, arguments)]
 
     def snakemake(self, *arguments, env=None, timeout=1200, **options):
         """Ran process; nothing is checked. Options are those of `command`."""

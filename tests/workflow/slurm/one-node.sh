@@ -100,8 +100,9 @@ SlurmdParameters=config_overrides
 EnforcePartLimits=ALL
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
-SchedulerType=sched/backfill
-SchedulerParameters=batch_sched_delay=0,bf_interval=2,sched_interval=2,sched_min_interval=0
+# First come, first served in each partition; backfill would keep the one node for the GPU jobs that wait.
+SchedulerType=sched/builtin
+SchedulerParameters=batch_sched_delay=0,sched_interval=2,sched_min_interval=0
 # Ended jobs stay visible to squeue, which Snakemake and the tests ask.
 MinJobAge=7200
 AccountingStorageType=accounting_storage/none
