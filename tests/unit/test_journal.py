@@ -87,7 +87,7 @@ def test_what_failed_is_told_with_the_last_lines_of_its_log(begun, folder):
     assert "1 job failed:" in told
     assert "train fold=0" in told
     assert "  SLURM status is: 'FAILED'" in told
-    at = told.index(f"  {folder.name}/logs/train-0.log ends:")
+    at = told.index(f"  {folder.name}/logs/train-0.log says:")
     assert told[at + 1 : at + 11] == [f"    line {n}" for n in range(20, 30)]
     assert told[at + 11] == f"  {folder.name}/cluster/77.log"
     assert "Go on with: snakemake --cores 2 --configfile 'my study.yaml'" in told
@@ -98,8 +98,22 @@ def test_where_a_job_wrote_nothing_the_schedulers_log_speaks(begun, folder):
     begun.handle(started(3, fold="0"))
     begun.handle(failed(3, "logs/train-0.log", "77.log"))
     told = begun.failures(folder)
-    assert "logs/train-0.log is empty." in told
+    assert "  logs/train-0.log\n  77.log says:\n" in told
     assert "    slurmstepd: error: Exceeded job memory limit" in told
+
+
+def test_why_slurm_ended_a_job_is_told_beside_its_log(begun, folder):
+    (folder / "own.log").write_text("epoch 1\n")
+    ended = (
+        "slurmstepd-node7: error: StepId=3.0 exceeded memory limit (776978432 > 524288000), being killed\n"
+    )
+    (folder / "77.log").write_text(f"Building DAG of jobs...\n{ended}{ended}srun: error: Killed\n")
+    begun.handle(started(3, fold="0"))
+    begun.handle(failed(3, "own.log", "77.log"))
+    told = begun.failures(folder)
+    assert f"  own.log says:\n    epoch 1\n  77.log says:\n    {ended}" in told
+    assert told.count("slurmstepd") == 1
+    assert "Building" not in told
 
 
 def test_what_was_repeated_is_no_failure(begun, folder):

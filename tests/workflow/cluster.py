@@ -5,7 +5,6 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,13 +39,15 @@ class Cluster:
         self.folder.chmod(0o755)
         self.gpus = gpus
         settings = {"PORT": str(_free_ports()), "GPUS": str(gpus)}
-        ran = subprocess.run(
-            [SCRIPT, "start", self.folder],
-            env=os.environ | settings,
-            stdout=subprocess.DEVNULL,
-            stderr=(self.folder / "start.txt").open("w"),
-            check=False,
-        )
+        # Not a pipe: the daemons hold it open.
+        with (self.folder / "start.txt").open("w") as messages:
+            ran = subprocess.run(
+                [SCRIPT, "start", self.folder],
+                env=os.environ | settings,
+                stdout=subprocess.DEVNULL,
+                stderr=messages,
+                check=False,
+            )
         said = (self.folder / "start.txt").read_text()
         if ran.returncode:
             self.stop()
@@ -89,13 +90,6 @@ class Cluster:
             for where, name, state, partition, gpus, *rest in rows
             if where == str(folder)
         ]
-
-    def wait_for(self, folder, state, seconds=120):
-        """Return when a job of the project is in a state."""
-        until = time.monotonic() + seconds
-        while not self.jobs(folder, state):
-            assert time.monotonic() < until, f"no job became {state}: {self.jobs(folder)}"
-            time.sleep(0.5)
 
     def stop(self):
         """End jobs and daemons; the folder goes too."""

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,14 @@ import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TINY = REPOSITORY / "tests" / "workflow" / "tiny.yaml"
+
+
+def wait_until(condition, seconds=180):
+    """Return when the condition holds; it is an error when that takes longer."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.2)
 
 
 class Project:

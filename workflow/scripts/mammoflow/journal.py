@@ -15,6 +15,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 PATH = Path("logs/journal.jsonl")
 TAIL = 10
+SLURM = "slurmstepd"
 
 
 class Journal(logging.Handler):
@@ -96,13 +97,18 @@ def _failure(job: Mapping[str, Any], home: Path) -> Iterator[str]:
         yield f"  {job['message']}"
     own, *others = job["logs"] or [job["log"]]
     lines = tail(Path(own))
-    yield f"  {os.path.relpath(own, home)} {'ends:' if lines else 'is empty.'}"
-    yield from (f"    {line}" for line in lines)
+    yield from _told(own, lines, home)
     for other in others:
-        # A scheduler's log says why a job was ended that could not write so itself.
-        more = [] if lines else tail(Path(other))
-        yield f"  {os.path.relpath(other, home)}{' ends:' if more else ''}"
-        yield from (f"    {line}" for line in more)
+        # The log of the scheduler repeats what the job said, unless it ended a job that could not speak itself.
+        more = tail(Path(other), 1000)
+        yield from _told(
+            other, [line for line in more if line.startswith(SLURM)] if lines else more[-TAIL:], home
+        )
+
+
+def _told(path: str, lines: list[str], home: Path) -> Iterator[str]:
+    yield f"  {os.path.relpath(path, home)}{' says:' if lines else ''}"
+    yield from (f"    {line}" for line in dict.fromkeys(lines))
 
 
 def tail(path: Path, lines: int = TAIL) -> list[str]:
