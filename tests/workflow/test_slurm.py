@@ -1,7 +1,9 @@
 """The tiny study, and what can go wrong, on a real SLURM of one node."""
 
+import re
 import signal
 import subprocess
+from contextlib import contextmanager
 
 import pytest
 import yaml
@@ -131,26 +133,58 @@ def test_a_failed_job_is_reported_with_its_log_and_the_way_on(cluster, started):
     assert cluster.jobs(started.folder)[-1].state == "FAILED"
 
 
-def test_an_interrupt_ends_the_jobs_and_leaves_nothing_half_made(cluster, started):
-    begun = started.folder / "tiny" / "begun"
-    slow = ("params, output =", "import time; Path('begun').touch(); time.sleep(300)\nparams, output =")
-    with started.edited("workflow/scripts/index.py", slow):
-        running = subprocess.Popen(
-            started.command(*PROFILE, *index("film"), cores=None),
-            cwd=started.folder,
+@contextmanager
+def running(cluster, project):
+    """A Snakemake whose job on the cluster has begun and would take minutes."""
+    begun = project.folder / "tiny" / "begun"
+    begun.unlink(missing_ok=True)
+    slow = (
+        "params, output =",
+        f"import time; Path({begun.name!r}).touch(); time.sleep(300)\nparams, output =",
+    )
+    with (
+        project.edited("workflow/scripts/index.py", slow),
+        subprocess.Popen(
+            project.command(*PROFILE, *index("film"), cores=None),
+            cwd=project.folder,
             env=cluster.env,
             stderr=subprocess.PIPE,
             text=True,
             # A shell's background jobs ignore the signal, and their children with them.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        )
+        ) as process,
+    ):
         wait_until(begun.exists)
-        running.send_signal(signal.SIGINT)
-        said = running.communicate(timeout=120)[1]
-    assert running.returncode != 0
+        yield process
+
+
+def in_queue(cluster, project):
+    return cluster.jobs(project.folder, "PENDING,RUNNING,COMPLETING")
+
+
+def test_an_interrupt_ends_the_jobs_and_leaves_nothing_half_made(cluster, started):
+    with running(cluster, started) as process:
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=180)[1]
+    assert process.returncode != 0
     assert "The run was stopped." in said
-    wait_until(lambda: not cluster.jobs(started.folder, "PENDING,RUNNING,COMPLETING"))
+    wait_until(lambda: not in_queue(cluster, started))
     assert cluster.jobs(started.folder)[-1].state == "CANCELLED"
     assert not list(started.folder.glob("tiny/.snakemake/locks/*"))
     assert not (started.folder / "tiny" / index("film")[0]).exists()
     started.run(*PROFILE, *index("film"), cores=None, env=cluster.env)
+
+
+def test_after_a_kill_the_guides_commands_end_the_jobs_left_and_go_on(cluster, started):
+    with running(cluster, started) as process:
+        process.kill()
+    assert [job.state for job in in_queue(cluster, started)] == ["RUNNING"]
+    (cancel,) = re.findall("^scancel .*", (REPOSITORY / "docs/cluster.md").read_text(), re.MULTILINE)
+    subprocess.run(["bash", "-c", cancel], env=cluster.env, check=True)
+    wait_until(lambda: not in_queue(cluster, started))
+    assert (
+        "cannot be locked" in started.snakemake(*PROFILE, *index("film"), cores=None, env=cluster.env).stderr
+    )
+    started.run(*PROFILE, "--unlock", cores=None, env=cluster.env)
+    started.run(*PROFILE, *index("film"), cores=None, env=cluster.env)
+    assert cluster.jobs(started.folder)[-1].state == "COMPLETED"

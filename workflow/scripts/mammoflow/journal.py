@@ -99,7 +99,7 @@ def _failure(job: Mapping[str, Any], home: Path) -> Iterator[str]:
     lines = tail(Path(own))
     yield from _told(own, lines, home)
     for other in others:
-        # The log of the scheduler repeats what the job said, unless it ended a job that could not speak itself.
+        # SLURM's log holds Snakemake's chatter and, where SLURM ended the job, why.
         more = tail(Path(other), 1000)
         yield from _told(
             other, [line for line in more if line.startswith(SLURM)] if lines else more[-TAIL:], home
