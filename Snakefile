@@ -16,9 +16,15 @@ Paths, relative to the workspace; {init} is a chain such as imagenet+cbis-ddsm:
     results/tables/{table-{1,...,4,protocol,comparison},reconciliation}.{csv,md}
     results/figures/{figure-{1,...,5}.{png,svg},breast-regions-{dataset}.png}, results/report.html
 
-Logs and benchmarks repeat the sub-path under logs/{rule}/ and results/benchmarks/{rule}/.
+Logs and benchmarks repeat the sub-path under logs/{rule}/ and results/benchmarks/{rule}/. What happened to
+the jobs is in logs/journal.jsonl.
 """
 
+import os
+import sys
+from pathlib import Path
+
+from snakemake.logging import logger
 from snakemake.utils import min_version
 
 min_version("9.27")
@@ -27,7 +33,11 @@ min_version("9.27")
 configfile: f"{workflow.basedir}/config/config.yaml"
 
 
-workdir: str(config.get("workspace", "."))
+# A job of SLURM starts Snakemake once more, from inside the workspace: where the user called it is handed down.
+CALLED_FROM = Path(os.environ.setdefault("MAMMOFLOW_CALLED_FROM", os.getcwd()))
+
+
+workdir: str(CALLED_FROM / config.get("workspace", "."))
 
 
 include: "workflow/rules/common.smk"
@@ -52,3 +62,20 @@ rule all:
         expand("results/tables/reconciliation.{format}", format=["csv", "md"]),
         expand("results/figures/figure-{figure}.{format}", figure=range(1, 6), format=["png", "svg"]),
         expand("results/figures/breast-regions-{dataset}.png", dataset=STUDY.used_datasets),
+
+
+JOURNAL = journal.Journal(sys.argv[1:])
+
+
+onstart:
+    JOURNAL.begin()
+    logger.addHandler(JOURNAL)
+
+
+onsuccess:
+    JOURNAL.end()
+
+
+onerror:
+    JOURNAL.end()
+    print(JOURNAL.failures(CALLED_FROM), file=sys.stderr)

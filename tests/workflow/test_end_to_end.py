@@ -7,7 +7,6 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from project import Project
 
 from mammoflow import matching, mpm, provenance, storage
 from mammoflow.contracts.detections import DETECTIONS
@@ -18,14 +17,6 @@ from mammoflow.contracts.stored import STORED
 from mammoflow.evaluation import Definition
 
 pytestmark = pytest.mark.workflow
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A finished tiny study; tests look, and put back what they change."""
-    project = Project(tmp_path_factory.mktemp("study"))
-    project.run("--workflow-profile", "profiles/laptop")
-    return project
 
 
 @pytest.fixture

@@ -20,6 +20,9 @@ rule bank:
         "results/benchmarks/bank/{dataset}/fold-{fold}.tsv"
     conda:
         "../../envs/imaging.yaml"
+    resources:
+        mem=growing(8, "GB"),
+        runtime=growing(2, "h"),
     params:
         patches=config["patches"],
         negatives=dataset_setting("negatives"),

@@ -23,7 +23,7 @@ rule classify:
     threads: 4
     resources:
         gpu=1,
-        mem="16GB",
-        runtime="1h",
+        mem=growing(16, "GB"),
+        runtime=growing(1, "h"),
     script:
         "../scripts/classify.py"

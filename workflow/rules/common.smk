@@ -11,7 +11,7 @@ from snakemake.exceptions import WorkflowError
 SCRIPTS = Path(workflow.basedir, "workflow", "scripts")
 sys.path.append(str(SCRIPTS))
 
-from mammoflow import configuration, datasets
+from mammoflow import configuration, datasets, journal
 
 try:
     configuration.check(config, Path(workflow.basedir, "workflow", "schemas", "config.schema.json"))
@@ -60,6 +60,18 @@ def modules(script):
                             found.add(file)
                             queue.append(file)
     return sorted(os.path.relpath(file) for file in found)
+
+
+def growing(amount, unit):
+    """Resource function: the amount at the first attempt, twice and thrice as much at the next ones.
+
+    A job that SLURM ended for want of memory or time comes again with more.
+    """
+
+    def resource(wildcards, attempt):
+        return f"{attempt * amount}{unit}"
+
+    return resource
 
 
 def archive_code(wildcards):

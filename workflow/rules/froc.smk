@@ -50,6 +50,9 @@ rule froc:
         "results/benchmarks/froc/{dataset}/{backbone}/{init}.tsv"
     conda:
         "../../envs/imaging.yaml"
+    resources:
+        mem=growing(4, "GB"),
+        runtime=growing(1, "h"),
     params:
         evaluation=config["detection"]["evaluation"],
         seed=config["seed"],

@@ -30,8 +30,8 @@ rule train:
     threads: 4
     resources:
         gpu=STUDY.gpus,
-        mem="16GB",
-        runtime="24h",
+        mem=growing(16, "GB"),
+        runtime=growing(24, "h"),
     params:
         training=STUDY.training,
         patches=config["patches"],

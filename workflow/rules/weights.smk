@@ -21,6 +21,9 @@ rule weights:
         weights=one_of(STUDY.given_weights),
     conda:
         "../../envs/tensorflow.yaml"
+    resources:
+        mem=growing(4, "GB"),
+        runtime=growing(1, "h"),
     params:
         source=STUDY.weights_source,
         window=config["patches"]["window"],
@@ -46,8 +49,8 @@ rule pretrain:
     threads: 4
     resources:
         gpu=1,
-        mem="8GB",
-        runtime="2h",
+        mem=growing(8, "GB"),
+        runtime=growing(2, "h"),
     params:
         pretext=STUDY.weights_source,
         window=config["patches"]["window"],
