@@ -10,7 +10,6 @@ is drawn, cut, hashed, compressed, checked and written from images. Run from the
 import argparse
 import os
 import resource
-import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -26,28 +25,42 @@ class Images(dict):
     """Images that are made when they are asked for, and kept where there is room."""
 
     def __init__(self, window: int, kept: int) -> None:
-        self.window, self.kept, self.seconds = window, kept, 0.0
+        self.window, self.kept, self.spent = window, kept, np.zeros(2)
 
     def __missing__(self, number: str):
-        begun = time.perf_counter()
+        begun = np.array([time.perf_counter(), time.thread_time()])
         image = mammogram(int(number), self.window)
         if len(self) < self.kept:
             self[number] = image
-        self.seconds += time.perf_counter() - begun
+        self.spent += [time.perf_counter(), time.thread_time()] - begun
         return image
 
 
-def raw(path: Path, total: int, window: int) -> float:
-    """Seconds in which HDF5 writes as many patches, 64 at a time."""
-    block = np.stack([mammogram(0, window).pixels[n : n + window, :window] for n in range(64)])
-    begun = time.perf_counter()
-    with h5py.File(path, "w", libver="latest") as file:
-        array = file.create_dataset("patches", (total, window, window), np.uint16, chunks=(1, window, window))
-        for start in range(0, total, len(block)):
-            array[start : start + len(block)] = block[: total - start]
+def clocks() -> np.ndarray:
+    """Seconds by the clock, and of processor."""
+    return np.array([time.perf_counter(), time.process_time()])
+
+
+def raw(path: Path, like: Path) -> np.ndarray:
+    """Seconds in which HDF5 writes the patches of a bank, which lie in memory, 64 at a time."""
+    spent = np.zeros(2)
+    with bank.open_bank(like) as opened, h5py.File(path, "w", libver="latest") as file:
+        for name in bank.PARTS:
+            part = getattr(opened, name)
+            shape = (part.window, part.window)
+            array = file.create_dataset(name, (len(part), *shape), np.uint16, chunks=(1, *shape))
+            row = 0
+            for batch in part.batches(1024):
+                begun = clocks()
+                for start in range(0, len(batch.patches), 64):
+                    some = batch.patches[start : start + 64]
+                    array[row : row + len(some)] = some
+                    row += len(some)
+                spent += clocks() - begun
+        begun = clocks()
         file.flush()
         os.fsync(file.id.get_vfd_handle())
-    return time.perf_counter() - begun
+        return spent + clocks() - begun
 
 
 def main() -> None:
@@ -64,25 +77,25 @@ def main() -> None:
     images = Images(options.window, kept=50)
     windows = patches.Windows(options.window, STRIDE, "inside")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    ours, theirs, processor = [], [], []
+    ours, theirs = [], []
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(options.rounds):
-            path, images.seconds = Path(folder, "bank.h5"), 0.0
-            begun, used = time.perf_counter(), time.process_time()
+            path, images.spent = Path(folder, "bank.h5"), np.zeros(2)
+            begun = clocks()
             counts = bank.write(path, parts, images, windows, "mass-images", (0,), options.threads)
             total = sum(count.positives + count.negatives for count in counts.values())
-            ours.append(total / (time.perf_counter() - begun - images.seconds))
-            processor.append((time.process_time() - used - images.seconds) / total)
+            ours.append((clocks() - begun - images.spent) / total)
             size = path.stat().st_size / (total * options.window**2 * 2)
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-            path.unlink()
-            theirs.append(total / raw(path, total, options.window))
-            path.unlink()
-    fast, slow = statistics.median(theirs), statistics.median(ours)
+            theirs.append(raw(path.with_name("raw.h5"), path) / total)
+    (bank_clock, bank_used), (raw_clock, raw_used) = (np.median(each, axis=0) for each in (ours, theirs))
     print(f"{len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f}, {total} patches")
-    print(f"bank {slow:.0f} patches/s, raw HDF5 {fast:.0f} patches/s, ratio {slow / fast:.2f}")
-    print(f"bank {1e6 * statistics.median(processor):.0f} µs of processor a patch")
-    print(f"bank {size:.2f} of the raw size, peak memory {peak:.0f} MiB ({before:.0f} MiB before it began)")
+    for name, clock, used in (("bank", bank_clock, bank_used), ("raw HDF5", raw_clock, raw_used)):
+        print(f"writing, {name:8} {1 / clock:6.0f} patches/s, {1e6 * used:4.0f} µs of processor each")
+    print(
+        f"writing, ratio {raw_clock / bank_clock:.2f} by the clock, {raw_used / bank_used:.2f} by processor"
+    )
+    print(f"bank of {size:.2f} the raw size, peak memory {peak:.0f} MiB ({before:.0f} MiB before it began)")
 
 
 if __name__ == "__main__":

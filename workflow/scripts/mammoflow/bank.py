@@ -225,17 +225,19 @@ def _fill(
     shape = (windows.window, windows.window)
     array = chunks.create(group, "patches", sum(sizes), shape, np.uint16)
 
-    def blocks() -> Iterator[np.ndarray]:
+    def blocks() -> Iterator[list[np.ndarray]]:
         for grey, (image_id, begin, _) in zip(ranges, drawn, strict=True):
             image = store[image_id]
             breast = image.pixels[image.breast]
             grey[:] = breast.min(), breast.max()
-            for block in np.array_split(begin, -(-len(begin) // _BLOCK)):
-                yield patches.cut(image.pixels, block, windows.window)
+            pixels, begin = patches.mirrored(image.pixels, begin, windows.window)
+            views = np.lib.stride_tricks.sliding_window_view(pixels, shape)
+            for start in range(0, len(begin), _BLOCK):
+                yield [views[y, x] for y, x in begin[start : start + _BLOCK]]
 
     digest, row = hashlib.sha256(), 0
-    for digests, encoded in pool.ordered(_encoded, blocks(), threads):
-        digest.update(digests)
+    for encoded in pool.ordered(_encoded, blocks(), threads):
+        digest.update(b"".join(map(chunks.checksum, encoded)))
         chunks.put(array, row, encoded)
         row += len(encoded)
 
@@ -257,10 +259,8 @@ def _fill(
     group.attrs["digest"] = digest.hexdigest()
 
 
-def _encoded(block: np.ndarray) -> tuple[bytes, list[bytes]]:
-    """Digests of the patches of a block, one after the other, and what is stored of each."""
-    digests = b"".join(hashlib.sha256(patch).digest() for patch in block)
-    return digests, [chunks.encode(patch) for patch in block]
+def _encoded(block: list[np.ndarray]) -> list[bytes]:
+    return [chunks.encode(patch) for patch in block]
 
 
 @dataclass(frozen=True)
@@ -310,7 +310,7 @@ class Part:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all that the part holds, in order."""
+        """SHA-256 of the columns and of the checksums of the patches, in order."""
         return self.group.attrs["digest"]
 
     @cached_property

@@ -60,6 +60,11 @@ def encode(item: np.ndarray) -> bytes:
     return _CHECKSUM.encode(_CODEC.encode(np.ascontiguousarray(item)))
 
 
+def checksum(chunk: bytes) -> bytes:
+    """The checksum in what `encode` gave, 4 bytes."""
+    return chunk[-4:]
+
+
 def put(array: h5py.Dataset, first: int, encoded: Sequence[bytes]) -> None:
     """Store what `encode` gave of the items from `first` on."""
     rest = (0,) * (array.ndim - 1)

@@ -253,13 +253,35 @@ def cut(pixels: np.ndarray, begin: np.ndarray, window: int) -> np.ndarray:
     """
     if not len(begin):
         return np.empty((0, window, window), pixels.dtype)
+    pixels, begin = mirrored(pixels, begin, window)
+    views = np.lib.stride_tricks.sliding_window_view(pixels, (window, window))
+    return views[begin[:, 0], begin[:, 1]]
+
+
+def mirrored(pixels: np.ndarray, begin: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
+    """An image, mirrored at its edges as far as windows hang over them.
+
+    Parameters
+    ----------
+    pixels : (M, N) ndarray
+        Stored image.
+    begin : (n, 2) ndarray of int
+        Top-left pixels of at least one window.
+    window : int
+        Side in pixels.
+
+    Returns
+    -------
+    pixels : (M', N') ndarray
+        `pixels` itself where no window hangs over.
+    begin : (n, 2) ndarray of int
+        Top-left pixels of the same windows in it, none negative.
+    """
     before = np.maximum(-begin.min(axis=0), 0)
     after = np.maximum(begin.max(axis=0) + window - pixels.shape, 0)
     if before.any() or after.any():
         pixels = np.pad(pixels, list(zip(before, after, strict=True)), mode="reflect")
-        begin = begin + before
-    views = np.lib.stride_tricks.sliding_window_view(pixels, (window, window))
-    return views[begin[:, 0], begin[:, 1]]
+    return pixels, begin + before
 
 
 def negatives_per_image(positives: int, images: int) -> int:
