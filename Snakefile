@@ -14,7 +14,8 @@ Paths, relative to the workspace; {init} is a chain such as imagenet+cbis-ddsm:
     results/froc/{dataset}/{backbone}/{init}/{{points,curve,operating-points,folds,merits}.csv,draws.parquet}
     results/froc/{dataset}/external/{external}/{{points,curve,operating-points,folds,merits}.csv,draws.parquet}
     results/tables/{table-{1,...,4,protocol,comparison},reconciliation}.{csv,md}
-    results/figures/{figure-{1,...,5}.{png,svg},breast-regions-{dataset}.png}, results/report.html
+    results/figures/{figure-{1,...,5}.{png,svg},breast-regions-{dataset}.png,augmented-patches-{dataset}.{png,svg}}
+    results/report.html
 
 Logs and benchmarks repeat the sub-path under logs/{rule}/ and results/benchmarks/{rule}/. What happened to
 the jobs is in logs/journal.jsonl.
@@ -62,6 +63,11 @@ rule all:
         expand("results/tables/reconciliation.{format}", format=["csv", "md"]),
         expand("results/figures/figure-{figure}.{format}", figure=range(1, 6), format=["png", "svg"]),
         expand("results/figures/breast-regions-{dataset}.png", dataset=STUDY.used_datasets),
+        expand(
+            "results/figures/augmented-patches-{dataset}.{format}",
+            dataset=STUDY.used_datasets,
+            format=["png", "svg"],
+        ),
 
 
 JOURNAL = journal.Journal(sys.argv[1:])

@@ -1,8 +1,8 @@
 """What a reader sees: the paper's four tables and five figures, our own beside them, and one page with all of them.
 
 Needs: the classifications, histories, FROC tables and maps of the configured experiments.
-Makes: results/tables/{table-{1,...,4,protocol,comparison},reconciliation}.{csv,md},
-       results/figures/{figure-{1,...,5}.{png,svg},breast-regions-{dataset}.png}, results/report.html.
+Makes: results/tables/{table-{1,...,4,protocol,comparison},reconciliation}.{csv,md}, results/report.html,
+       results/figures/{figure-{1,...,5}.{png,svg},breast-regions-{dataset}.png,augmented-patches-{dataset}.{png,svg}}.
 """
 
 CLASSIFICATION = STUDY.classification_runs
@@ -323,15 +323,45 @@ rule breast_regions:
         "../scripts/breast_regions.py"
 
 
+rule augmented_patches:
+    input:
+        bank=first_bank,
+        code=modules("augmented_patches.py"),
+    output:
+        png=report(
+            "results/figures/augmented-patches-{dataset}.png",
+            category="Figures",
+            caption="../report/augmented-patches.rst",
+        ),
+        svg="results/figures/augmented-patches-{dataset}.svg",
+    log:
+        "logs/augmented_patches/{dataset}.log",
+    benchmark:
+        "results/benchmarks/augmented_patches/{dataset}.tsv"
+    conda:
+        "../../envs/tensorflow.yaml"
+    params:
+        augmentation=config["training"]["augmentation"],
+        seed=config["seed"],
+        labels=STUDY.labels,
+    script:
+        "../scripts/augmented_patches.py"
+
+
 rule page:
     input:
         tables=expand("results/tables/table-{table}.csv", table=TABLES),
         figures=expand("results/figures/figure-{figure}.png", figure=range(1, 6)),
         breast_regions=expand("results/figures/breast-regions-{dataset}.png", dataset=STUDY.used_datasets),
+        augmented=expand("results/figures/augmented-patches-{dataset}.png", dataset=STUDY.used_datasets),
         reconciliation="results/tables/reconciliation.csv",
         captions=[
             os.path.relpath(Path(workflow.basedir, "workflow", "report", f"{figure}.rst"))
-            for figure in [*(f"figure-{number}" for number in range(1, 6)), "breast-regions"]
+            for figure in [
+                *(f"figure-{number}" for number in range(1, 6)),
+                "breast-regions",
+                "augmented-patches",
+            ]
         ],
         code=modules("page.py"),
     output:
