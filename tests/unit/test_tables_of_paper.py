@@ -316,7 +316,7 @@ def test_detection_has_the_configured_points_flagged_where_not_reached(detection
     mine = ours(detection)
     assert list(mine["fpi"]) == [0.25, 1.67, 1.67, 0.25]
     assert list(mine["hit_rule"]) == ["IoU > 0.2", "IoU > 0.2", "IoU > 0.5", "IoU > 0.2"]
-    assert list(mine["note"]) == ["", "not reached in 2 of 5 folds", "", "nothing to find"]
+    assert list(mine["note"]) == ["", "1.67 FPI not reached in 2 of 5 folds", "", "nothing to find"]
     assert list(mine["images"]) == [410] * 3 + [0]
     assert set(mine["data"]) == {"digital | phantoms"}
 

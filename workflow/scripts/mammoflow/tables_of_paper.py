@@ -367,7 +367,7 @@ def _note(point: Mapping, bootstrap: int) -> str:
         return "nothing to find" if point["fpi_over"] == "all" else f"no {point['fpi_over']} image"
     notes = []
     if point["folds_reached"] < folds:
-        notes.append(f"not reached in {folds - point['folds_reached']} of {folds} folds")
+        notes.append(f"{point['fpi']:g} FPI not reached in {folds - point['folds_reached']} of {folds} folds")
     if folds == 1:
         notes.append("one fold: no deviation")
     if bootstrap and pd.isna(point["bootstrap_low"]):
