@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 # What tells when, where and how fast something ran.
-OF_THE_RUN = {"provenance", "seconds"}
+OF_THE_RUN = {"provenance", "seconds", "seconds_per_epoch", "patches_per_second"}
 
 
 def differences(results, others):
@@ -46,8 +46,6 @@ def _of_files(path, other):
         for key in (set(record) | set(other_record)) - OF_THE_RUN:
             if record.get(key) != other_record.get(key):
                 yield f"{key}: {record.get(key)} and {other_record.get(key)}"
-    elif path.suffix == ".md" and path.read_text() != other.read_text():
-        yield "text"
 
 
 def _arrays(file):
