@@ -27,7 +27,7 @@ demo: env
 	$(BIN)/snakemake --cores $(CORES) --configfile config/demo.yaml --workflow-profile profiles/laptop
 	@echo "Look at demo/results/report.html"
 
-status: env
+status:
 	@$(BIN)/python workflow/scripts/status.py $(ARGS)
 
 test: .venv/dev.lock

@@ -36,7 +36,7 @@ def on_cluster(cluster, tmp_path_factory):
     project = Project(tmp_path_factory.mktemp("on-slurm"))
     laptop = yaml.safe_load((REPOSITORY / "profiles/laptop/config.yaml").read_text())
     threads = [f"{rule}={count}" for rule, count in laptop["set-threads"].items()]
-    project.run(*PROFILE, "--set-threads", *threads, cores=None, env=cluster.env)
+    project.run(*PROFILE, "--set-threads", *threads, cores=None, env=cluster.env, timeout=3600)
     return project
 
 
