@@ -13,6 +13,7 @@ Paths, relative to the workspace; {init} is a chain such as imagenet+cbis-ddsm:
     results/detections/{dataset}/{backbone}/{init}/fold-{fold}.parquet
     results/froc/{dataset}/{backbone}/{init}/{points,curve,operating-points}.csv
     results/tables/table-{1,...,4}.{csv,md}, results/figures/figure-{1,...,5}.{png,svg}, results/report.html
+    results/figures/augmented-patches-{dataset}.{png,svg}
 
 Logs and benchmarks repeat the sub-path under logs/{rule}/ and results/benchmarks/{rule}/.
 """
@@ -48,3 +49,8 @@ rule all:
         "results/report.html",
         expand("results/tables/table-{table}.{format}", table=range(1, 5), format=["csv", "md"]),
         expand("results/figures/figure-{figure}.{format}", figure=range(1, 6), format=["png", "svg"]),
+        expand(
+            "results/figures/augmented-patches-{dataset}.{format}",
+            dataset=STUDY.used_datasets,
+            format=["png", "svg"],
+        ),

@@ -35,9 +35,10 @@ def test_everything_promised_is_there(results):
     for table in range(1, 5):
         assert len(pd.read_csv(results / f"tables/table-{table}.csv")) > 0
         assert (results / f"tables/table-{table}.md").read_text().count("|") > 10
-    for figure in range(1, 6):
-        assert (results / f"figures/figure-{figure}.png").read_bytes().startswith(b"\x89PNG")
-        assert "<svg" in (results / f"figures/figure-{figure}.svg").read_text()
+    figures = [*(f"figure-{n}" for n in range(1, 6)), "augmented-patches-film", "augmented-patches-digital"]
+    for figure in figures:
+        assert (results / f"figures/{figure}.png").read_bytes().startswith(b"\x89PNG")
+        assert "<svg" in (results / f"figures/{figure}.svg").read_text()
     assert "http" not in re.sub(r"http://www\.w3\.org/\S+", "", (results / "report.html").read_text())
 
 

@@ -7,6 +7,7 @@ import pytest
 pytestmark = pytest.mark.workflow
 
 PRESENTED = {f"table_{n}": 1 for n in range(1, 5)} | {f"figure_{n}": 1 for n in range(1, 6)} | {"page": 1}
+PRESENTED |= {"augmented_patches": 2}
 
 
 @pytest.mark.usefixtures("releases")

@@ -19,6 +19,7 @@ rule bank:
         "results/benchmarks/bank/{dataset}/fold-{fold}.tsv"
     conda:
         "../../envs/imaging.yaml"
+    threads: 2
     params:
         patches=config["patches"],
         negatives=dataset_setting("negatives"),

@@ -100,6 +100,11 @@ def stores(wildcards):
     return stores_of(wildcards.dataset)
 
 
+def first_bank(wildcards):
+    """Input function: the bank of the first fold of the data set that the wildcards name."""
+    return f"results/patches/{wildcards.dataset}/fold-{STUDY.folds(wildcards.dataset)[0]}.h5"
+
+
 def runs_of_fold(file):
     """Input function: one file of every run of a fold."""
 

@@ -1,7 +1,8 @@
-"""What a reader sees: the paper's four tables and five figures, and one page with all of them.
+"""What a reader sees: the paper's four tables and five figures, augmented patches, a page with all of them.
 
 Needs: the classifications, histories, FROC tables and maps of the configured experiments.
-Makes: results/tables/table-{1,...,4}.{csv,md}, results/figures/figure-{1,...,5}.{png,svg}, results/report.html.
+Makes: results/tables/table-{1,...,4}.{csv,md}, results/figures/figure-{1,...,5}.{png,svg},
+results/figures/augmented-patches-{dataset}.{png,svg}, results/report.html.
 """
 
 CLASSIFICATION = STUDY.classification_runs
@@ -221,10 +222,36 @@ rule figure_5:
         "../scripts/figure_5.py"
 
 
+rule augmented_patches:
+    input:
+        bank=first_bank,
+        code=modules("augmented_patches.py"),
+    output:
+        png=report(
+            "results/figures/augmented-patches-{dataset}.png",
+            category="Figures",
+            caption="../report/augmented-patches.rst",
+        ),
+        svg="results/figures/augmented-patches-{dataset}.svg",
+    log:
+        "logs/augmented_patches/{dataset}.log",
+    benchmark:
+        "results/benchmarks/augmented_patches/{dataset}.tsv"
+    conda:
+        "../../envs/tensorflow.yaml"
+    params:
+        augmentation=config["training"]["augmentation"],
+        seed=config["seed"],
+        labels=STUDY.labels,
+    script:
+        "../scripts/augmented_patches.py"
+
+
 rule page:
     input:
         tables=expand("results/tables/table-{table}.csv", table=range(1, 5)),
         figures=expand("results/figures/figure-{figure}.png", figure=range(1, 6)),
+        augmented=expand("results/figures/augmented-patches-{dataset}.png", dataset=STUDY.used_datasets),
         reconciliation=expand("results/index/{dataset}/reconciliation.csv", dataset=STUDY.used_datasets),
         lesions=expand("results/index/{dataset}/lesions.csv", dataset=STUDY.used_datasets),
         stored=[
@@ -236,6 +263,9 @@ rule page:
             os.path.relpath(Path(workflow.basedir, "workflow", "report", f"figure-{figure}.rst"))
             for figure in range(1, 6)
         ],
+        augmented_caption=os.path.relpath(
+            Path(workflow.basedir, "workflow", "report", "augmented-patches.rst")
+        ),
         code=modules("page.py"),
     output:
         page="results/report.html",

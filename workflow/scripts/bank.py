@@ -13,17 +13,21 @@ wildcards, params = snakemake.wildcards, snakemake.params
 splits, store = SPLITS.read(snakemake.input.splits), images.open_store(snakemake.input.stores)
 patients = IMAGES.read(snakemake.input.images).set_index("image_id")["patient_id"]
 fold = leakage.fold_of(splits, int(wildcards.fold), store, patients, origin=snakemake.input.splits)
+windows = patches.Windows(**params.patches)
 counts = bank.write(
     snakemake.output.bank,
     {part: sorted(fold.loc[fold["role"] == part, "image_id"]) for part in bank.PARTS},
     store,
-    patches.Windows(**params.patches),
+    windows,
     params.negatives,
     (params.seed, "bank", wildcards.dataset, wildcards.fold),
+    snakemake.threads,
 )
 
 for part, count in counts.items():
     if count.short:
         print(f"{part}: the images have {count.short} negative windows fewer than the policy asks for")
+    if count.unfit:
+        print(f"{part}: {len(count.unfit)} images gave no windows{count.why(windows)}")
 parts = ", ".join(f"{part} +{count.positives} −{count.negatives}" for part, count in counts.items())
 logs.announce(f"{wildcards.dataset} fold {wildcards.fold}: patches {parts}")

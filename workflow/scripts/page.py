@@ -28,6 +28,13 @@ shown |= {
     )
     for number, path in enumerate(given.figures, start=1)
 }
+caption = Path(given.augmented_caption).read_text().strip()
+shown |= {
+    Path(path).stem: reporting.Picture(
+        f"Augmented patches: {params.labels['datasets'][name]}", Path(path).read_bytes(), caption
+    )
+    for name, path in zip(params.datasets, given.augmented, strict=True)
+}
 found = {}
 for name, counts, lesions in zip(params.datasets, given.reconciliation, given.lesions, strict=True):
     stored = pd.concat([STORED.read(path) for path in given.stored if Path(path).parent.name == name])

@@ -222,10 +222,16 @@ def within_breast(breast: np.ndarray, begin: np.ndarray, windows: Windows) -> np
     -------
     (n,) ndarray of bool
     """
-    outside = np.zeros((breast.shape[0] + 1, breast.shape[1] + 1), np.int32)
-    outside[1:, 1:] = (~breast).cumsum(axis=0, dtype=np.int32).cumsum(axis=1)
     y0, x0 = np.clip(begin, 0, None).T
     y1, x1 = np.minimum(begin + windows.window, breast.shape).T
+    # Pixels outside the breast are counted between the lines that windows begin or end at, once.
+    rows, columns = (np.unique(np.concatenate([[0], *edges])) for edges in ((y0, y1), (x0, x1)))
+    rows, columns = rows[rows < breast.shape[0]], columns[columns < breast.shape[1]]
+    counted = np.add.reduceat(~breast, rows, axis=0, dtype=np.int32)
+    counted = np.add.reduceat(counted, columns, axis=1)
+    outside = np.pad(counted.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+    y0, y1 = np.searchsorted(rows, [y0, y1])
+    x0, x1 = np.searchsorted(columns, [x0, x1])
     return outside[y1, x1] - outside[y0, x1] - outside[y1, x0] + outside[y0, x0] == 0
 
 

@@ -102,7 +102,7 @@ def page(
     Parameters
     ----------
     shown : mapping of str to Table or Picture
-        By the names in `ORDER`.
+        By the names in `ORDER`; others come after these.
     reconciliations : mapping of str to pandas.DataFrame
         Table ``reconciliation`` of each data set, by its name in print.
     config : mapping
@@ -118,9 +118,10 @@ def page(
         HTML with everything in it.
     """
     title = _title(config, labels)
-    sections = [f"<section id='{name}'>\n{shown[name].html()}\n</section>" for name in ORDER]
+    names = [*ORDER, *(name for name in shown if name not in ORDER)]
+    sections = [f"<section id='{name}'>\n{shown[name].html()}\n</section>" for name in names]
     sections += [_reconciliation(label, table) for label, table in reconciliations.items()]
-    contents = " ".join(f"<a href='#{name}'>{name.replace('-', ' ').capitalize()}</a>" for name in ORDER)
+    contents = " ".join(f"<a href='#{name}'>{name.replace('-', ' ').capitalize()}</a>" for name in names)
     return "\n".join(
         [
             "<!doctype html>",
