@@ -23,7 +23,7 @@ import tensorflow as tf
 from material import STRIDE, store
 from skimage import transform
 
-from mammoflow import backbones, bank, patches, runtime, storage
+from mammoflow import backbones, bank, networks, patches, runtime, storage
 from mammoflow.augmentation import Augmentation
 from mammoflow.feed import Feed
 
@@ -139,7 +139,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--networks", nargs="*", default=[], choices=list(backbones.BACKBONES))
+    parser.add_argument("--networks", nargs="*", default=[], choices=networks.names())
     parser.add_argument("--precision", default="float32", choices=["auto", *runtime.PRECISIONS])
     parser.add_argument("--steps", type=int, default=4)
     options = parser.parse_args()

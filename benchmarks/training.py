@@ -1,7 +1,6 @@
-"""Training steps: fed from a bank against fed from memory, and in bfloat16 against in float32.
+"""Training in the precision that ``auto`` finds against training in float32.
 
-    python benchmarks/training.py feed         is the feed fast enough? memory's time over the bank's
-    python benchmarks/training.py precision    what auto gains: float32's time over its time
+    python benchmarks/training.py precision    what it gains: the time of a step
     python benchmarks/training.py loss BANK    what it costs: lowest validation losses of trainings on a bank
 
 Times are of a step, in blocks that alternate, so that a busy machine slows both; ratios are medians over the
@@ -11,7 +10,6 @@ blocks. Peak memory is that of the whole process.
 import argparse
 import resource
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,20 +18,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"), str(Path(__file__).parent)]
-
-from feed import write_bank
+sys.path.append(str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
 from mammoflow import backbones, bank, runtime, training
 from mammoflow.augmentation import Augmentation
-from mammoflow.feed import Feed
 
 PAPER = Augmentation(flip=True, rotation_degrees=30, scale=(0.75, 1.25))
 
 
 def compiled(name: str, window: int, policy: str) -> keras.Model:
     model = backbones.build(name, window, policy)
-    training._compile(model, 1e-4, "all")
+    training._compile(model, 1e-4)
     model.make_train_function()
     return model
 
@@ -59,26 +54,6 @@ def compare(title: str, names: tuple[str, str], blocks: Iterator[tuple[float, fl
         f"({len(times)} blocks), peak memory {peak:.1f} GiB",
         flush=True,
     )
-
-
-def feed(options: argparse.Namespace) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "bank.h5"
-        write_bank(path, 2000, options.window)
-        with bank.open_bank(path) as opened:
-            from_bank = Feed(opened.train, options.batch, "gcn").training(1000, PAPER, 0)
-            kept = [pair for _, pair in zip(range(2), from_bank.as_numpy_iterator(), strict=False)]
-            from_memory = tf.data.Dataset.from_tensor_slices(
-                tuple(np.stack(each) for each in zip(*kept, strict=True))
-            ).repeat()
-            for name in options.networks:
-                model = compiled(name, options.window, options.policy)
-                seconds_per_step(model, from_memory, 1)
-                blocks = (
-                    tuple(seconds_per_step(model, each, options.steps) for each in (from_memory, from_bank))
-                    for _ in range(options.blocks)
-                )
-                compare(f"{name}, {options.policy}", ("memory", "bank"), blocks)
 
 
 def precision(options: argparse.Namespace) -> None:
@@ -133,7 +108,7 @@ def loss(options: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=["feed", "precision", "loss"])
+    parser.add_argument("what", choices=["precision", "loss"])
     parser.add_argument("bank", nargs="?", type=Path)
     parser.add_argument("--networks", nargs="+", default=["vgg16", "resnet50", "inceptionv3"])
     parser.add_argument("--window", type=int, default=224)
@@ -142,12 +117,11 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=3, help="or seeds")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--policy", default="float32")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
 
     runtime.configure(options.threads)
-    {"feed": feed, "precision": precision, "loss": loss}[options.what](options)
+    {"precision": precision, "loss": loss}[options.what](options)
 
 
 if __name__ == "__main__":

@@ -218,11 +218,15 @@ def fit(
     ----------
     Section 2.4: Adam, early stopping on validation loss, patience 10.
     """
+    if settings.layers not in ("all", "head"):
+        raise ValueError(f"training.layers: expected all or head, got {settings.layers!r}")
     keras.utils.set_random_seed(seed)
     backbones.set_batch_normalization_momentum(model, settings.batch_normalization_momentum)
     part = _part(settings)
-    _compile(model, learning_rate, settings.layers, settings.parts)
     feed, validation = (Feed(each, part, normalization) for each in (bank.train, bank.validation))
+    backbones.body(model).trainable = settings.layers == "all"
+    trained = feed.into(model)
+    _compile(trained, learning_rate, settings.parts)
     # Whole batches, of as many parts each.
     steps = settings.parts * (settings.steps_per_epoch or -(-len(bank.train) // settings.batch))
     progress = Progress(title, settings.epochs, steps)
@@ -232,7 +236,7 @@ def fit(
     keep = [Keep(checkpoint, progress, stopping)] if checkpoint else []
     begun, stopped = (keep[0].epoch, keep[0].stopped) if keep else (0, False)
     try:
-        model.fit(
+        trained.fit(
             feed.training(steps, settings.augmentation, seed, first=begun),
             steps_per_epoch=steps,
             initial_epoch=begun,
@@ -264,10 +268,7 @@ def _part(settings: Settings) -> int:
     return settings.batch // settings.parts
 
 
-def _compile(model: keras.Model, learning_rate: float, trained: str, parts: int = 1) -> None:
-    if trained not in ("all", "head"):
-        raise ValueError(f"training.layers: expected all or head, got {trained!r}")
-    backbones.body(model).trainable = trained == "all"
+def _compile(model: keras.Model, learning_rate: float, parts: int = 1) -> None:
     model.compile(
         keras.optimizers.Adam(learning_rate, gradient_accumulation_steps=parts if parts > 1 else None),
         keras.losses.SparseCategoricalCrossentropy(),
