@@ -151,6 +151,12 @@ start() {
   say "ready after $SECONDS s"
 }
 
+# Processes of jobs that outlived them: without cgroups SLURM loses those whose parent ended first.
+outliving() {
+  grep -lz "^SLURM_JOB_ID=" $(grep -lzsx "SLURM_CONF=$SLURM_CONF" /proc/[0-9]*/environ) /dev/null 2>/dev/null |
+    cut -d / -f 3
+}
+
 stop() {
   if alive slurmctld; then
     scancel --user="$(id -un)" || true
@@ -163,6 +169,7 @@ stop() {
     kill "$pid"
     until_true 15 sh -c "! kill -0 $pid" || ! alive $daemon || kill -9 "$pid"
   done
+  for pid in $(outliving); do kill -9 "$pid" || true; done
 }
 
 case $command in
