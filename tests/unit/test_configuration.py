@@ -100,7 +100,7 @@ def test_a_chain_starts_from_all_runs_of_the_link_before(paper):
 
 def test_a_longer_cascade_resolves_through_any_data_sets(paper):
     phantoms = {"cohort": "film", "patients": 8, "detector": [512, 512], "pixel_mm": 0.2}
-    paper["datasets"]["other"] = paper["datasets"]["cbis-ddsm"] | {"phantoms": phantoms}
+    paper["datasets"]["other"] = paper["datasets"]["cbis-ddsm"] | {"phantoms": phantoms, "label": "other"}
     del paper["datasets"]["other"]["root"]
     paper["experiments"]["detection"]["initializations"] = ["random+other+cbis-ddsm"]
     configuration.check(paper, SCHEMA)
@@ -137,6 +137,11 @@ def test_a_splits_table_of_the_users_own(paper, tmp_path):
     study = configuration.Study(paper)
     assert study.own_splits(SimpleNamespace(dataset="inbreast")) == [str(tmp_path / "own.csv")]
     assert study.own_splits(SimpleNamespace(dataset="cbis-ddsm")) == []
+
+
+def test_data_sets_need_labels_of_their_own(paper):
+    paper["datasets"]["inbreast"]["label"] = "CBIS-DDSM"
+    assert "expected a label of its own for each data set" in refusal(paper)
 
 
 def test_only_the_real_archives_are_held_against_the_paper(paper, demo):

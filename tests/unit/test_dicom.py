@@ -80,9 +80,16 @@ def test_half_a_rescale_is_refused(tmp_path, elements):
         dicom.decode(dicom_file(tmp_path / "a.dcm", GREY, **elements))
 
 
-def test_a_rescale_of_fractions_is_rounded(tmp_path):
-    path = dicom_file(tmp_path / "a.dcm", GREY, RescaleSlope=0.3, RescaleIntercept=10)
-    np.testing.assert_array_equal(dicom.decode(path), np.rint(0.3 * GREY + 10))
+def test_a_fractional_rescale_is_rounded(tmp_path):
+    path = dicom_file(tmp_path / "a.dcm", GREY, RescaleSlope=1.3, RescaleIntercept=10)
+    np.testing.assert_array_equal(dicom.decode(path), np.rint(1.3 * GREY + 10))
+
+
+@pytest.mark.parametrize("slope", [0.3, 0.001, 0])
+def test_a_rescale_that_loses_grey_values_is_refused(tmp_path, slope):
+    path = dicom_file(tmp_path / "a.dcm", GREY, RescaleSlope=slope, RescaleIntercept=10)
+    with pytest.raises(Excluded, match="grey-range: the rescale makes one whole number of several"):
+        dicom.decode(path)
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,11 @@ def test_page_is_well_formed_and_needs_nothing_else(text, reader):
 def test_page_has_every_table_and_figure(text, reader):
     assert reader.tags.count("img") == 5 + 1
     assert reader.tags.count("table") == 8
-    assert re.findall(r"section id='(.*?)'", text) == [*reporting.ORDER, "breast-regions-film"]
+    assert re.findall(r"section id='(.*?)'", text) == [
+        *reporting.ORDER,
+        "breast-regions-film",
+        "reconciliation",
+    ]
     assert text.count("tr class='published'") == 6
 
 

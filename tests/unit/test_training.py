@@ -3,7 +3,9 @@ import json
 import re
 import signal
 import sys
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -75,6 +77,15 @@ def test_it_learns_and_tells_each_epoch(run, tmp_path):
     assert run.validation_loss == history["validation_loss"].min()
     assert history["validation_loss"].iloc[run.best_epoch - 1] == run.validation_loss
     assert run.patches_per_second > 0
+
+
+def test_batches_may_be_augmented_in_front_of_the_network_as_on_a_gpu(opened, run, monkeypatch, tmp_path):
+    monkeypatch.setattr(training, "Feed", partial(feed.Feed, inside=True))
+    inside = fitted(opened)
+    np.testing.assert_allclose(inside.history["loss"], run.history["loss"], rtol=0.05)
+    weights, metadata = save(inside, tmp_path)
+    model, _ = training.load(weights, metadata)
+    assert_equal_weights(inside, SimpleNamespace(model=model))
 
 
 def test_one_seed_gives_one_network_and_another_another(opened, run):

@@ -84,9 +84,7 @@ def test_a_model_says_what_it_was_made_of(results):
     assert record["precision"] in ("float32", "mixed_bfloat16", "mixed_float16")
     assert record["validation_loss"] == pd.read_csv(folder / "history.csv")["validation_loss"].min()
     made = record["provenance"]
-    assert {"commit", "dirty", "locks", "packages", "decoders", "grey_scale", "processor", "gpus"} <= set(
-        made
-    )
+    assert {"commit", "dirty", "locks", "packages", "decoders", "onednn", "processor", "gpus"} <= set(made)
     assert made["threads"] == 1
     assert made["settings"]["batch"] == 16
     assert made["config"]["patches"]["window"] == record["window"] == 48

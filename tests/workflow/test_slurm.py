@@ -14,7 +14,11 @@ from results import differences
 pytestmark = pytest.mark.workflow
 
 GPU_RULES = {"pretrain", "train", "classify", "mpm"}
-PRESENTED = {*(f"table_{n}" for n in range(1, 5)), *(f"figure_{n}" for n in range(1, 6)), "page"}
+PRESENTED = {
+    *(f"table_{n}" for n in (*range(1, 5), "protocol", "comparison")),
+    *(f"figure_{n}" for n in range(1, 6)),
+    *("reconciliation", "page"),
+}
 
 # A cluster asks its users not to poll often; this one is ours.
 PROFILE = ["--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "2"]

@@ -22,6 +22,9 @@ rule contours:
         "results/benchmarks/contours/{dataset}.tsv"
     conda:
         "../../envs/imaging.yaml"
+    resources:
+        mem=growing(4, "GB"),
+        runtime=growing(1, "h"),
     params:
         archive=dataset_setting("archive"),
         root=STUDY.root,
@@ -81,6 +84,9 @@ rule froc_external:
         "results/benchmarks/froc_external/{dataset}/{external}.tsv"
     conda:
         "../../envs/imaging.yaml"
+    resources:
+        mem=growing(4, "GB"),
+        runtime=growing(1, "h"),
     params:
         evaluation=config["detection"]["evaluation"],
         seed=config["seed"],

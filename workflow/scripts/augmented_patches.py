@@ -11,7 +11,7 @@ from mammoflow.figures import augmented_patches, style
 EACH, EPOCHS = 3, 6
 
 params, output, dataset = snakemake.params, snakemake.output, snakemake.wildcards.dataset
-runtime.configure(snakemake.threads)
+runtime.configure(snakemake.threads, gpus=0)
 setting = params.augmentation
 augment = augmentation.Augmentation(setting["flip"], setting["rotation_degrees"], tuple(setting["scale"]))
 seed = seeds.integer(params.seed, "augmented-patches", dataset)

@@ -41,7 +41,7 @@ with (
             settings=params.training,
             normalization=params.normalization,
             policy=policy,
-            threads=snakemake.threads,
+            machine={"processor": provenance.processor(), **runtime.facts()},
             bank=digests,
             origin=origin,
             code=[storage.sha256(path) for path in (*snakemake.input.network, *snakemake.input.code)],

@@ -353,7 +353,7 @@ def _grow(region: np.ndarray, grey: np.ndarray, level: float) -> np.ndarray:
     if not region.any() or not background.size:
         return region
     rim = (distance <= reach) & (grey > (np.median(background) + level) / 2)
-    grown = _open(region | rim, reach // 2)
+    grown = _open(region | rim, max(1, reach // 2))
     pieces, _ = ndimage.label(grown | region)
     return ndimage.binary_fill_holes(pieces == np.bincount(pieces[region]).argmax())
 

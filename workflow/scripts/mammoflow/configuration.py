@@ -441,6 +441,12 @@ class Study:
             )
         for name, boxes in self.config["detection"]["external"].items():
             yield from _problems_of_boxes(f"detection.external.{name}.path", Path(boxes["path"]))
+        labels = [self.config["datasets"][dataset]["label"] for dataset in self.used_datasets]
+        for label in _unique(label for label in labels if labels.count(label) > 1):
+            yield (
+                "Config key 'datasets': expected a label of its own for each data set, by which tables tell "
+                f"them apart; got '{label}' {labels.count(label)} times."
+            )
         for dataset in self.used_datasets:
             yield from self._problems_of_dataset(dataset)
         for weights in _unique(init.split("+")[0] for init in self.chains):

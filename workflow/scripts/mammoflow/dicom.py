@@ -473,7 +473,10 @@ def _modality(stored: np.ndarray, header: Dataset) -> np.ndarray:
         raise Excluded("unreadable", f"the modality LUT fails with {type(error).__name__}") from None
     if not np.isfinite(values).all() or np.abs(values).max() > 2**30:
         raise Excluded("grey-range", "the modality LUT leaves 32 bits")
-    return np.rint(values).astype(np.int32)[stored.astype(np.int32) - lowest]
+    whole = np.rint(values)
+    if slope == 0 or len(np.unique(whole)) < len(np.unique(values)):
+        raise Excluded("grey-range", "the rescale makes one whole number of several grey values")
+    return whole.astype(np.int32)[stored.astype(np.int32) - lowest]
 
 
 def _stored_range(header: Dataset) -> np.ndarray:

@@ -49,6 +49,7 @@ REASONS = {
     "contour-points": "a contour with two points or fewer",
     "contour-outside": "a contour without a pixel inside the image",
     "lesion-without-coordinates": "a mass whose place the release does not give",
+    "too-many-lesions": "more lesions in an image than its label map can tell apart",
     "lesion-excluded": "a mass of the image cannot be used, so the image is not used either",
     # breast region
     "breast-area": "the region found is too small or too large a part of the image",

@@ -178,7 +178,7 @@ def label_map(masks: Sequence[np.ndarray], geometry: Geometry) -> np.ndarray:
         0, or the lesion's place in the sequence, from 1.
     """
     if len(masks) > MAX_LESIONS:
-        raise ValueError(f"lesions: expected at most {MAX_LESIONS} in an image, got {len(masks)}")
+        raise Excluded("too-many-lesions", f"expected at most {MAX_LESIONS} in an image, got {len(masks)}")
     labels = np.zeros(geometry.shape, dtype=np.uint8)
     cover = {label: _reduce(mask, geometry) for label, mask in enumerate(masks, start=1)}
     by_area = sorted(cover, key=lambda label: -np.count_nonzero(masks[label - 1]))

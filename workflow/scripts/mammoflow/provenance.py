@@ -37,9 +37,7 @@ def record(**facts: object) -> dict[str, object]:
         "python": platform.python_version(),
         "packages": packages(),
         "decoders": {name: _version(name) for name in _DECODERS if _version(name)},
-        # The policy is what the code does: modality transformation, no windows, air dark.
-        "grey_scale": {"code": "dicom.py", "sha256": storage.sha256(Path(__file__).with_name("dicom.py"))},
-        "processor": _processor(),
+        "processor": processor(),
         "system": platform.platform(),
         "processors_available": len(os.sched_getaffinity(0))
         if hasattr(os, "sched_getaffinity")
@@ -92,7 +90,8 @@ def _version(package: str) -> str:
         return ""
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Name of the processor, as far as the system tells it."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
         for line in cpuinfo.read_text().splitlines():

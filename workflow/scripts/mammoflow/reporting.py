@@ -120,11 +120,10 @@ def page(
     title = _title(config, labels)
     names = [*ORDER, *(name for name in shown if name not in ORDER)]
     sections = [f"<section id='{name}'>\n{shown[name].html()}\n</section>" for name in names]
-    sections += [
-        _reconciliation(*of_data, reconciliation)
-        for of_data in reconciliation.rows.groupby("Data", sort=False)
-    ]
-    contents = " ".join(f"<a href='#{name}'>{name.replace('-', ' ').capitalize()}</a>" for name in names)
+    sections.append(f"<section id='reconciliation'>\n{_reconciliation(reconciliation)}\n</section>")
+    contents = " ".join(
+        f"<a href='#{name}'>{name.replace('-', ' ').capitalize()}</a>" for name in [*names, "reconciliation"]
+    )
     return "\n".join(
         [
             "<!doctype html>",
@@ -214,11 +213,12 @@ def _class(row: Mapping) -> str:
     return "" if row.get("Source", "ours") in ("ours", "external") else " class='published'"
 
 
-def _reconciliation(label: str, rows: pd.DataFrame, table: Table) -> str:
-    """What was found of a data set beside what the paper counts; the folds can be unfolded."""
-    whole, folds = rows[rows["Fold"] == NONE], rows[rows["Fold"] != NONE]
-    shown = Table(f"{table.title}: {label}", whole.drop(columns=["Data", "Fold"]), table.note)
-    return (
-        f"<section>\n{shown.html()}\n<details><summary>Fold by fold</summary>\n"
-        f"{_table(folds.drop(columns='Data'))}\n</details></section>"
-    )
+def _reconciliation(table: Table) -> str:
+    """What was found of each data set beside what the paper counts; the folds can be unfolded."""
+    parts = []
+    for label, rows in table.rows.groupby("Data", sort=False):
+        whole, folds = rows[rows["Fold"] == NONE], rows[rows["Fold"] != NONE]
+        shown = Table(f"{table.title} {label}", whole.drop(columns=["Data", "Fold"]), table.note)
+        parts += [shown.html(), "<details><summary>Fold by fold</summary>"]
+        parts += [_table(folds.drop(columns="Data")), "</details>"]
+    return "\n".join(parts)

@@ -172,4 +172,5 @@ def facts() -> dict[str, object]:
         "threads": tf.config.threading.get_intra_op_parallelism_threads(),
         "gpus": [detail.get("device_name", "") for detail in details],
         "keras_backend": keras.backend.backend(),
+        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
     }

@@ -71,4 +71,4 @@ def _adopt(name: str, backbone: str, window: int, files: Mapping, path: Path) ->
             f"weights.{name}.files.{backbone}: {given}: expected sha256 {expected}, got {digest}"
         )
     backbones.load_notop(backbones.build(backbone, window), path)
-    return {"source": "files", "path": given}
+    return {"source": "files"}
