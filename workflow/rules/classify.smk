@@ -24,5 +24,7 @@ rule classify:
         gpu=1,
         mem="16GB",
         runtime="1h",
+    params:
+        precision=config["inference"]["precision"],
     script:
         "../scripts/classify.py"

@@ -31,6 +31,7 @@ rule mpm:
     params:
         stride=config["detection"]["stride"],
         edge=config["patches"]["edge"],
+        precision=config["inference"]["precision"],
     script:
         "../scripts/mpm.py"
 
