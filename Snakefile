@@ -14,6 +14,7 @@ Paths, relative to the workspace; {init} is a chain such as imagenet+cbis-ddsm:
     results/froc/{dataset}/{backbone}/{init}/{points,curve,operating-points}.csv
     results/tables/{table-{1,...,4},reconciliation}.{csv,md}
     results/figures/figure-{1,...,5}.{png,svg}, results/report.html
+    results/figures/overlays/{dataset}/{backbone}/{init}/{image_id}.png (on request)
 
 Logs and benchmarks repeat the sub-path under logs/{rule}/ and results/benchmarks/{rule}/.
 """
@@ -41,6 +42,7 @@ include: "workflow/rules/classify.smk"
 include: "workflow/rules/detect.smk"
 include: "workflow/rules/froc.smk"
 include: "workflow/rules/present.smk"
+include: "workflow/rules/overlays.smk"
 
 
 rule all:

@@ -127,6 +127,15 @@ def initial_metadata(wildcards):
     return STUDY.initial(wildcards, "model.json")
 
 
+def maps_of_folds(wildcards):
+    """Maps of every fold, in order."""
+    return expand(
+        "results/mpm/{dataset}/{backbone}/{init}/fold-{fold}.h5",
+        **wildcards,
+        fold=STUDY.folds(wildcards.dataset),
+    )
+
+
 def detections_of_folds(wildcards):
     """Detections of every fold, in order."""
     return expand(

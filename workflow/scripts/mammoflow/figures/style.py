@@ -59,8 +59,9 @@ def letter(place: int) -> str:
 
 
 @styled
-def save(figure: Figure, png: str | Path, svg: str | Path) -> None:
-    """Write a figure in both formats; the same figure gives the same bytes."""
-    for path, metadata in ((png, {}), (svg, {"Date": None})):
+def save(figure: Figure, *paths: str | Path) -> None:
+    """Write a figure as PNG or SVG, or both; the same figure gives the same bytes."""
+    for path in paths:
+        metadata = {"Date": None} if Path(path).suffix == ".svg" else {}
         with storage.whole(path) as temporary:
             figure.savefig(temporary, metadata=metadata)
