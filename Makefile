@@ -1,5 +1,6 @@
 # make env    the environment in .venv (GPU=1: with CUDA)
 # make demo   the whole study design on cohorts made here; results in demo/results
+# make status what is done, running, failed and missing (make status ARGS="--configfile config/demo.yaml")
 # make test   all tests        (make test ARGS="-m 'not workflow'": the fast ones)
 # make lint   ruff, snakefmt, snakemake --lint
 
@@ -8,7 +9,7 @@ BIN := .venv/bin
 LOCK := envs/$(if $(GPU),gpu,cpu).lock
 CORES ?= all
 
-.PHONY: env demo test lint format locks
+.PHONY: env demo status test lint format locks
 
 env: .venv/$(notdir $(LOCK))
 
@@ -25,6 +26,9 @@ env: .venv/$(notdir $(LOCK))
 demo: env
 	$(BIN)/snakemake --cores $(CORES) --configfile config/demo.yaml --workflow-profile profiles/laptop
 	@echo "Look at demo/results/report.html"
+
+status:
+	@$(BIN)/python workflow/scripts/status.py $(ARGS)
 
 test: .venv/dev.lock
 	$(BIN)/python -m pytest $(ARGS)

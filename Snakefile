@@ -2,7 +2,7 @@
 
 Paths, relative to the workspace; {init} is a chain such as imagenet+cbis-ddsm:
 
-    results/index/{dataset}/{images,lesions,excluded,reconciliation}.csv
+    results/index/{dataset}/{images,lesions,contours,excluded,reconciliation}.csv
     results/images/{dataset}/shard-{shard}.h5
     results/splits/{dataset}.csv
     results/patches/{dataset}/fold-{fold}.h5
@@ -11,14 +11,22 @@ Paths, relative to the workspace; {init} is a chain such as imagenet+cbis-ddsm:
     results/classification/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}.csv
     results/mpm/{dataset}/{backbone}/{init}/fold-{fold}.h5
     results/detections/{dataset}/{backbone}/{init}/fold-{fold}.parquet
-    results/froc/{dataset}/{backbone}/{init}/{points,curve,operating-points}.csv
-    results/tables/{table-{1,...,4},reconciliation}.{csv,md}
-    results/figures/figure-{1,...,5}.{png,svg}, results/report.html
+    results/froc/{dataset}/{backbone}/{init}/{{points,curve,operating-points,folds,merits}.csv,draws.parquet}
+    results/froc/{dataset}/external/{external}/{{points,curve,operating-points,folds,merits}.csv,draws.parquet}
+    results/tables/{table-{1,...,4,protocol,comparison},reconciliation}.{csv,md}
+    results/figures/{figure-{1,...,5}.{png,svg},breast-regions-{dataset}.png,augmented-patches-{dataset}.{png,svg}}
+    results/report.html
     results/figures/overlays/{dataset}/{backbone}/{init}/{image_id}.png (on request)
 
-Logs and benchmarks repeat the sub-path under logs/{rule}/ and results/benchmarks/{rule}/.
+Logs and benchmarks repeat the sub-path under logs/{rule}/ and results/benchmarks/{rule}/. What happened to
+the jobs is in logs/journal.jsonl.
 """
 
+import os
+import sys
+from pathlib import Path
+
+from snakemake.logging import logger
 from snakemake.utils import min_version
 
 min_version("9.27")
@@ -27,7 +35,11 @@ min_version("9.27")
 configfile: f"{workflow.basedir}/config/config.yaml"
 
 
-workdir: str(config.get("workspace", "."))
+# A job of SLURM starts Snakemake once more, from inside the workspace: where the user called it is handed down.
+CALLED_FROM = Path(os.environ.setdefault("MAMMOFLOW_CALLED_FROM", os.getcwd()))
+
+
+workdir: str(CALLED_FROM / config.get("workspace", "."))
 
 
 include: "workflow/rules/common.smk"
@@ -49,6 +61,29 @@ rule all:
     default_target: True
     input:
         "results/report.html",
-        expand("results/tables/table-{table}.{format}", table=range(1, 5), format=["csv", "md"]),
+        expand("results/tables/table-{table}.{format}", table=TABLES, format=["csv", "md"]),
         expand("results/tables/reconciliation.{format}", format=["csv", "md"]),
         expand("results/figures/figure-{figure}.{format}", figure=range(1, 6), format=["png", "svg"]),
+        expand("results/figures/breast-regions-{dataset}.png", dataset=STUDY.used_datasets),
+        expand(
+            "results/figures/augmented-patches-{dataset}.{format}",
+            dataset=STUDY.used_datasets,
+            format=["png", "svg"],
+        ),
+
+
+JOURNAL = journal.Journal(sys.argv[1:])
+
+
+onstart:
+    JOURNAL.begin()
+    logger.addHandler(JOURNAL)
+
+
+onsuccess:
+    JOURNAL.end()
+
+
+onerror:
+    JOURNAL.end()
+    print(JOURNAL.failures(CALLED_FROM), file=sys.stderr)

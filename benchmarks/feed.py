@@ -1,111 +1,160 @@
-"""The feed against the naive way, in one run: patches per second, and peak memory.
+"""The feed against the naive way, and training fed from a bank against training fed from memory.
 
-The naive way reads a patch, rotates and scales it with scikit-image, normalises it, and goes on to the
-next. Run from the repository:
+The naive way is a Python generator that reads a patch with h5py, turns and scales it with scikit-image,
+normalises it, and goes on to the next. It is tried on the same patches stored as the project's other
+arrays are (LZF), and without compression. Training from memory takes the same steps on batches that lie
+there ready. Run from the repository:
 
-    python benchmarks/feed.py --patches 2000 --window 224
+    python benchmarks/feed.py --patches 2000 --window 224 --networks inceptionv3 resnet50 vgg16
 """
 
 import argparse
-import resource
-import sys
+import os
+import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
+import h5py
+import keras
 import numpy as np
+import tensorflow as tf
+from material import STRIDE, store
+from skimage import transform
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
-
-from mammoflow import bank, patches
+from mammoflow import backbones, bank, networks, patches, runtime, storage
 from mammoflow.augmentation import Augmentation
+from mammoflow.feed import Feed
 
 BATCH = 32
 PAPER = Augmentation(flip=True, rotation_degrees=30, scale=(0.75, 1.25))
 
 
-def write_bank(path: Path, count: int, window: int) -> None:
-    """Bank of noise: as many patches in each part as asked for, about."""
-    images = max(2, round(np.sqrt(count / 50)))
-    side = window + 8 * int(np.sqrt(count / images))
-
-    class Store(dict):
-        def __missing__(self, number: str) -> SimpleNamespace:
-            generator = np.random.default_rng(int(number))
-            pixels = generator.integers(0, 4096, (side, side)).astype(np.uint16)
-            breast = np.ones(pixels.shape, bool)
-            lesions = np.triu(breast).astype(np.uint8)
-            return SimpleNamespace(pixels=pixels, breast=breast, lesions=lesions, masses=1)
-
-    numbers = [str(number) for number in range(images)]
-    windows = patches.Windows(window, 8, "inside")
-    bank.write(path, dict.fromkeys(bank.PARTS, numbers), Store(), windows, "mass-images", (0,))
-
-
-def naive(part: bank.Part) -> Iterator[np.ndarray]:
-    """One patch after the other, with h5py and scikit-image."""
-    from skimage import transform
-
+def naive(stored: h5py.Dataset) -> Iterator[np.ndarray]:
+    """Batches, one patch after the other."""
     generator = np.random.default_rng(0)
-    stored = part.group["patches"]
+    middle = (stored.shape[1] - 1) / 2
     batch = []
-    for row in generator.permutation(len(part)):
-        patch = stored[row].astype(np.float64)
-        patch = patch[:, ::-1] if generator.random() < 0.5 else patch
-        patch = transform.rotate(patch, generator.uniform(-30, 30), mode="symmetric")
-        middle = (part.window - 1) / 2
-        scale = generator.uniform(0.75, 1.25)
-        offset = middle - middle / scale
-        about = transform.AffineTransform(scale=1 / scale, translation=(offset, offset))
-        patch = transform.warp(patch, about, mode="symmetric")
-        batch.append((patch - patch.mean()) / patch.std())
-        if len(batch) == BATCH:
-            yield np.array(batch, np.float32)
-            batch = []
+    while True:
+        for row in generator.permutation(len(stored)):
+            patch = stored[row].astype(np.float64)
+            patch = patch[:, ::-1] if generator.random() < 0.5 else patch
+            patch = transform.rotate(patch, generator.uniform(-30, 30), mode="symmetric")
+            scale = generator.uniform(0.75, 1.25)
+            offset = middle - middle / scale
+            about = transform.AffineTransform(scale=1 / scale, translation=(offset, offset))
+            patch = transform.warp(patch, about, mode="symmetric")
+            batch.append((patch - patch.mean()) / patch.std())
+            if len(batch) == BATCH:
+                yield np.array(batch, np.float32)
+                batch = []
 
 
-def rate(batches: Iterator[np.ndarray], seconds: float) -> float:
-    """Patches per second over some seconds; the first batch, which sets things up, is left out."""
-    next(batches)
-    begun, seen = time.perf_counter(), 0
-    for batch in batches:
-        seen += len(batch)
-        if time.perf_counter() - begun > seconds:
-            break
-    return seen / (time.perf_counter() - begun)
+def fed(part: bank.Part, workers: int) -> Iterator[np.ndarray]:
+    """Batches of the feed."""
+    stream = Feed(part, BATCH, "gcn", workers).training(len(part) // BATCH, PAPER, seed=0)
+    return (x for x, _ in stream.as_numpy_iterator())
+
+
+def feed_alone(folder: Path, window: int, options: argparse.Namespace) -> None:
+    """Patches per second without a network; the ways take turns."""
+    with bank.open_bank(folder / "bank.h5") as disk, bank.open_bank(folder / "bank.h5", 2**33) as memory:
+        ways: dict[str, Callable[[], Iterator[np.ndarray]]] = {
+            "bank": lambda: fed(disk.train, options.workers),
+            "memory": lambda: fed(memory.train, options.workers),
+        }
+        with h5py.File(folder / "naive.h5", "w") as file:
+            everything = disk.train.read(np.arange(len(disk.train))).patches
+            for name, how in {"lzf": storage.ARRAY, "plain": {}}.items():
+                stored = file.create_dataset(name, data=everything, chunks=(1, window, window), **how)
+                ways[f"naive {name}"] = lambda stored=stored: naive(stored)
+            found = {name: [] for name in ways}
+            for _ in range(options.rounds):
+                for name, begin in ways.items():
+                    found[name].append(rate(begin(), options.seconds))
+    medians = {name: np.median(each, axis=0) for name, each in found.items()}
+    for name, (speed, processor) in medians.items():
+        ratios = [
+            f"{speed / medians[other][0]:.1f} × {other}" for other in medians if other.startswith("naive")
+        ]
+        print(
+            f"feed alone, {name:12} {speed:7.0f} patches/s, {1e6 * processor:5.0f} µs of processor each: "
+            + ", ".join(ratios)
+        )
+
+
+def rate(batches: Iterator[np.ndarray], seconds: float) -> tuple[float, float]:
+    """Patches per second, and seconds of processor per patch; the first batches set things up."""
+    for _ in range(8):
+        next(batches)
+    begun, used, seen = time.perf_counter(), time.process_time(), 0
+    while time.perf_counter() - begun < seconds:
+        seen += len(next(batches))
+    return seen / (time.perf_counter() - begun), (time.process_time() - used) / seen
+
+
+def training(part: bank.Part, name: str, precision: str, options: argparse.Namespace) -> None:
+    """Steps of a network fed from the bank, against the same steps on batches that lie in memory."""
+    model = backbones.build(name, part.window, runtime.policy(precision))
+    optimizer = keras.optimizers.Adam(1e-6)
+    optimizer.build(model.trainable_variables)
+    loss = keras.losses.SparseCategoricalCrossentropy()
+
+    @tf.function
+    def step(x: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            value = loss(labels, model(x, training=True))
+        optimizer.apply_gradients(
+            zip(tape.gradient(value, model.trainable_variables), model.trainable_variables, strict=True)
+        )
+        return value
+
+    stream = Feed(part, BATCH, "gcn", options.workers, inside=False).training(10**6, PAPER, seed=0)
+    ready = list(stream.take(2))
+    step(*ready[0])
+
+    def seconds(batches: Callable[[], Iterator[tuple]]) -> float:
+        """Of some steps, with all that it takes to set the batches up."""
+        begun = time.perf_counter()
+        for batch, _ in zip(batches(), range(options.steps), strict=False):
+            step(*batch).numpy()
+        return (time.perf_counter() - begun) / options.steps
+
+    memory, disk = [], []
+    for _ in range(options.rounds):
+        memory.append(seconds(lambda: iter(tf.data.Dataset.from_tensors(ready[1]).repeat().prefetch(2))))
+        disk.append(seconds(lambda: iter(stream)))
+    ours, theirs = statistics.median(disk), statistics.median(memory)
+    print(
+        f"training {name}, {precision}: {BATCH / ours:.1f} patches/s from the bank, "
+        f"{BATCH / theirs:.1f} from memory, ratio {theirs / ours:.3f}"
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--patches", type=int, default=2000)
     parser.add_argument("--window", type=int, default=224)
-    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--networks", nargs="*", default=[], choices=networks.names())
+    parser.add_argument("--precision", default="float32", choices=["auto", *runtime.PRECISIONS])
+    parser.add_argument("--steps", type=int, default=4)
     options = parser.parse_args()
+    runtime.configure(threads=2)
 
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "bank.h5"
-        begun = time.perf_counter()
-        write_bank(path, options.patches, options.window)
-        written = time.perf_counter() - begun
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-
-        from mammoflow.feed import Feed
-
+        path, images = Path(folder, "bank.h5"), store(options.patches, options.window)
+        parts = {"train": list(images), "validation": list(images), "test": []}
+        windows = patches.Windows(options.window, STRIDE, "inside")
+        bank.write(path, parts, images, windows, "mass-images", (0,))
+        print(f"{len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f}")
+        feed_alone(Path(folder), options.window, options)
         with bank.open_bank(path) as opened:
-            part = opened.train
-            total = sum(len(getattr(opened, name)) for name in bank.PARTS)
-            print(f"bank      {total / written:8.0f} patches/s, peak {peak:.0f} MiB, {total} patches")
-            slow = rate(naive(part), options.seconds)
-            print(f"naive     {slow:8.0f} patches/s")
-            stream = Feed(part, BATCH, "gcn").training(len(part) // BATCH, PAPER, 0)
-            fast = rate((x for x, _ in stream.as_numpy_iterator()), options.seconds)
-            print(f"feed      {fast:8.0f} patches/s, {fast / slow:.1f} times the naive way")
-        with bank.open_bank(path, memory=2**33) as opened:
-            stream = Feed(opened.train, BATCH, "gcn").training(len(part) // BATCH, PAPER, 0)
-            fast = rate((x for x, _ in stream.as_numpy_iterator()), options.seconds)
-            print(f"in memory {fast:8.0f} patches/s, {fast / slow:.1f} times the naive way")
+            for name in options.networks:
+                training(opened.train, name, options.precision, options)
 
 
 if __name__ == "__main__":

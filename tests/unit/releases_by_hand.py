@@ -3,6 +3,7 @@
 import plistlib
 from pathlib import Path
 
+import gdcm
 import numpy as np
 import pydicom
 from pydicom.dataset import FileDataset, FileMetaDataset
@@ -42,6 +43,25 @@ def dicom_file(path: Path, pixels: np.ndarray, **elements: object) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     pydicom.dcmwrite(path, dataset, enforce_file_format=True)
     return path
+
+
+def recompress(source: Path, target: Path, syntax: int) -> Path:
+    """Write a DICOM file in another transfer syntax (of ``gdcm.TransferSyntax``), by GDCM alone."""
+    reader = gdcm.ImageReader()
+    reader.SetFileName(str(source))
+    change, writer = gdcm.ImageChangeTransferSyntax(), gdcm.ImageWriter()
+    change.SetTransferSyntax(gdcm.TransferSyntax(syntax))
+    if not reader.Read():
+        raise ValueError(f"{source}: GDCM cannot read it")
+    change.SetInput(reader.GetImage())
+    if not change.Change():
+        raise ValueError(f"{source}: GDCM cannot write it in the transfer syntax {syntax}")
+    writer.SetFileName(str(target))
+    writer.SetFile(reader.GetFile())
+    writer.SetImage(change.GetOutput())
+    if not writer.Write():
+        raise ValueError(f"{target}: GDCM cannot write it")
+    return target
 
 
 def half_ellipse(shape: tuple[int, int] = (128, 96), grey: int = 2000, side: str = "left") -> np.ndarray:

@@ -74,7 +74,8 @@ def test_batches_cut_from_an_epoch_do_not_depend_on_the_batch():
     drawn = augmentation.draw(PAPER, 3, seed=1, epoch=0)
     together = augmentation.apply(PATCHES, drawn)
     apart = [augmentation.apply(PATCHES[n : n + 1], drawn[n : n + 1])[0] for n in range(3)]
-    np.testing.assert_array_equal(together, apart)
+    # To the last bits: the compiled operations round differently in batches of other sizes.
+    np.testing.assert_allclose(together, apart, rtol=1e-5)
 
 
 def test_switched_off_it_draws_the_identity():

@@ -116,7 +116,7 @@ def test_momentum_is_set_everywhere_or_left():
 
 
 def test_unknown_backbone_and_small_window_are_refused():
-    with pytest.raises(ValueError, match="expected one of vgg16, resnet50, inceptionv3, compact, got 'unet'"):
+    with pytest.raises(ValueError, match="expected one of compact, inceptionv3, resnet50, vgg16, got 'unet'"):
         backbones.build("unet", 80)
     with pytest.raises(ValueError, match="expected at least 75 for inceptionv3, got 74"):
         backbones.build("inceptionv3", 74)

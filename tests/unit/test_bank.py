@@ -23,6 +23,18 @@ def image(number: int, mass: bool, shape: tuple[int, int] = (40, 30)) -> SimpleN
     return SimpleNamespace(pixels=pixels, breast=breast, lesions=lesions, masses=int(mass))
 
 
+def narrow(number: int, columns: int) -> SimpleNamespace:
+    """The first columns of a mammogram, a mass among them; the last five are air."""
+    cut = {
+        name: array[:, :columns].copy()
+        for name, array in vars(image(number, False)).items()
+        if name != "masses"
+    }
+    cut["breast"][:, columns - 5 :] = False
+    cut["lesions"][10:20] = 1
+    return SimpleNamespace(**cut, masses=1)
+
+
 STORE = {f"{'mass' if n % 2 else 'normal'}-{n:02}": image(n, n % 2 == 1) for n in range(18)}
 IDS = sorted(STORE)
 PARTS = {
@@ -144,6 +156,33 @@ def test_test_part_may_be_empty_and_training_may_not(tmp_path):
     assert not (tmp_path / "c.h5").exists()
 
 
+def test_window_that_fits_nowhere_is_named_with_the_images_and_both_sizes(tmp_path):
+    store = {name: narrow(n, columns=13) for n, name in enumerate(IDS)}
+    wide = patches.Windows(window=12, stride=4, edge="inside")
+    with pytest.raises(
+        ValueError,
+        match=r"train part, got [1-9]\d* and 0 from 6 images; windows of 12×12 pixels do not fit into "
+        r"(\S+ \(breast of 34×8 pixels\)(, )?){5} and 1 more$",
+    ):
+        bank.write(tmp_path / "b.h5", PARTS, store, wide, "mass-images", SEED)
+    large = patches.Windows(window=14, stride=4, edge="inside")
+    with pytest.raises(
+        ValueError,
+        match=r"got 0 and 0 from 6 images; windows of 14×14 pixels do not fit into .*image of 40×13",
+    ):
+        bank.write(tmp_path / "b.h5", PARTS, store, large, "mass-images", SEED)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_single_images_that_gave_nothing_are_told(tmp_path):
+    store = STORE | {"mass-03": narrow(3, columns=12)}
+    inside = patches.Windows(window=8, stride=4, edge="inside")
+    counts = bank.write(tmp_path / "b.h5", PARTS, store, inside, "mass-images", SEED)
+    (part,) = (part for part in bank.PARTS if "mass-03" in PARTS[part])
+    assert counts[part].unfit == {"mass-03": "breast of 34×7 pixels"}
+    assert not any(counts[other].unfit for other in bank.PARTS if other != part)
+
+
 def test_part_without_images_to_draw_from_is_named(tmp_path):
     parts = PARTS | {"validation": ["mass-01"]}
     with pytest.raises(ValueError, match=r"validation part of the fold: .*'normal-images', got none among 1"):
@@ -157,5 +196,117 @@ def test_flipped_bit_is_noticed(written):
     content = bytearray(written.path.read_bytes())
     content[offset + 10] ^= 1
     written.path.write_bytes(content)
-    with bank.open_bank(written.path) as opened, pytest.raises(OSError, match=r"."):
+    with (
+        bank.open_bank(written.path) as opened,
+        pytest.raises(
+            ValueError,
+            match=r"fold-0\.h5: expected what was written, got damaged data in item 0 of /train/patches",
+        ),
+    ):
         opened.train.read(np.array([0]))
+
+
+def content(path):
+    with bank.open_bank(path) as opened:
+        parts = [getattr(opened, part) for part in bank.PARTS]
+        read = [part.read(np.arange(len(part))) for part in parts]
+        columns = [(part.labels, part.image_id, part.y, part.x) for part in parts]
+        return [*(vars(batch).values() for batch in read), *columns]
+
+
+@settings(max_examples=60, deadline=None)
+@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_damage_anywhere_is_noticed_or_changes_nothing(tmp_path_factory, place, bit):
+    folder = tmp_path_factory.getbasetemp()
+    whole = folder / "whole.h5"
+    if not whole.exists():
+        bank.write(whole, PARTS, STORE, WINDOWS, "mass-images", SEED)
+    changed = bytearray(whole.read_bytes())
+    changed[int(place * len(changed))] ^= 1 << bit
+    (folder / "changed.h5").write_bytes(changed)
+    try:
+        found = content(folder / "changed.h5")
+    except (ValueError, OSError, KeyError, RuntimeError):
+        return
+    for ours, theirs in zip(found, content(whole), strict=True):
+        for one, other in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_bank_that_fails_half_way_is_absent(tmp_path):
+    class Failing(dict):
+        def __getitem__(self, name):
+            if name == PARTS["test"][-1]:
+                raise OSError("no more disk")
+            return super().__getitem__(name)
+
+    with pytest.raises(OSError, match="no more disk"):
+        bank.write(tmp_path / "b.h5", PARTS, Failing(STORE), WINDOWS, "mass-images", SEED)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_threads_do_not_change_what_is_written(tmp_path):
+    for threads in (1, 4):
+        bank.write(tmp_path / f"{threads}.h5", PARTS, STORE, WINDOWS, "mass-images", SEED, threads)
+    with bank.open_bank(tmp_path / "1.h5") as one, bank.open_bank(tmp_path / "4.h5") as four:
+        assert [getattr(one, part).digest for part in bank.PARTS] == [
+            getattr(four, part).digest for part in bank.PARTS
+        ]
+
+
+@st.composite
+def cohorts(draw):
+    """Images of any size, with any breast, masses anywhere in it or nowhere."""
+    store = {}
+    for number in range(draw(st.integers(2, 7))):
+        generator = np.random.default_rng(draw(st.integers(0, 999)))
+        shape = tuple(generator.integers(4, 40, 2))
+        breast = np.zeros(shape, bool)
+        breast[: generator.integers(1, shape[0] + 1), : generator.integers(1, shape[1] + 1)] = True
+        masses = draw(st.integers(0, 2))
+        lesions = np.zeros(shape, np.uint8)
+        for label in range(1, masses + 1):
+            y, x = generator.integers(0, shape)
+            lesions[y : y + 9, x : x + 9] = label
+        lesions[~breast] = 0
+        pixels = generator.integers(0, 4096, shape).astype(np.uint16)
+        store[f"{number}"] = SimpleNamespace(pixels=pixels, breast=breast, lesions=lesions, masses=masses)
+    return store
+
+
+@settings(max_examples=60, deadline=None)
+@given(cohorts(), st.sampled_from(patches.NEGATIVES), st.sampled_from(patches.EDGES), st.integers(2, 9))
+def test_equation_1_and_the_balances_hold_in_any_cohort(tmp_path_factory, store, policy, edge, window):
+    path = tmp_path_factory.getbasetemp() / "cohort.h5"
+    windows = patches.Windows(window, stride=3, edge=edge)
+    begin = {name: patches.positions(each.breast, windows) for name, each in store.items()}
+    positive = {name: patches.labels(store[name].lesions, begin[name], windows) > 0 for name in store}
+    positives = sum(map(np.sum, positive.values()))
+    masses = {name for name, each in store.items() if each.masses}
+    sources = masses if policy == "mass-images" else store.keys() - masses
+    offered = {
+        name: int((~positive[name] & whole).sum())
+        for name in sources
+        for whole in [
+            patches.within_breast(store[name].breast, begin[name], windows) | (policy == "normal-images")
+        ]
+    }
+    # The test part alone: of the others an empty class is refused.
+    learning = {"m": image(1, mass=True), "n": image(2, mass=False)}
+    parts = {"train": ["m", "n"], "validation": ["m", "n"], "test": sorted(store)}
+    if positives and not sources:
+        with pytest.raises(ValueError, match="got none among"):
+            bank.write(path, parts, store | learning, windows, policy, SEED)
+        return
+    count = bank.write(path, parts, store | learning, windows, policy, SEED)["test"]
+    with bank.open_bank(path) as opened:
+        labels, images = opened.test.labels, opened.test.image_id
+    assert labels.sum() == positives == count.positives
+    assert set(images[labels == 0]) <= set(sources)
+    taken = {name: int((images[labels == 0] == name).sum()) for name in sources}
+    if policy == "mass-images":
+        assert sum(taken.values()) == min(positives, sum(offered.values()))
+    else:
+        each = -(-positives // len(sources)) if sources else 0
+        assert taken == {name: min(each, offered[name]) for name in sources}
+    assert count.negatives == sum(taken.values())

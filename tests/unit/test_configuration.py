@@ -1,14 +1,16 @@
 import copy
 import json
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import trainings
 import yaml
 
-from mammoflow import backbones, configuration
+from mammoflow import configuration, networks
 from mammoflow.datasets import marks
-from mammoflow.networks import NETWORKS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCHEMA = REPOSITORY / "workflow" / "schemas" / "config.schema.json"
@@ -98,7 +100,7 @@ def test_a_chain_starts_from_all_runs_of_the_link_before(paper):
 
 def test_a_longer_cascade_resolves_through_any_data_sets(paper):
     phantoms = {"cohort": "film", "patients": 8, "detector": [512, 512], "pixel_mm": 0.2}
-    paper["datasets"]["other"] = paper["datasets"]["cbis-ddsm"] | {"phantoms": phantoms}
+    paper["datasets"]["other"] = paper["datasets"]["cbis-ddsm"] | {"phantoms": phantoms, "label": "other"}
     del paper["datasets"]["other"]["root"]
     paper["experiments"]["detection"]["initializations"] = ["random+other+cbis-ddsm"]
     configuration.check(paper, SCHEMA)
@@ -137,9 +139,35 @@ def test_a_splits_table_of_the_users_own(paper, tmp_path):
     assert study.own_splits(SimpleNamespace(dataset="cbis-ddsm")) == []
 
 
+def test_data_sets_need_labels_of_their_own(paper):
+    paper["datasets"]["inbreast"]["label"] = "CBIS-DDSM"
+    assert "expected a label of its own for each data set" in refusal(paper)
+
+
 def test_only_the_real_archives_are_held_against_the_paper(paper, demo):
     assert configuration.Study(paper).archives == {"CBIS-DDSM": "CBIS-DDSM", "INbreast": "INbreast"}
     assert configuration.Study(demo).archives == {}
+
+
+def test_an_intersection_of_at_least_nothing_is_refused(paper):
+    paper["detection"]["evaluation"] |= {"hit": "iou-at-least", "iou": 0}
+    assert "expected a number above 0, got 0" in refusal(paper)
+
+
+def test_boxes_of_others_are_evaluated_after_ours(paper, tmp_path):
+    (tmp_path / "theirs.csv").write_text("image_id,y0,x0,y1,x1,score\n")
+    paper["detection"]["external"] = {"theirs": {"label": "Others", "path": str(tmp_path / "theirs.csv")}}
+    configuration.check(paper, SCHEMA)
+    study = configuration.Study(paper)
+    assert study.evaluated_chains == [*study.detection_chains, "inbreast/external/theirs"]
+    assert study.labels["external"] == {"theirs": "Others"}
+    assert study.external_file(SimpleNamespace(external="theirs")) == str(tmp_path / "theirs.csv")
+
+
+def test_lesions_are_counted_merged_or_not(paper):
+    assert configuration.Study(paper).evaluated_lesions == "results/index/inbreast/lesions.csv"
+    paper["detection"]["evaluation"]["lesions"] = "unmerged"
+    assert configuration.Study(paper).evaluated_lesions == "results/index/inbreast/contours.csv"
 
 
 def nested(schema):
@@ -175,6 +203,9 @@ def test_every_key_is_described():
         (["patches", "window"], 48, "inceptionv3 needs at least 75 pixels; got 48"),
         (["patches", "window"], None, "'patches.window'"),
         (["training", "epochs"], 0, "'training.epochs'"),
+        (["training", "parts"], 3, "'training.batch': expected a multiple of 'parts' times 'gpus' (3 × 1)"),
+        (["training", "gpus"], 0, "'training.gpus'"),
+        (["training_of"], {"vgg19": {}}, "'training_of': expected one of the networks compact"),
         (["training", "learning_rate", "random"], -1.0, "'training.learning_rate.random'"),
         (["training", "augmentation", "scale"], [1.25, 0.75], "expected [low, high]"),
         (["detection", "evaluation", "iou"], 1.0, "'detection.evaluation.iou'"),
@@ -196,6 +227,11 @@ def test_every_key_is_described():
             "'experiments.classification.backbones.0'",
         ),
         (["weights", "imagenet"], {"label": "x", "source": "files", "files": {}}, "entry for 'vgg16'"),
+        (["detection", "evaluation", "hit"], "iou", "'detection.evaluation.hit'"),
+        (["detection", "external"], {"theirs": {"label": "x", "path": "no/such.csv"}}, "found nothing at"),
+        (["detection", "external"], {"theirs": {"label": "x", "path": "."}}, "found a folder at"),
+        (["detection", "external"], {"Theirs": {"label": "x", "path": "."}}, "'detection.external'"),
+        (["detection", "external"], {"theirs": {"path": "."}}, "'detection.external.theirs' lacks 'label'"),
         (["seed"], -1, "'seed'"),
         (["workspace"], 3, "'workspace'"),
         (["detection", "evaluation", "size_strata_cm2"], [4, 1], "the smaller first; got [4, 1]"),
@@ -250,10 +286,31 @@ def test_a_data_set_that_no_experiment_uses_is_not_looked_for(demo):
     configuration.check(demo, SCHEMA)
 
 
-def test_networks_are_the_same_everywhere():
-    schema = json.loads(SCHEMA.read_text())["$defs"]
-    assert list(NETWORKS) == list(backbones.BACKBONES)
-    assert list(NETWORKS) == schema["experiment"]["properties"]["backbones"]["items"]["enum"]
+def test_a_new_network_is_one_module(demo, tmp_path, monkeypatch):
+    monkeypatch.setattr(networks, "__path__", [*networks.__path__])
+    demo["experiments"]["classification"]["backbones"] = ["own", "compact"]
+    assert "expected one of the networks compact, inceptionv3, resnet50, vgg16; got" in refusal(demo)
+    trainings.add_network(tmp_path)
+    demo["training_of"]["own"] = {"batch": 7}
+    try:
+        configuration.check(demo, SCHEMA)
+        study = configuration.Study(demo)
+        assert study.backbones == ["own", "compact"]
+        assert study.labels["backbones"]["own"] == "our own"
+        assert study.training(SimpleNamespace(backbone="own"))["batch"] == 7
+    finally:
+        networks.network.cache_clear()
+        sys.modules.pop("mammoflow.networks.own")
+
+
+def test_the_networks_labels_need_no_tensorflow():
+    code = "import sys; from mammoflow import networks; print([networks.network(name).label for name in "
+    code += "networks.names()], 'keras' in sys.modules, 'tensorflow' in sys.modules)"
+    path = str(REPOSITORY / "workflow" / "scripts")
+    ran = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": path}, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == "['compact', 'InceptionV3', 'ResNet50', 'VGG16'] False False"
 
 
 def test_the_same_images_under_another_name_are_no_other_images(paper, demo):

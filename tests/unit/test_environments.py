@@ -1,12 +1,16 @@
 """The conda files, the locks and pyproject agree."""
 
+import ast
 import re
+import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 import yaml
 
 ENVS = Path(__file__).resolve().parents[2] / "envs"
+SCRIPTS = ENVS.parent / "workflow" / "scripts"
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[a-z,-]+\])?==([^\s;]+)", re.MULTILINE)
 
 
@@ -46,3 +50,53 @@ def test_cpu_and_gpu_locks_pin_the_same_versions():
 def test_the_tests_use_what_the_stages_use():
     shared = {name for name, _ in pins("cpu.lock")} & {name for name, _ in pins("dev.lock")}
     assert {pin for pin in pins("dev.lock") if pin[0] in shared} <= pins("cpu.lock")
+
+
+def imported(script):
+    """Packages that a script imports, directly or through the project's modules."""
+    packages, seen, queue = set(), set(), [script]
+    while queue:
+        for node in ast.walk(ast.parse(queue.pop().read_text())):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            else:
+                continue
+            for name in names:
+                parts = name.split(".")
+                packages |= {parts[0]} - {"mammoflow"}
+                paths = [SCRIPTS.joinpath(*parts[:end]) for end in range(1, len(parts) + 1)]
+                files = {file for path in paths for file in (path / "__init__.py", path.with_suffix(".py"))}
+                new = {file for file in files if file.is_file()} - seen
+                seen |= new
+                queue += new
+    return packages - set(sys.stdlib_module_names)
+
+
+RULES = [
+    (found["script"], found["env"])
+    for file in sorted((SCRIPTS.parent / "rules").glob("*.smk"))
+    for found in re.finditer(
+        r'conda:\n\s+"\.\./\.\./envs/(?P<env>.*?)".*?script:\n\s+"\.\./scripts/(?P<script>.*?)"',
+        file.read_text(),
+        re.DOTALL,
+    )
+]
+
+
+def test_every_script_finds_what_it_imports_in_its_environment():
+    assert len(RULES) > 20
+    installed = metadata.packages_distributions().items()
+    distributions = {name: {each.lower().replace("_", "-") for each in of} for name, of in installed}
+    lacking = []
+    for script, env in RULES:
+        pinned = {
+            name.lower()
+            for name, _ in PIN.findall(re.sub(r"^ +- ", "", (ENVS / env).read_text(), flags=re.MULTILINE))
+        }
+        pinned |= {"tensorflow-cpu"} if "tensorflow" in pinned else set()
+        for package in sorted(imported(SCRIPTS / script)):
+            if not distributions[package] & pinned:
+                lacking.append(f"{script} in {env}: {package}")
+    assert lacking == []

@@ -8,26 +8,34 @@ from matplotlib.colors import same_color, to_hex
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
-from mammoflow import examples, froc, literature, mpm, patches
+from mammoflow import examples, froc_report, literature, matching, mpm, patches
+from mammoflow.boxes import BOX
 from mammoflow.breast import Geometry
 from mammoflow.contracts.detections import DETECTIONS
 from mammoflow.contracts.froc import CURVE, POINTS
+from mammoflow.evaluation import MODES, SIZES, Evaluation
 from mammoflow.figures import detection_examples, framework, froc_curves, loss_curves, size_strata, style
+from mammoflow.folds import Fold
 from mammoflow.images import StoredImage
 
 LABELS = {
     "datasets": {"film": "film phantoms", "digital": "digital phantoms"},
     "weights": {"random": "random", "natural": "natural images"},
     "backbones": {"compact": "compact", "vgg16": "VGG16"},
+    "external": {"theirs": "Others 2018"},
 }
-EVALUATION = froc.Evaluation(
+EVALUATION = Evaluation(
     mode="paper",
+    hit="iou-above",
     iou=0.2,
     duplicates="ignore",
+    lesions="merged",
+    fpi_over="all",
     operating_points=[0.25, 0.5, 1.67],
     size_strata_cm2=[1, 4],
     bootstrap=20,
 )
+DEFINITION = EVALUATION.definition
 CHAINS = ["digital/compact/natural", "digital/compact/natural+film"]
 
 
@@ -47,7 +55,7 @@ def world(folds=3, images=6, area_cm2=None, seed=0):
         for number, name in enumerate(names):
             if number % 2 == 0:
                 y, x = rng.integers(10, 60, 2)
-                lesions.append((name, f"{name}l", y, x, y + 20, x + 20, 300 + number, area_cm2(number)))
+                lesions.append((name, f"{name}l", y, x, y + 20, x + 20, 300 + number, area_cm2(number), ""))
                 boxes.append((name, rng.uniform(0.3, 1), y + 2, x + 1, y + 22, x + 19))
             boxes += [(name, rng.uniform(0, 0.8), 70, 10 + 9 * k, 80, 16 + 9 * k) for k in range(3)]
         rows = [
@@ -57,11 +65,14 @@ def world(folds=3, images=6, area_cm2=None, seed=0):
             if score > level / 20
         ]
         made.append(
-            froc.Fold(
+            Fold(
                 fold,
-                pd.DataFrame({"image_id": names, "patient_id": [f"p{name}" for name in names]}),
                 pd.DataFrame(
-                    lesions, columns=["image_id", "lesion_id", "y0", "x0", "y1", "x1", "area_px", "area_cm2"]
+                    {"image_id": names, "patient_id": [f"p{name}" for name in names], "laterality": ""}
+                ),
+                pd.DataFrame(
+                    lesions,
+                    columns=["image_id", "lesion_id", *BOX, "area_px", "area_cm2", "pathology"],
                 ),
                 pd.DataFrame(rows, columns=["image_id", "threshold", "y0", "x0", "y1", "x1", "score"]),
             )
@@ -105,7 +116,7 @@ def boxes_of(axes):
 
 @pytest.fixture(scope="module")
 def report():
-    return froc.evaluate(world(), EVALUATION, seed=1)
+    return froc_report.evaluate(world(), EVALUATION, seed=1)
 
 
 @pytest.fixture
@@ -139,20 +150,20 @@ def test_operating_threshold_has_the_highest_tpr_within_the_fpi():
 def test_verdicts_of_boxes():
     lesions = pd.DataFrame({"y0": [0, 50], "x0": [0, 50], "y1": [10, 60], "x1": [10, 60]})
     boxes = pd.DataFrame({"y0": [0, 1, 80], "x0": [0, 0, 80], "y1": [10, 11, 90], "x1": [10, 10, 90]})
-    with_verdict, hit = examples.judge(boxes, lesions, EVALUATION)
+    with_verdict, hit = examples.judge(boxes, lesions, DEFINITION)
     assert list(with_verdict["verdict"]) == [examples.TRUE, examples.DUPLICATE, examples.FALSE]
     assert hit.tolist() == [True, False]
 
 
 def test_examples_agree_with_the_curve_and_show_no_image_twice(report):
     folds = world()
-    points = examples.definition(report.points, EVALUATION)
+    points = DEFINITION.rows(report.points)
     threshold = examples.operating_threshold(points)
-    boxes, missed = examples.examine(folds, threshold, EVALUATION)
+    boxes, missed = examples.examine(folds, threshold, DEFINITION)
     at = points[points["threshold"] == threshold]
     assert (boxes["verdict"] == examples.TRUE).sum() == at["hits"].sum()
     assert (boxes["verdict"] == examples.FALSE).sum() == at["false_positives"].sum()
-    assert len(missed) == (at["lesions"] - at["hits"]).sum()
+    assert len(missed) == (at["targets"] - at["hits"]).sum()
     chosen = examples.choose(boxes, missed, detection_examples.NUMBERS)
     assert len({example.image_id for example in chosen}) == len(chosen)
     hits = boxes[boxes["verdict"] == examples.TRUE].sort_values("score", ascending=False)
@@ -161,21 +172,29 @@ def test_examples_agree_with_the_curve_and_show_no_image_twice(report):
     assert chosen == examples.choose(boxes[::-1], missed[::-1], detection_examples.NUMBERS)
 
 
-@pytest.mark.parametrize("mode", froc.MODES)
+@pytest.mark.parametrize("mode", MODES)
 def test_findings_at_the_operating_threshold_read_only_what_they_need(mode, tmp_path, monkeypatch):
     evaluation = dataclasses.replace(EVALUATION, mode=mode)
     folds = world()
-    points = froc.evaluate(folds, evaluation, seed=1).points
+    definition = evaluation.definition
+    points = froc_report.evaluate(folds, evaluation, seed=1).points
     splits = pd.concat([fold.images.assign(fold=fold.number, role="test") for fold in folds])
     paths = [tmp_path / f"fold-{fold.number}.parquet" for fold in folds]
     for fold, path in zip(folds, paths, strict=True):
         DETECTIONS.write(fold.detections, path)
     read, from_disk = [], pd.read_parquet
     monkeypatch.setattr(pd, "read_parquet", lambda *a, **k: read.append(from_disk(*a, **k)) or read[-1])
-    found = examples.findings(points, splits, pd.concat([fold.lesions for fold in folds]), paths, evaluation)
-    assert found.threshold == examples.operating_threshold(examples.definition(points, evaluation))
+    found = examples.findings(
+        points,
+        splits,
+        pd.concat([fold.lesions for fold in folds]),
+        pd.concat([fold.images for fold in folds]),
+        paths,
+        definition,
+    )
+    assert found.threshold == examples.operating_threshold(definition.rows(points))
     assert len(found.boxes) > 0
-    boxes, missed = examples.examine(folds, found.threshold, evaluation)
+    boxes, missed = examples.examine(folds, found.threshold, definition)
     pd.testing.assert_frame_equal(found.boxes, boxes, check_dtype=False)
     pd.testing.assert_frame_equal(found.missed, missed, check_dtype=False)
     assert [fold.number for fold in found.folds] == [0, 1, 2]
@@ -275,12 +294,12 @@ def froc_figure(report):
 
 def test_froc_mean_is_the_table(report, froc_figure):
     axes = froc_figure.axes[0]
-    curve = examples.definition(report.curve, EVALUATION)
+    curve = DEFINITION.rows(report.curve)
     mean = next(line for line in axes.lines if "film phantoms" in str(line.get_label()))
     dotted = next(line for line in axes.lines if line.get_linestyle() == ":")
     drawn = np.concatenate([mean.get_xydata(), dotted.get_xydata()])
     np.testing.assert_array_equal(drawn, curve[["fpi", "tpr_mean"]])
-    ends = examples.definition(report.points, EVALUATION).groupby("fold")["fpi"].max()
+    ends = DEFINITION.rows(report.points).groupby("fold")["fpi"].max()
     assert mean.get_xdata().max() <= ends.min() < dotted.get_xdata().min()
 
 
@@ -298,9 +317,34 @@ def test_froc_has_every_published_point_and_names_data_and_subsets(froc_figure):
     assert axes.get_ylabel() == "True positive rate (IoU > 0.2)"
 
 
+def test_boxes_of_others_stand_under_a_heading_of_their_own(report, saved):
+    given = [fold._replace(detections=matching.candidates(fold.detections)) for fold in world()]
+    theirs = froc_report.evaluate(given, EVALUATION, seed=1, boxes_of=matching.of_scores)
+    chains = {CHAINS[1]: report, "digital/external/theirs": theirs}
+    figure = froc_curves.draw(
+        {chain: each.points for chain, each in chains.items()},
+        {chain: each.curve for chain, each in chains.items()},
+        EVALUATION,
+        LABELS,
+    )
+    said = legend(figure)
+    headings = [
+        "This run, on digital phantoms",
+        "Boxes of others, on digital phantoms",
+        "Published, on INbreast",
+    ]
+    places = [said.index(heading) for heading in headings]
+    assert places == sorted(places)
+    assert said[places[1] + 1] == "Others 2018"
+    curve = dataclasses.replace(DEFINITION, mode="candidate").rows(theirs.curve)
+    line = next(line for line in figure.axes[0].lines if line.get_label() == "Others 2018")
+    np.testing.assert_array_equal(line.get_ydata(), curve["tpr_mean"][: len(line.get_ydata())])
+    saved(figure)
+
+
 def test_froc_without_lesions_in_any_fold(saved):
     folds = [fold._replace(lesions=fold.lesions[:0]) for fold in world(folds=1)]
-    empty = froc.evaluate(folds, EVALUATION, seed=1)
+    empty = froc_report.evaluate(folds, EVALUATION, seed=1)
     points, curve = POINTS.check(empty.points), CURVE.check(empty.curve)
     figure = froc_curves.draw({CHAINS[0]: points}, {CHAINS[0]: curve}, EVALUATION, LABELS)
     saved(figure)
@@ -380,8 +424,8 @@ def test_size_strata_are_the_tables_and_count_masses(report, saved):
     figure = size_strata.draw(report.points, report.curve, EVALUATION, CHAINS[1], LABELS)
     axes = figure.axes[0]
     assert "digital phantoms" in axes.get_title(loc="left")
-    for stratum in froc.STRATA:
-        curve = examples.definition(report.curve, EVALUATION, stratum)
+    for stratum in SIZES:
+        curve = dataclasses.replace(DEFINITION, subset=stratum).rows(report.curve)
         line = next(line for line in axes.lines if str(line.get_label()).startswith(f"{stratum}, "))
         np.testing.assert_array_equal(line.get_ydata(), curve["tpr_mean"][: len(line.get_ydata())])
         assert sum("masses 3, folds 3" in text for text in legend(figure)) == 3
@@ -390,7 +434,7 @@ def test_size_strata_are_the_tables_and_count_masses(report, saved):
 
 
 def test_a_stratum_without_masses_says_so(saved):
-    few = froc.evaluate(world(folds=2, area_cm2=lambda number: 2.0), EVALUATION, seed=1)
+    few = froc_report.evaluate(world(folds=2, area_cm2=lambda number: 2.0), EVALUATION, seed=1)
     figure = size_strata.draw(few.points, few.curve, EVALUATION, CHAINS[0], LABELS)
     assert "small, < 1 cm²: no mass" in legend(figure)
     assert "medium, 1–4 cm²: masses 6, folds 2" in legend(figure)

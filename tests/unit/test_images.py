@@ -1,3 +1,8 @@
+import hashlib
+import multiprocessing
+import os
+import signal
+import time
 from math import nan
 
 import h5py
@@ -9,12 +14,15 @@ from hypothesis import strategies as st
 from releases_by_hand import half_ellipse, rectangle
 
 from mammoflow import breast, images, storage
-from mammoflow.breast import Geometry
+from mammoflow.breast import Geometry, Region
+from mammoflow.contracts.stored import STORED
 from mammoflow.exclusions import Excluded
 
 
 def prepared(image_id="a", side="left", resolution="original", masks=(), laterality="L"):
-    return images.prepare(image_id, half_ellipse(side=side), masks, laterality, "digital", resolution, 0.07)
+    image = half_ellipse(side=side)
+    region = breast.breast_region(image, "digital")
+    return images.prepare(image_id, image, region, masks, laterality, resolution, 0.07)
 
 
 def test_area_average_by_hand():
@@ -142,14 +150,72 @@ def test_a_mass_outside_the_breast_is_a_flag_and_changes_nothing_else(boxes, fla
     assert stored.geometry == without.geometry
 
 
-def test_masses_have_no_say_in_the_threshold_of_a_film(monkeypatch):
-    seen = []
-    methods = [lambda small, n=n: seen.append(n) or (small > 0, small > 0) for n in range(2)]
-    monkeypatch.setitem(breast._METHODS, "film", methods)
-    masks = [rectangle((128, 96), OUTSIDE)]
-    stored = images.prepare("a", half_ellipse(), masks, "L", "film", "original", None)
-    assert seen == [0]
-    assert stored.flags == "lesion-outside-breast"
+@pytest.mark.parametrize(
+    ("tried", "flags", "fallback"),
+    [
+        (["good"], "", False),
+        (["bad", "good", "never asked"], "fallback-region", True),
+        (["bad", "bad"], None, True),
+    ],
+)
+def test_the_first_plausible_region_is_taken_and_a_fallback_is_flagged(monkeypatch, tried, flags, fallback):
+    regions = {"good": half_ellipse() > 0, "bad": rectangle((128, 96), (0, 0, 3, 3))}
+    monkeypatch.setitem(breast._METHODS, "digital", [lambda _, name=n: (regions[name],) * 2 for n in tried])
+    region = breast.breast_region(half_ellipse(), "digital")
+    assert region.fallback == fallback
+    if flags is None:
+        np.testing.assert_array_equal(region.mask, regions["bad"])
+        with pytest.raises(Excluded, match=r"breast-area: expected 5% to 85% of the image, got 0\.1%"):
+            prepared()
+    else:
+        np.testing.assert_array_equal(region.mask, regions["good"])
+        assert prepared().flags == flags
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data(), mirrored=st.booleans())
+def test_at_the_original_resolution_a_box_holds_the_same_pixels_there_and_back(data, mirrored):
+    image = np.random.default_rng(0).integers(0, 2**16, (40, 30)).astype(np.uint16)
+    wall = slice(12, 30) if mirrored else slice(0, 18)
+    mask = np.zeros(image.shape, bool)
+    mask[4:37, wall] = True
+    mask[10:30, 9:21] = True
+    stored = images.prepare("a", image, Region(mask, image), [], "R" if mirrored else "L", "original", None)
+    assert stored.geometry.mirrored == mirrored
+    g = stored.geometry
+    y0, x0 = data.draw(st.integers(g.y0, g.y1 - 1)), data.draw(st.integers(g.x0, g.x1 - 1))
+    box = y0, x0, data.draw(st.integers(y0 + 1, g.y1)), data.draw(st.integers(x0 + 1, g.x1))
+    there = g.to_stored([box])
+    v0, u0, v1, u1 = there[0].astype(int)
+    assert [v0, u0, v1, u1] == there[0].tolist()
+    held = stored.pixels[v0:v1, u0:u1]
+    np.testing.assert_array_equal(
+        held[:, ::-1] if mirrored else held, image[box[0] : box[2], box[1] : box[3]]
+    )
+    assert g.to_original(there).tolist() == [list(box)]
+
+
+def test_digest_of_pixels_by_hand():
+    image = np.array([[1, 2], [3, 256]], np.uint16)
+    told = hashlib.sha256(b"2 2 " + bytes([1, 0, 2, 0, 3, 0, 0, 1])).hexdigest()
+    assert images.pixels_digest(image) == told
+    assert images.pixels_digest(np.asfortranarray(image)) == told
+    assert images.pixels_digest(image.astype(">u2")) == told
+    assert images.pixels_digest(image.reshape(1, 4)) != told
+
+
+def test_overview_is_the_whole_original_with_the_region():
+    image = np.pad(half_ellipse((1536, 1152)), ((0, 0), (0, 384)))
+    image[20:60, 1400:1500] = 3000
+    region = breast.breast_region(image, "digital")
+    seen = images.overview(region)
+    assert seen.picture.shape == seen.region.shape == (192, 192)
+    assert (seen.rows, seen.columns) == (1536, 1536)
+    assert seen.picture.dtype == np.uint8
+    assert seen.picture[4, 180] == 255
+    assert not seen.region[4, 180]
+    assert seen.region.mean() == pytest.approx(region.mask.mean(), abs=0.005)
+    assert (seen.picture[seen.region] > 150).mean() > 0.97
 
 
 @pytest.mark.parametrize("resolution", ["original", {"factor": 3}, {"mm": 0.1}])
@@ -172,6 +238,7 @@ def test_store_round_trip(tmp_path, resolution):
         np.testing.assert_array_equal(loaded.lesions, image.lesions)
         assert loaded.geometry == image.geometry
         assert (loaded.flags, loaded.masses) == (image.flags, 1)
+        assert loaded.pixels_sha256 == image.pixels_sha256
     assert "c" not in store
     with pytest.raises(KeyError, match=r"expected one of the 2 stored in .*, got 'c'"):
         store["c"]
@@ -180,42 +247,124 @@ def test_store_round_trip(tmp_path, resolution):
 
 
 class ByHand:
-    """An archive in memory: a good image, one without a breast, one that cannot be read."""
+    """An archive in memory: good images, one without a breast, one that cannot be read, deadly ones."""
+
+    def __init__(self, pipe=None):
+        self.pipe = pipe
 
     def read_image(self, root, path):
         if path == "unreadable":
             raise Excluded("truncated")
+        if path == "death":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if path == "stall":
+            os.write(self.pipe, b".")
+            time.sleep(600)
         return np.zeros((64, 64), np.uint16) if path == "black" else half_ellipse()
 
     def lesion_mask(self, root, source, shape):
         return rectangle(shape, (60, 10, 70, 20))
 
 
-def test_failed_images_are_listed_and_the_others_stored():
-    columns = ["image_id", "path", "laterality", "spacing_mm"]
-    rows = [
-        ("a", "good", "L", nan),
-        ("b", "black", "L", nan),
-        ("c", "unreadable", "L", nan),
-        ("d", "good", "R", nan),
-    ]
+def filled(path, paths, threads, archive=None):
+    """The stage on images of these paths; the first has two masses."""
+    table = pd.DataFrame(
+        {"image_id": list("abcdefgh"[: len(paths)]), "path": paths, "laterality": "L", "spacing_mm": nan}
+    )
     lesions = pd.DataFrame({"image_id": ["a", "a"], "source": ["1", "2"]})
-    with h5py.File("memory", "w", driver="core", backing_store=False) as file:
-        table = images.fill(
-            file,
-            pd.DataFrame(rows, columns=columns),
-            lesions,
-            ByHand(),
-            None,
-            "digital",
-            "original",
-            threads=2,
+    with storage.create_hdf5(path) as file:
+        return STORED.check(
+            images.fill(file, table, lesions, archive or ByHand(), None, "digital", "original", threads)
         )
-        assert images.image_ids(file) == ["a", "d"]
-        assert set(np.unique(images.read(file, "a").lesions)) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_failed_images_are_listed_and_the_others_stored(tmp_path, threads):
+    table = filled(tmp_path / "a.h5", ["good", "black", "unreadable", "good"], threads)
     assert table["stored"].tolist() == [True, False, False, True]
     assert table["reason"].tolist() == ["", "breast-area", "truncated", ""]
-    assert table["detail"].iloc[3] == "chest wall at the left"
+    told = [images.pixels_digest(half_ellipse()), images.pixels_digest(np.zeros((64, 64), np.uint16))]
+    assert table["pixels_sha256"].tolist() == [told[0], told[1], "", told[0]]
+    with storage.open_hdf5(tmp_path / "a.h5") as file:
+        assert images.image_ids(file) == ["a", "d"]
+        stored = images.read(file, "a")
+        assert set(np.unique(stored.lesions)) == {0, 1, 2}
+        assert stored.pixels_sha256 == told[0]
+        assert file["images/a/pixels"].fletcher32
+        assert file["images/a/pixels"].compression == "lzf"
+        seen = dict(images.read_overviews(file))
+        assert list(seen) == ["a", "b", "d"]
+        np.testing.assert_array_equal(seen["a"].region, half_ellipse() > 0)
+
+
+def test_any_number_of_processes_stores_the_same(tmp_path):
+    tables = [filled(tmp_path / f"{threads}.h5", ["good", "black", "good"], threads) for threads in (1, 3)]
+    pd.testing.assert_frame_equal(*tables)
+    contents = []
+    for threads in (1, 3):
+        with storage.open_hdf5(tmp_path / f"{threads}.h5") as file:
+            names = []
+            file.visititems(lambda name, item, names=names: names.append((name, item)))
+            contents.append(
+                {
+                    name: (
+                        {key: str(value) for key, value in item.attrs.items()},
+                        item[()].tobytes() if isinstance(item, h5py.Dataset) else None,
+                    )
+                    for name, item in names
+                }
+            )
+    assert contents[0] == contents[1]
+
+
+def test_a_killed_worker_is_told_and_nothing_is_left(tmp_path):
+    with pytest.raises(RuntimeError, match=r"expected 4 images prepared, got a process that was killed"):
+        filled(tmp_path / "a.h5", ["good", "good", "death", "good"], 2)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_killed_in_the_middle_nothing_has_the_final_name_and_a_second_run_succeeds(tmp_path, threads):
+    store = tmp_path / "shard-0.h5"
+    reader, writer = os.pipe()
+    stalling = store, ["good", "good", "stall"], threads, ByHand(writer)
+    running = multiprocessing.get_context("fork").Process(target=filled, args=stalling)
+    running.start()
+    os.close(writer)
+    with open(reader, "rb") as pipe:
+        assert pipe.read(1) == b"."
+        running.kill()
+        # The pipe ends when the workers, who hold it too, have ended.
+        assert pipe.read() == b""
+    running.join()
+    assert running.exitcode == -signal.SIGKILL
+    assert not store.exists()
+    assert filled(store, ["good", "good"], threads)["stored"].all()
+    assert len(images.open_store(store)) == 2
+
+
+def test_a_flipped_bit_in_a_shard_is_noticed(tmp_path):
+    path = tmp_path / "shard-0.h5"
+    filled(path, ["good"], 2)
+    with storage.open_hdf5(path) as file:
+        place = file["images/a/pixels"].id.get_chunk_info(0)
+    raw = bytearray(path.read_bytes())
+    raw[place.byte_offset + place.size // 2] ^= 1
+    path.write_bytes(raw)
+    with pytest.raises(ValueError, match=r"shard-0\.h5: expected what was written, got damaged data"):
+        images.open_store(path)["a"]
+
+
+def test_mm_are_refused_at_once_where_no_image_tells_its_spacing():
+    unknown = pd.Series([nan, nan])
+    with pytest.raises(ValueError, match=r"datasets\.films\.resolution: expected .* none of the 2 images"):
+        images.require_spacing(unknown, {"mm": 0.2}, "films")
+    for spacings, resolution in (
+        (unknown, "original"),
+        (unknown, {"factor": 3}),
+        (pd.Series([nan, 0.1]), {"mm": 0.2}),
+    ):
+        images.require_spacing(spacings, resolution, "films")
 
 
 def test_shards_are_stable_and_even():

@@ -1,16 +1,11 @@
-import multiprocessing
 import threading
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 
 import pytest
 
 from mammoflow import pool
 
-PROCESSES = partial(ProcessPoolExecutor, mp_context=multiprocessing.get_context("fork"))
 
-
-@pytest.mark.parametrize("executor", [pool.ThreadPoolExecutor, PROCESSES])
+@pytest.mark.parametrize("executor", [pool.ThreadPoolExecutor, pool.processes])
 @pytest.mark.parametrize("workers", [1, 3])
 def test_results_come_in_the_order_of_the_items(executor, workers):
     assert list(pool.ordered(abs, range(-20, 0), workers, executor)) == list(range(20, 0, -1))

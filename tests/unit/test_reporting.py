@@ -3,6 +3,7 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
+from froc_cases import SETTINGS
 
 from mammoflow import reporting
 
@@ -15,7 +16,7 @@ LABELS = {
 CONFIG = {
     "seed": 7,
     "patches": {"window": 64, "stride": 16, "edge": "centred"},
-    "detection": {"evaluation": {"iou": 0.2, "mode": "paper"}},
+    "detection": {"evaluation": SETTINGS},
     "training": {"steps_per_epoch": None, "augmentation": {"flip": True, "scale": [0.75, 1.25]}},
     "training_of": {},
     "experiments": {
@@ -61,7 +62,7 @@ def text():
         name: reporting.Table(f"{name}. {EVIL}", rows, "a note")
         if name.startswith("table")
         else reporting.Picture(name, PNG, f"caption {EVIL}")
-        for name in reporting.ORDER
+        for name in (*reporting.ORDER, "breast-regions-film")
     }
     counts = [(EVIL, "–", "masses", "–", "12", "–"), (EVIL, "0", "train: masses", "9", "8", "-1")]
     found = pd.DataFrame(counts, columns=["Data", "Fold", "Quantity", "Paper", "Found", "Difference"])
@@ -88,10 +89,14 @@ def test_page_is_well_formed_and_needs_nothing_else(text, reader):
 
 
 def test_page_has_every_table_and_figure(text, reader):
-    assert reader.tags.count("img") == 5
-    assert reader.tags.count("table") == 6
-    assert re.findall(r"section id='(.*?)'", text) == list(reporting.ORDER)
-    assert text.count("tr class='published'") == 4
+    assert reader.tags.count("img") == 5 + 1
+    assert reader.tags.count("table") == 8
+    assert re.findall(r"section id='(.*?)'", text) == [
+        *reporting.ORDER,
+        "breast-regions-film",
+        "reconciliation",
+    ]
+    assert text.count("tr class='published'") == 6
 
 
 def test_header_says_what_ran(text):

@@ -37,6 +37,56 @@ def test_az_refuses(labels, scores, message):
         statistics.az(labels, scores)
 
 
+CASES = st.lists(st.tuples(st.booleans(), st.integers(0, 5), st.integers(0, 3)), min_size=1, max_size=30)
+
+
+@settings(max_examples=100, deadline=None)
+@given(CASES, st.lists(st.lists(st.integers(0, 3), min_size=4, max_size=4), min_size=1, max_size=5))
+def test_az_of_drawn_patients_is_that_of_their_cases_as_often_as_they_are_drawn(cases, draws):
+    labels, scores, patients = (np.array(column) for column in zip(*cases, strict=True))
+    found = statistics.az_of_draws(labels, scores, patients, np.array(draws))
+    for value, draw in zip(found, draws, strict=True):
+        times = np.array(draw)[patients]
+        again = np.repeat(labels, times), np.repeat(scores, times)
+        if len(set(again[0])) == 2:
+            assert value == pytest.approx(roc_auc_score(*again))
+        else:
+            assert np.isnan(value)
+
+
+def drawn(patients, samples=4000):
+    return np.random.default_rng(0).multinomial(patients, np.full(patients, 1 / patients), size=samples)
+
+
+def test_the_interval_of_unrelated_cases_is_delongs():
+    generator = np.random.default_rng(3)
+    labels = np.repeat([0, 1], 100)
+    scores = generator.normal(labels, 1)
+    low, high = statistics.percentile_interval(
+        statistics.az_of_draws(labels, scores, np.arange(200), drawn(200))
+    )
+    # DeLong et al., Biometrics 44, 1988: variance of the placements of each class among the other.
+    order = (scores[labels == 1][:, None] > scores[labels == 0]).astype(float)
+    deviation = np.sqrt(sum(order.mean(axis=axis).var(ddof=1) / 100 for axis in (0, 1)))
+    assert high - low == pytest.approx(2 * 1.96 * deviation, rel=0.05)
+    assert (low + high) / 2 == pytest.approx(statistics.az(labels, scores), abs=0.01)
+
+
+def test_more_patches_of_the_same_patients_do_not_narrow_the_interval():
+    generator = np.random.default_rng(3)
+    labels = np.repeat([0, 1], 20)
+    scores, patients = generator.normal(labels, 1), np.arange(40)
+    once = statistics.az_of_draws(labels, scores, patients, drawn(40, 100))
+    copies = (np.tile(column, 9) for column in (labels, scores, patients))
+    np.testing.assert_allclose(once, statistics.az_of_draws(*copies, drawn(40, 100)))
+
+
+def test_percentile_interval_leaves_out_draws_without_a_value():
+    assert statistics.percentile_interval([*range(101), np.nan], level=0.9) == pytest.approx((5, 95))
+    assert np.isnan(statistics.percentile_interval([np.nan])).all()
+    assert np.isnan(statistics.percentile_interval([])).all()
+
+
 def test_sample_deviation():
     mean, std = statistics.mean_std([1.0, 2.0, 3.0])
     assert (mean, std) == (2, 1)

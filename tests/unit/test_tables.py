@@ -91,7 +91,9 @@ def test_a_whole_number_may_be_written_as_a_float():
 
 
 def stored(*cells):
-    return pd.DataFrame({"image_id": "a", "stored": list(cells), "reason": "", "detail": ""})
+    return pd.DataFrame(
+        {"image_id": "a", "stored": list(cells), "reason": "", "detail": "", "pixels_sha256": ""}
+    )
 
 
 @pytest.mark.parametrize(
@@ -117,7 +119,7 @@ def test_truth_is_nothing_else(tmp_path, cell):
         ValueError, match="column 'stored' of a 'stored' table should hold bool: expected true"
     ):
         STORED.check(stored(True, cell))
-    (tmp_path / "stored.csv").write_text(f"image_id,stored,reason,detail\na,True,,\nb,{cell},,\n")
+    (tmp_path / "stored.csv").write_text(f"{','.join(STORED.columns)}\na,True,,,\nb,{cell},,,\n")
     with pytest.raises(
         ValueError, match=r"stored\.csv: column 'stored' of a 'stored' table should hold bool"
     ):

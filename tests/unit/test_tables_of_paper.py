@@ -1,29 +1,40 @@
+import itertools
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
+from froc_cases import boxes, settings_with, two_folds
 from scipy import stats
 
-from mammoflow import literature, naming, tables_of_paper
+from mammoflow import comparison, froc_report, literature, matching, naming, statistics, tables_of_paper
 
 LABELS = {
     "datasets": {"film": "film phantoms", "digital": "digital | phantoms"},
     "weights": {"random": "random", "natural": "natural images"},
     "backbones": {"compact": "compact", "vgg16": "VGG16"},
+    "external": {"theirs": "Others 2018"},
 }
-EVALUATION = {"mode": "paper", "iou": 0.2, "operating_points": [0.25, 1.67]}
+EVALUATION = settings_with(operating_points=[0.25, 1.67])
+DEFINITION = EVALUATION.definition
 
 
 def run(backbone="compact", init="random", fold=0, number=0, dataset="film"):
     return {"dataset": dataset, "backbone": backbone, "init": init, "fold": fold, "run": number}
 
 
+IMAGES = pd.Series({f"i{number}": f"p{number // 2}" for number in range(10)})
+PATIENTS = tables_of_paper.Patients(IMAGES, 20, 1)
+
+
 def answers(right, wrong=0):
-    """A classification table with so many right and wrong answers of each class."""
+    """A classification table with so many right and wrong answers of each class, on images in turn."""
     label = np.repeat([0, 1], right + wrong)
     correct = np.tile(np.repeat([True, False], [right, wrong]), 2)
-    return pd.DataFrame({"label": label, "probability": np.where(correct == (label == 1), 0.9, 0.1)})
+    probability = np.where(correct == (label == 1), 0.9, 0.1)
+    return pd.DataFrame(
+        {"image_id": np.resize(IMAGES.index, len(label)), "label": label, "probability": probability}
+    )
 
 
 def history(seconds=(9.0, 2.0, 4.0)):
@@ -36,9 +47,10 @@ def ours(table):
 
 def points(**changes):
     row = {
-        **{"mode": "paper", "stratum": "all", "iou": 0.2, "fpi": 0.25, "tpr_mean": 0.8, "tpr_std": 0.1},
-        **{"t_low": 0.7, "t_high": 0.9, "bootstrap_low": 0.72, "bootstrap_high": 0.88},
-        **{"folds": 5, "folds_reached": 5},
+        **DEFINITION.key,
+        **{"fpi": 0.25, "tpr_mean": 0.8, "tpr_std": 0.1, "t_low": 0.7, "t_high": 0.9},
+        **{"bootstrap_low": 0.72, "bootstrap_high": 0.88, "fpi_normal": 0.2, "fpi_mass": 0.3},
+        **{"targets": 30, "images": 410, "folds": 5, "folds_reached": 5, "folds_normal": 5},
     }
     return row | changes
 
@@ -97,7 +109,9 @@ def table_2(accuracies):
             runs.append(run(backbone, init, fold, number))
             tables.append(answers(right, 100 - right))
             metadata.append({"validation_loss": 1 - right / 100})
-    return tables_of_paper.patch_classification(runs, tables, metadata, [history() for _ in runs], LABELS)
+    return tables_of_paper.patch_classification(
+        runs, tables, metadata, [history() for _ in runs], LABELS, PATIENTS
+    )
 
 
 def test_classification_has_mean_sample_deviation_and_named_tests():
@@ -175,10 +189,55 @@ def test_one_run_has_no_deviation_and_says_why_there_is_no_test():
 
 def test_a_test_part_of_one_class_has_no_az():
     table = tables_of_paper.patch_classification(
-        [run()], [answers(3)[:3]], [{"validation_loss": 0.1}], [history()], LABELS
+        [run()], [answers(3)[:3]], [{"validation_loss": 0.1}], [history()], LABELS, PATIENTS
     )
     assert np.isnan(table["az_mean"][0])
     assert tables_of_paper.readable(table, "table-2")["Az"][0] == "–"
+
+
+def scored(seed, images=IMAGES.index, separation=1.0):
+    """Noisy answers on some images."""
+    generator = np.random.default_rng(seed)
+    label = generator.integers(0, 2, 200)
+    return pd.DataFrame(
+        {
+            "image_id": generator.choice(images, 200),
+            "label": label,
+            "probability": 1 / (1 + np.exp(-generator.normal(separation * label, 1))),
+        }
+    )
+
+
+def test_the_interval_of_az_is_the_bootstrap_of_patients_within_folds():
+    runs = [run(fold=fold, number=number) for fold in (0, 1) for number in (0, 1)]
+    tables = [scored(number, IMAGES.index[5 * number : 5 * number + 5]) for number in (0, 0, 1, 1)]
+    metadata = [{"validation_loss": 0.5}] * 4
+    patients = tables_of_paper.Patients(IMAGES, 300, 1)
+    table = tables_of_paper.patch_classification(runs, tables, metadata, [history()] * 4, LABELS, patients)
+
+    def drawn(table, generator):
+        of = table["image_id"].map(IMAGES)
+        names = of.unique()
+        rows = [np.flatnonzero(of == name) for name in generator.choice(names, len(names))]
+        again = table.iloc[np.concatenate(rows)]
+        return statistics.az(again["label"], again["probability"])
+
+    generator = np.random.default_rng(7)
+    means = [np.mean([drawn(table, generator) for table in tables[::2]]) for _ in range(300)]
+    low, high = np.quantile(means, [0.025, 0.975])
+    assert low < table["az_mean"][0] < high
+    assert table["az_low"][0] == pytest.approx(low, abs=0.02)
+    assert table["az_high"][0] == pytest.approx(high, abs=0.02)
+    shown = tables_of_paper.readable(table, "table-2")["Az, 95 %"]
+    assert shown[0] == f"{table['az_low'][0]:.2f}–{table['az_high'][0]:.2f}"
+    assert shown[1] == "–"
+
+
+def test_the_interval_of_az_is_the_same_whatever_else_is_in_the_table():
+    one = table_2({("compact", "random"): [70, 72]})
+    more = table_2({("vgg16", "random"): [60, 65], ("compact", "random"): [70, 72]})
+    for column in ("az_low", "az_high"):
+        assert one[column][0] == more[column][1]
 
 
 # ---- table 3
@@ -192,7 +251,7 @@ def test_cascades_take_the_best_run_of_a_fold_and_pair_folds():
                 runs.append(run(init=init, fold=fold, number=number, dataset="digital"))
                 tables.append(answers(score, 100 - score))
                 metadata.append({"validation_loss": loss})
-    table = tables_of_paper.cascades(runs, tables, metadata, LABELS)
+    table = tables_of_paper.cascades(runs, tables, metadata, LABELS, PATIENTS)
     mine = ours(table)
     assert list(mine["cascade"]) == [
         "natural images → digital | phantoms",
@@ -206,6 +265,17 @@ def test_cascades_take_the_best_run_of_a_fold_and_pair_folds():
     assert (paper["accuracy_percent_mean"], paper["accuracy_percent_std"]) == (88.86, 2.96)
 
 
+def test_the_test_part_has_no_say_in_which_run_stands_for_a_fold():
+    runs = [run(fold=fold, number=number, dataset="digital") for fold in (0, 1) for number in range(3)]
+    metadata = [{"validation_loss": loss} for loss in (0.3, 0.1, 0.2, 0.2, 0.3, 0.1)]
+    for rights in itertools.permutations([10, 50, 90]):
+        table = tables_of_paper.cascades(
+            runs, [answers(right, 100 - right) for right in rights * 2], metadata, LABELS, PATIENTS
+        )
+        expected = np.mean([rights[1], rights[2]])
+        assert ours(table)["accuracy_percent_mean"][0] == pytest.approx(expected)
+
+
 # ---- table 4
 
 
@@ -217,28 +287,53 @@ def detection():
         points(fpi=1.67, iou=0.5, tpr_mean=0.5),
         points(fpi=0.25, iou=0.5),
         points(fpi=4),
-        points(stratum="small"),
+        points(subset="small"),
         points(mode="candidate"),
     ]
-    empty = points(folds=0, folds_reached=0, **dict.fromkeys(("tpr_mean", "tpr_std", "t_low"), np.nan))
-    empty |= dict.fromkeys(("t_high", "bootstrap_low", "bootstrap_high"), np.nan)
-    chains = {"digital/compact/natural": rows, "digital/compact/natural+film": [empty]}
-    splits = pd.DataFrame({"image_id": ["a", "a", "b", "c"], "role": ["test", "train", "test", "train"]})
+    values = (
+        "tpr_mean",
+        "tpr_std",
+        "t_low",
+        "t_high",
+        "bootstrap_low",
+        "bootstrap_high",
+        "fpi_normal",
+        "fpi_mass",
+    )
+    counts = ("folds", "folds_reached", "folds_normal", "targets", "images")
+    empty = points(**dict.fromkeys(values, np.nan), **dict.fromkeys(counts, 0))
+    theirs = points(mode="candidate", folds_normal=3, bootstrap_low=np.nan, bootstrap_high=np.nan)
+    chains = {
+        "digital/compact/natural": rows,
+        "digital/compact/natural+film": [empty],
+        "digital/external/theirs": [theirs],
+    }
     frames = {chain: pd.DataFrame(rows) for chain, rows in chains.items()}
-    return tables_of_paper.detection(frames, splits, EVALUATION, LABELS)
+    return tables_of_paper.detection(frames, EVALUATION, LABELS)
 
 
 def test_detection_has_the_configured_points_flagged_where_not_reached(detection):
     mine = ours(detection)
     assert list(mine["fpi"]) == [0.25, 1.67, 1.67, 0.25]
     assert list(mine["hit_rule"]) == ["IoU > 0.2", "IoU > 0.2", "IoU > 0.5", "IoU > 0.2"]
-    assert list(mine["note"]) == ["", "not reached in 2 of 5 folds", "", "no lesion"]
-    assert list(mine["images"]) == [2] * 4
+    assert list(mine["note"]) == ["", "1.67 FPI not reached in 2 of 5 folds", "", "nothing to find"]
+    assert list(mine["images"]) == [410] * 3 + [0]
     assert set(mine["data"]) == {"digital | phantoms"}
 
 
+def test_boxes_of_others_stand_beside_ours(detection):
+    theirs = detection[detection["source"] == "external"]
+    assert theirs[["method", "cascade", "mode", "tpr_mean"]].to_numpy().tolist() == [
+        ["Others 2018", "", "candidate", 0.8]
+    ]
+    assert theirs["note"].tolist() == [
+        "lesions of fewer than two patients in every fold: no bootstrap; no normal image in 2 of 5 folds"
+    ]
+    assert list(dict.fromkeys(detection["source"])) == ["ours", "external", "paper", "literature"]
+
+
 def test_detection_has_every_published_row_marked(detection):
-    published = detection[detection["source"] != "ours"].reset_index(drop=True)
+    published = detection[~detection["source"].isin(["ours", "external"])].reset_index(drop=True)
     expected = literature.operating_points()
     pd.testing.assert_frame_equal(
         published[["source", "method", "fpi", "tpr_mean", "subset"]],
@@ -252,9 +347,75 @@ def test_detection_reads_well(detection):
     shown = tables_of_paper.readable(detection, "table-4")
     assert shown.loc[0, "TPR"] == "0.80 ± 0.10"
     assert shown.loc[0, "95 % bootstrap"] == "0.72–0.88"
-    assert shown.loc[3, ["TPR", "95 % t", "Note"]].tolist() == ["–", "–", "no lesion"]
+    assert shown.loc[3, ["TPR", "95 % t", "Note"]].tolist() == ["–", "–", "nothing to find"]
     kozegar = shown[shown["Method"] == "Kozegar et al. 2013"].iloc[0]
     assert (kozegar["TPR"], kozegar["# images"]) == ("0.87 ± –", "107")
+
+
+# ---- protocol and comparison
+
+
+@pytest.fixture(scope="module")
+def models():
+    mine = two_folds()
+    others = [
+        each._replace(
+            detections=boxes(
+                (f"{each.number}a", (0, 0, 10, 10), 0.5), (f"{each.number}c", (0, 0, 10, 10), 0.9)
+            )
+        )
+        for each in mine
+    ]
+    few = [each._replace(detections=each.detections[each.detections["threshold"] == 0.5]) for each in mine]
+    return {
+        "digital/compact/natural": froc_report.evaluate(few, EVALUATION, 1),
+        "digital/compact/natural+film": froc_report.evaluate(mine, EVALUATION, 1),
+        "digital/external/theirs": froc_report.evaluate(others, EVALUATION, 1, boxes_of=matching.of_scores),
+    }
+
+
+def test_protocol_names_what_each_row_changes(models):
+    shown = {chain: model.operating_points for chain, model in list(models.items())[1:]}
+    table = tables_of_paper.protocol(shown, EVALUATION, LABELS)
+    mine = ours(table).set_index("definition")
+    assert mine.index[0] == "as configured (IoU > 0.2, paper)"
+    expected = {
+        "boxes of mode candidate",
+        *(f"IoU > {iou}" for iou in (0.1, 0.3, 0.5)),
+        *("IoU ≥ 0.2", "centre in box", "unmerged lesions", "duplicates false"),
+        *("FPI over mass images", "FPI over normal images", "per image", "per breast", "per patient"),
+        *(f"{subset} lesions only" for subset in ("small", "medium", "large", "malignant", "benign")),
+    }
+    assert set(mine.index[1:]) == expected
+    assert mine.loc["IoU > 0.5", "tpr_mean_at_0.5"] == 0.75
+    assert mine.loc["FPI over mass images", "images"] == 4
+    assert mine.loc["malignant lesions only", "note"] == "nothing to find"
+    theirs = table[table["source"] == "external"]
+    assert set(theirs["definition"][1:]) == expected - {"boxes of mode candidate"}
+    assert theirs["definition"].iloc[0] == "as configured (IoU > 0.2, candidate)"
+    assert theirs["definition"].is_unique
+    said = tables_of_paper.to_markdown(table, "table-protocol")
+    assert said.startswith("**Protocol table. The same boxes")
+    assert not re.search(r"\bnan\b", said)
+
+
+def test_comparison_pairs_cascades_of_a_network_and_others_with_the_last(models):
+    evaluated = {
+        chain: comparison.Evaluated(model.operating_points, model.merits, model.draws)
+        for chain, model in models.items()
+    }
+    table = tables_of_paper.comparison(evaluated, EVALUATION, LABELS)
+    first, second, theirs = (rows for _, rows in table.groupby(["source", "cascade"], sort=False))
+    assert set(first["against"]) == {""}
+    assert first["p"].isna().all()
+    assert set(second["against"]) == {"compact, natural images → digital | phantoms"}
+    assert set(theirs["against"]) == {"compact, natural images → film phantoms → digital | phantoms"}
+    assert theirs["mode"].unique().tolist() == ["candidate"]
+    assert second["measure"].tolist() == ["TPR", "TPR", "wAFROC", "wAFROC1"]
+    np.testing.assert_allclose(second["difference"], second["value"].to_numpy() - first["value"].to_numpy())
+    said = tables_of_paper.readable(table, "table-comparison")
+    assert said["Measure"].tolist()[:3] == ["TPR at 0.25 FPI", "TPR at 1.67 FPI", "wAFROC"]
+    assert not re.search(r"\bnan\b", tables_of_paper.to_markdown(table, "table-comparison"))
 
 
 # ---- files

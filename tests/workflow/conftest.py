@@ -9,6 +9,14 @@ def project(tmp_path):
     return Project(tmp_path)
 
 
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A finished tiny study; tests look, and put back what they change."""
+    project = Project(tmp_path_factory.mktemp("study"))
+    project.run("--workflow-profile", "profiles/laptop")
+    return project
+
+
 @pytest.fixture
 def releases(tmp_path):
     """Folders that look like the two releases, for plans of the paper's study."""

@@ -1,16 +1,27 @@
 """Snakemake runs on a copy of the project, so that a test may edit it."""
 
+import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TINY = REPOSITORY / "tests" / "workflow" / "tiny.yaml"
+
+
+def wait_until(condition, seconds=180):
+    """Return when the condition holds; it is an error when that takes longer."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.2)
 
 
 class Project:
@@ -25,16 +36,22 @@ class Project:
             else:
                 shutil.copy2(source, folder / name)
 
-    def snakemake(self, *arguments, configfile=TINY, settings=None, timeout=1200):
-        """Ran process; nothing is checked. Settings are laid over the config file."""
+    def command(self, *arguments, configfile=TINY, settings=None, cores=2):
+        """Command line of a run. Settings are laid over the config file."""
         files = [configfile] if configfile else []
         if settings:
             files.append(self.folder / "settings.yaml")
             files[-1].write_text(yaml.safe_dump(settings))
         chosen = ["--configfile", *map(str, files)] if files else []
+        limit = ["--cores", str(cores)] if cores else []
+        return [sys.executable, "-m", "snakemake", *chosen, *limit, *map(str, arguments)]
+
+    def snakemake(self, *arguments, env=None, timeout=1200, **options):
+        """Ran process; nothing is checked. Options are those of `command`."""
         return subprocess.run(
-            [sys.executable, "-m", "snakemake", "--cores", "2", *chosen, *map(str, arguments)],
+            self.command(*arguments, **options),
             cwd=self.folder,
+            env=env,
             capture_output=True,
             text=True,
             check=False,
@@ -46,6 +63,22 @@ class Project:
         ran = self.snakemake(*arguments, **options)
         assert ran.returncode == 0, ran.stdout + ran.stderr
         return ran.stdout + ran.stderr
+
+    @contextmanager
+    def edited(self, file, *replacements):
+        """While it lasts, a file of the project reads otherwise: pairs of a text and what stands for it."""
+        path = self.folder / file
+        text, times = path.read_text(), path.stat()
+        other = text
+        for old, new in replacements:
+            assert old in other, f"{file}: there is no {old!r}"
+            other = other.replace(old, new)
+        try:
+            path.write_text(other)
+            yield
+        finally:
+            path.write_text(text)
+            os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
     def planned(self, *arguments, **options):
         """Jobs per rule that a dry run lists, without the target."""

@@ -7,23 +7,16 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from project import Project
 
-from mammoflow import mpm, storage
+from mammoflow import matching, mpm, provenance, storage
 from mammoflow.contracts.detections import DETECTIONS
+from mammoflow.contracts.froc import OPERATING_POINTS
 from mammoflow.contracts.index import IMAGES, LESIONS
 from mammoflow.contracts.splits import SPLITS
 from mammoflow.contracts.stored import STORED
+from mammoflow.evaluation import Definition
 
 pytestmark = pytest.mark.workflow
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A finished tiny study; tests look, and put back what they change."""
-    project = Project(tmp_path_factory.mktemp("study"))
-    project.run("--workflow-profile", "profiles/laptop")
-    return project
 
 
 @pytest.fixture
@@ -32,12 +25,15 @@ def results(finished):
 
 
 def test_everything_promised_is_there(results):
-    for table in range(1, 5):
+    for table in (*range(1, 5), "protocol", "comparison"):
         assert len(pd.read_csv(results / f"tables/table-{table}.csv")) > 0
         assert (results / f"tables/table-{table}.md").read_text().count("|") > 10
-    for figure in range(1, 6):
-        assert (results / f"figures/figure-{figure}.png").read_bytes().startswith(b"\x89PNG")
-        assert "<svg" in (results / f"figures/figure-{figure}.svg").read_text()
+    figures = [*(f"figure-{n}" for n in range(1, 6)), "augmented-patches-film", "augmented-patches-digital"]
+    for figure in figures:
+        assert (results / f"figures/{figure}.png").read_bytes().startswith(b"\x89PNG")
+        assert "<svg" in (results / f"figures/{figure}.svg").read_text()
+    for dataset in ("film", "digital"):
+        assert (results / f"figures/breast-regions-{dataset}.png").read_bytes().startswith(b"\x89PNG")
     assert "http" not in re.sub(r"http://www\.w3\.org/\S+", "", (results / "report.html").read_text())
 
 
@@ -81,6 +77,32 @@ def test_a_chain_starts_from_the_best_run_on_validation_loss(results):
         assert best["weights_sha256"] in path.read_text()
 
 
+def test_a_model_says_what_it_was_made_of(results):
+    folder = results / "models/digital/compact/natural+film/fold-1/run-0"
+    record = json.loads((folder / "model.json").read_text())
+    assert record["weights_sha256"] == storage.sha256(folder / "model.weights.h5")
+    assert record["precision"] in ("float32", "mixed_bfloat16", "mixed_float16")
+    assert record["validation_loss"] == pd.read_csv(folder / "history.csv")["validation_loss"].min()
+    made = record["provenance"]
+    assert {"commit", "dirty", "locks", "packages", "decoders", "onednn", "processor", "gpus"} <= set(made)
+    assert made["threads"] == 1
+    assert made["settings"]["batch"] == 16
+    assert made["config"]["patches"]["window"] == record["window"] == 48
+    assert made["splits"] == storage.sha256(results / "splits/digital.csv")
+    lesions = LESIONS.read(results / "index/digital/lesions.csv")
+    stored = pd.concat(STORED.read(path) for path in results.glob("images/digital/*.csv"))
+    assert made["dataset"] == provenance.fingerprint(stored, lesions)
+    with storage.open_hdf5(results / "patches/digital/fold-1.h5") as bank:
+        assert made["bank"] == {part: bank[part].attrs["digest"] for part in ("train", "validation", "test")}
+    assert 0 < made["seconds"] < made["job_seconds"]
+
+
+def test_nothing_is_left_of_trainings_that_ended_well(finished, results):
+    assert [path for path in results.glob("resume/**/*") if path.is_file()] == []
+    events = finished.folder / "tiny/logs/tensorboard/film/compact/random/fold-0/run-1"
+    assert len(list(events.glob("events.out.tfevents.*"))) == 1
+
+
 def test_all_windows_of_every_test_image_have_a_place_in_a_map(results):
     splits = SPLITS.read(results / "splits/digital.csv")
     for fold in range(3):
@@ -101,6 +123,23 @@ def test_boxes_lie_in_their_original_images(results):
         assert (boxes["y1"] <= boxes["rows"]).all()
         assert (boxes["x1"] <= boxes["columns"]).all()
         assert (boxes["score"] > boxes["threshold"]).all()
+
+
+def test_boxes_of_others_go_through_the_same_evaluation(finished, results):
+    ours = results / "froc/digital/compact/natural"
+    boxes = pd.concat(
+        matching.candidates(DETECTIONS.read(path))
+        for path in sorted(results.glob("detections/digital/compact/natural/*.parquet"))
+    )
+    boxes.drop(columns="threshold").to_csv(finished.folder / "tiny" / "theirs.csv", index=False)
+    theirs = "results/froc/digital/external/theirs/operating-points.csv"
+    external = {"theirs": {"label": "our own candidates", "path": "theirs.csv"}}
+    finished.run(theirs, settings={"detection": {"external": external}})
+    theirs, ours = (
+        OPERATING_POINTS.read(folder) for folder in (results.parent / theirs, ours / "operating-points.csv")
+    )
+    candidate = Definition("candidate")
+    pd.testing.assert_frame_equal(*(candidate.rows(table).reset_index(drop=True) for table in (theirs, ours)))
 
 
 def test_natural_weights_are_never_called_imagenet_and_phantoms_never_inbreast(results):

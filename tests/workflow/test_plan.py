@@ -6,7 +6,11 @@ import pytest
 
 pytestmark = pytest.mark.workflow
 
-PRESENTED = {f"table_{n}": 1 for n in range(1, 5)} | {f"figure_{n}": 1 for n in range(1, 6)} | {"page": 1}
+PRESENTED = (
+    {f"table_{n}": 1 for n in (*range(1, 5), "protocol", "comparison")}
+    | {f"figure_{n}": 1 for n in range(1, 6)}
+    | {"reconciliation": 1, "breast_regions": 2, "augmented_patches": 2, "page": 1}
+)
 
 
 @pytest.mark.usefixtures("releases")
@@ -21,6 +25,7 @@ def test_the_papers_study(project):
         "classify": 3 * 2 * 5 + 2 * 5,
         "mpm": 2 * 5,
         "detections": 2 * 5,
+        "contours": 1,
         "froc": 2,
     }
 
@@ -37,6 +42,7 @@ def test_the_demo(project):
         "classify": 4 * 2 * 2 + 2 * 5,
         "mpm": 2 * 5,
         "detections": 2 * 5,
+        "contours": 1,
         "froc": 2,
     }
 
@@ -62,6 +68,16 @@ def test_a_cascade_over_more_data_sets(project):
 
 
 @pytest.mark.usefixtures("releases")
+def test_boxes_of_others(project, tmp_path):
+    boxes = tmp_path / "theirs.csv"
+    boxes.touch()
+    external = {"theirs": {"label": "Others", "path": str(boxes)}}
+    planned = project.planned(configfile=None, settings={"detection": {"external": external}})
+    assert planned["froc_external"] == 1
+    assert planned["froc"] == 2
+
+
+@pytest.mark.usefixtures("releases")
 @pytest.mark.parametrize(
     ("setting", "sentence"),
     [
@@ -70,6 +86,10 @@ def test_a_cascade_over_more_data_sets(project):
         (
             {"datasets": {"inbreast": {"root": "no/such"}}},
             "Config key 'datasets.inbreast.root': expected a folder",
+        ),
+        (
+            {"detection": {"external": {"theirs": {"label": "Others", "path": "no/such.csv"}}}},
+            "Config key 'detection.external.theirs.path': expected a CSV file of boxes; found nothing",
         ),
         (
             {"weights": {"imagenet": {"source": "files", "files": {}}}},

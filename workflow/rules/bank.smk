@@ -20,6 +20,10 @@ rule bank:
         "results/benchmarks/bank/{dataset}/fold-{fold}.tsv"
     conda:
         "../../envs/imaging.yaml"
+    threads: 2
+    resources:
+        mem=growing(8, "GB"),
+        runtime=growing(2, "h"),
     params:
         patches=config["patches"],
         negatives=dataset_setting("negatives"),

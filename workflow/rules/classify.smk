@@ -10,6 +10,7 @@ rule classify:
         bank="results/patches/{dataset}/fold-{fold}.h5",
         weights="results/models/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}/model.weights.h5",
         metadata="results/models/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}/model.json",
+        network=network_code,
         code=modules("classify.py"),
     output:
         classification="results/classification/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}.csv",
@@ -22,8 +23,8 @@ rule classify:
     threads: 4
     resources:
         gpu=1,
-        mem="16GB",
-        runtime="1h",
+        mem=growing(16, "GB"),
+        runtime=growing(1, "h"),
     params:
         precision=config["inference"]["precision"],
     script:

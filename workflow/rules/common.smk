@@ -11,7 +11,7 @@ from snakemake.exceptions import WorkflowError
 SCRIPTS = Path(workflow.basedir, "workflow", "scripts")
 sys.path.append(str(SCRIPTS))
 
-from mammoflow import configuration, datasets
+from mammoflow import configuration, datasets, journal
 
 try:
     configuration.check(config, Path(workflow.basedir, "workflow", "schemas", "config.schema.json"))
@@ -31,6 +31,7 @@ wildcard_constraints:
     backbone=one_of(STUDY.backbones),
     init=one_of(STUDY.chains),
     weights=one_of(STUDY.base_weights),
+    external=one_of(config["detection"]["external"]),
     shard=r"\d+",
     fold=r"\d+",
     run=r"\d+",
@@ -61,6 +62,18 @@ def modules(script):
     return sorted(os.path.relpath(file) for file in found)
 
 
+def growing(amount, unit):
+    """Resource function: the amount at the first attempt, twice and thrice as much at the next ones.
+
+    A job that SLURM ended for want of memory or time comes again with more.
+    """
+
+    def resource(wildcards, attempt):
+        return f"{attempt * amount}{unit}"
+
+    return resource
+
+
 def archive_code(wildcards):
     """Input function: the module that reads the archive of a data set, and those that it imports.
 
@@ -69,6 +82,12 @@ def archive_code(wildcards):
     archive = datasets.ARCHIVES[config["datasets"][wildcards.dataset]["archive"]]
     loader = f"mammoflow/datasets/{archive}.py"
     return [os.path.relpath(SCRIPTS / loader), *modules(loader)]
+
+
+def network_code(wildcards):
+    """Input function: the module of a network. To add or edit another one re-runs nothing of this one."""
+    network = f"mammoflow/networks/{wildcards.backbone}.py"
+    return [os.path.relpath(SCRIPTS / network), *modules(network)]
 
 
 def dataset_setting(key):
@@ -92,6 +111,11 @@ def stores_of(dataset):
 def stores(wildcards):
     """Input function: all shards of the images store of the data set that the wildcards name."""
     return stores_of(wildcards.dataset)
+
+
+def first_bank(wildcards):
+    """Input function: the bank of the first fold of the data set that the wildcards name."""
+    return f"results/patches/{wildcards.dataset}/fold-{STUDY.folds(wildcards.dataset)[0]}.h5"
 
 
 def runs_of_fold(file):

@@ -14,6 +14,7 @@ rule mpm:
         stores=stores,
         weights=runs_of_fold("model.weights.h5"),
         metadata=runs_of_fold("model.json"),
+        network=network_code,
         code=modules("mpm.py"),
     output:
         mpm="results/mpm/{dataset}/{backbone}/{init}/fold-{fold}.h5",
@@ -26,8 +27,8 @@ rule mpm:
     threads: 4
     resources:
         gpu=1,
-        mem="16GB",
-        runtime="4h",
+        mem=growing(16, "GB"),
+        runtime=growing(4, "h"),
     params:
         stride=config["detection"]["stride"],
         edge=config["patches"]["edge"],
@@ -49,6 +50,9 @@ rule detections:
     conda:
         "../../envs/imaging.yaml"
     threads: 4
+    resources:
+        mem=growing(16, "GB"),
+        runtime=growing(2, "h"),
     params:
         levels=config["detection"]["levels"],
     script:

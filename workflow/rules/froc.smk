@@ -1,28 +1,94 @@
-"""FROC curves and operating points over the folds of a data set.
+"""FROC curves, operating points and areas over the folds of a data set, of our boxes and of others.
 
-Needs: the splits, the index and the detections of every fold.
-Makes: results/froc/{dataset}/{backbone}/{init}/{points,curve,operating-points}.csv.
+Needs: the splits, the index, and the detections of every fold or a file of given boxes; the release, for the
+       contours of lesions that were merged.
+Makes: results/index/{dataset}/contours.csv and, in results/froc/{dataset}/{backbone}/{init}/ and
+       results/froc/{dataset}/external/{external}/, {points,curve,operating-points,folds,merits}.csv, draws.parquet.
 """
+
+
+rule contours:
+    input:
+        images="results/index/{dataset}/images.csv",
+        lesions="results/index/{dataset}/lesions.csv",
+        release=STUDY.release_files,
+        code=modules("contours.py"),
+        archive_code=archive_code,
+    output:
+        contours="results/index/{dataset}/contours.csv",
+    log:
+        "logs/contours/{dataset}.log",
+    benchmark:
+        "results/benchmarks/contours/{dataset}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem=growing(4, "GB"),
+        runtime=growing(1, "h"),
+    params:
+        archive=dataset_setting("archive"),
+        root=STUDY.root,
+    script:
+        "../scripts/contours.py"
 
 
 rule froc:
     input:
         splits="results/splits/{dataset}.csv",
+        images="results/index/{dataset}/images.csv",
         lesions="results/index/{dataset}/lesions.csv",
+        contours="results/index/{dataset}/contours.csv",
         detections=detections_of_folds,
         code=modules("froc.py"),
     output:
         points="results/froc/{dataset}/{backbone}/{init}/points.csv",
         curve="results/froc/{dataset}/{backbone}/{init}/curve.csv",
         operating_points="results/froc/{dataset}/{backbone}/{init}/operating-points.csv",
+        folds="results/froc/{dataset}/{backbone}/{init}/folds.csv",
+        merits="results/froc/{dataset}/{backbone}/{init}/merits.csv",
+        draws="results/froc/{dataset}/{backbone}/{init}/draws.parquet",
     log:
         "logs/froc/{dataset}/{backbone}/{init}.log",
     benchmark:
         "results/benchmarks/froc/{dataset}/{backbone}/{init}.tsv"
     conda:
         "../../envs/imaging.yaml"
+    resources:
+        mem=growing(4, "GB"),
+        runtime=growing(1, "h"),
     params:
         evaluation=config["detection"]["evaluation"],
         seed=config["seed"],
     script:
         "../scripts/froc.py"
+
+
+rule froc_external:
+    input:
+        splits="results/splits/{dataset}.csv",
+        images="results/index/{dataset}/images.csv",
+        lesions="results/index/{dataset}/lesions.csv",
+        contours="results/index/{dataset}/contours.csv",
+        boxes=STUDY.external_file,
+        code=modules("froc_external.py"),
+    output:
+        points="results/froc/{dataset}/external/{external}/points.csv",
+        curve="results/froc/{dataset}/external/{external}/curve.csv",
+        operating_points="results/froc/{dataset}/external/{external}/operating-points.csv",
+        folds="results/froc/{dataset}/external/{external}/folds.csv",
+        merits="results/froc/{dataset}/external/{external}/merits.csv",
+        draws="results/froc/{dataset}/external/{external}/draws.parquet",
+    log:
+        "logs/froc_external/{dataset}/{external}.log",
+    benchmark:
+        "results/benchmarks/froc_external/{dataset}/{external}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem=growing(4, "GB"),
+        runtime=growing(1, "h"),
+    params:
+        evaluation=config["detection"]["evaluation"],
+        seed=config["seed"],
+    script:
+        "../scripts/froc_external.py"

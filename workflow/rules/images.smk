@@ -1,7 +1,8 @@
 """Breasts cut from their images, with the labels of their lesions and the way back.
 
 Needs: the index of a data set.
-Makes: results/images/{dataset}/shard-{shard}.h5, and a table of what was stored and what was not.
+Makes: results/images/{dataset}/shard-{shard}.h5, with overviews of all images for the contact sheet, and a table of
+what was stored and what was not.
 """
 
 
@@ -21,6 +22,9 @@ rule images:
     conda:
         "../../envs/imaging.yaml"
     threads: 4
+    resources:
+        mem=growing(8, "GB"),
+        runtime=growing(2, "h"),
     params:
         archive=dataset_setting("archive"),
         root=STUDY.root,

@@ -22,6 +22,9 @@ rule index:
     conda:
         "../../envs/imaging.yaml"
     threads: 4
+    resources:
+        mem=growing(4, "GB"),
+        runtime=growing(2, "h"),
     params:
         archive=dataset_setting("archive"),
         root=STUDY.root,

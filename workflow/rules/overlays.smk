@@ -9,7 +9,7 @@ rule overlay:
     input:
         splits="results/splits/{dataset}.csv",
         images="results/index/{dataset}/images.csv",
-        lesions="results/index/{dataset}/lesions.csv",
+        lesions=f"results/index/{{dataset}}/{STUDY.evaluated_as}.csv",
         stores=stores,
         mpms=maps_of_folds,
         detections=detections_of_folds,

@@ -17,6 +17,9 @@ rule phantoms:
     conda:
         "../../envs/imaging.yaml"
     threads: 4
+    resources:
+        mem=growing(4, "GB"),
+        runtime=growing(1, "h"),
     params:
         phantoms=dataset_setting("phantoms"),
         seed=config["seed"],

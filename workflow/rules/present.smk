@@ -1,12 +1,15 @@
-"""What a reader sees: the paper's four tables and five figures, and one page with all of them.
+"""What a reader sees: the paper's four tables and five figures, our own beside them, and one page with all of them.
 
 Needs: the classifications, histories, FROC tables and maps of the configured experiments.
-Makes: results/tables/{table-{1,...,4},reconciliation}.{csv,md}, results/figures/figure-{1,...,5}.{png,svg}, results/report.html.
+Makes: results/tables/{table-{1,...,4,protocol,comparison},reconciliation}.{csv,md}, results/report.html,
+       results/figures/{figure-{1,...,5}.{png,svg},breast-regions-{dataset}.png,augmented-patches-{dataset}.{png,svg}}.
 """
 
 CLASSIFICATION = STUDY.classification_runs
 DETECTION = STUDY.detection_runs
 SHOWN = STUDY.shown_chain
+COMPARED_BY_DEFINITION = [SHOWN, *STUDY.external_chains]
+TABLES = [*range(1, 5), "protocol", "comparison"]
 
 
 rule table_1:
@@ -37,6 +40,7 @@ rule table_2:
         classifications=[run.classification for run in CLASSIFICATION],
         metadata=[run.metadata for run in CLASSIFICATION],
         histories=[run.history for run in CLASSIFICATION],
+        images=f"results/index/{STUDY.classification_dataset}/images.csv",
         code=modules("table_2.py"),
     output:
         csv=report("results/tables/table-2.csv", category="Tables", caption="../report/table-2.rst"),
@@ -49,6 +53,8 @@ rule table_2:
         "../../envs/imaging.yaml"
     params:
         runs=[run.key for run in CLASSIFICATION],
+        draws=config["detection"]["evaluation"]["bootstrap"],
+        seed=config["seed"],
         labels=STUDY.labels,
     script:
         "../scripts/table_2.py"
@@ -58,6 +64,7 @@ rule table_3:
     input:
         classifications=[run.classification for run in DETECTION],
         metadata=[run.metadata for run in DETECTION],
+        images=f"results/index/{STUDY.detection_dataset}/images.csv",
         code=modules("table_3.py"),
     output:
         csv=report("results/tables/table-3.csv", category="Tables", caption="../report/table-3.rst"),
@@ -70,6 +77,8 @@ rule table_3:
         "../../envs/imaging.yaml"
     params:
         runs=[run.key for run in DETECTION],
+        draws=config["detection"]["evaluation"]["bootstrap"],
+        seed=config["seed"],
         labels=STUDY.labels,
     script:
         "../scripts/table_3.py"
@@ -77,8 +86,7 @@ rule table_3:
 
 rule table_4:
     input:
-        operating_points=[f"results/froc/{chain}/operating-points.csv" for chain in STUDY.detection_chains],
-        splits=f"results/splits/{STUDY.detection_dataset}.csv",
+        operating_points=[f"results/froc/{chain}/operating-points.csv" for chain in STUDY.evaluated_chains],
         code=modules("table_4.py"),
     output:
         csv=report("results/tables/table-4.csv", category="Tables", caption="../report/table-4.rst"),
@@ -90,18 +98,68 @@ rule table_4:
     conda:
         "../../envs/imaging.yaml"
     params:
-        chains=STUDY.detection_chains,
+        chains=STUDY.evaluated_chains,
         evaluation=config["detection"]["evaluation"],
         labels=STUDY.labels,
     script:
         "../scripts/table_4.py"
 
 
+rule table_protocol:
+    input:
+        operating_points=[f"results/froc/{chain}/operating-points.csv" for chain in COMPARED_BY_DEFINITION],
+        code=modules("table_protocol.py"),
+    output:
+        csv=report(
+            "results/tables/table-protocol.csv", category="Tables", caption="../report/table-protocol.rst"
+        ),
+        markdown="results/tables/table-protocol.md",
+    log:
+        "logs/table_protocol.log",
+    benchmark:
+        "results/benchmarks/table_protocol.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    params:
+        chains=COMPARED_BY_DEFINITION,
+        evaluation=config["detection"]["evaluation"],
+        labels=STUDY.labels,
+    script:
+        "../scripts/table_protocol.py"
+
+
+rule table_comparison:
+    input:
+        operating_points=[f"results/froc/{chain}/operating-points.csv" for chain in STUDY.evaluated_chains],
+        merits=[f"results/froc/{chain}/merits.csv" for chain in STUDY.evaluated_chains],
+        draws=[f"results/froc/{chain}/draws.parquet" for chain in STUDY.evaluated_chains],
+        code=modules("table_comparison.py"),
+    output:
+        csv=report(
+            "results/tables/table-comparison.csv",
+            category="Tables",
+            caption="../report/table-comparison.rst",
+        ),
+        markdown="results/tables/table-comparison.md",
+    log:
+        "logs/table_comparison.log",
+    benchmark:
+        "results/benchmarks/table_comparison.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    params:
+        chains=STUDY.evaluated_chains,
+        evaluation=config["detection"]["evaluation"],
+        labels=STUDY.labels,
+    script:
+        "../scripts/table_comparison.py"
+
+
 rule figure_1:
     input:
         splits=f"results/splits/{STUDY.detection_dataset}.csv",
         images=f"results/index/{STUDY.detection_dataset}/images.csv",
-        lesions=f"results/index/{STUDY.detection_dataset}/lesions.csv",
+        lesions=STUDY.evaluated_lesions,
         stores=stores_of(STUDY.detection_dataset),
         mpms=STUDY.shown("results/mpm", "h5"),
         detections=STUDY.shown("results/detections", "parquet"),
@@ -147,8 +205,8 @@ rule figure_2:
 
 rule figure_3:
     input:
-        points=[f"results/froc/{chain}/points.csv" for chain in STUDY.detection_chains],
-        curves=[f"results/froc/{chain}/curve.csv" for chain in STUDY.detection_chains],
+        points=[f"results/froc/{chain}/points.csv" for chain in STUDY.evaluated_chains],
+        curves=[f"results/froc/{chain}/curve.csv" for chain in STUDY.evaluated_chains],
         code=modules("figure_3.py"),
     output:
         png=report("results/figures/figure-3.png", category="Figures", caption="../report/figure-3.rst"),
@@ -160,7 +218,7 @@ rule figure_3:
     conda:
         "../../envs/imaging.yaml"
     params:
-        chains=STUDY.detection_chains,
+        chains=STUDY.evaluated_chains,
         evaluation=config["detection"]["evaluation"],
         labels=STUDY.labels,
     script:
@@ -171,7 +229,7 @@ rule figure_4:
     input:
         splits=f"results/splits/{STUDY.detection_dataset}.csv",
         images=f"results/index/{STUDY.detection_dataset}/images.csv",
-        lesions=f"results/index/{STUDY.detection_dataset}/lesions.csv",
+        lesions=STUDY.evaluated_lesions,
         stores=stores_of(STUDY.detection_dataset),
         detections=STUDY.shown("results/detections", "parquet"),
         points=f"results/froc/{SHOWN}/points.csv",
@@ -241,14 +299,69 @@ rule reconciliation:
         "../scripts/reconciliation.py"
 
 
+rule breast_regions:
+    input:
+        stores=stores,
+        stored=stored_tables,
+        lesions="results/index/{dataset}/lesions.csv",
+        code=modules("breast_regions.py"),
+    output:
+        png=report(
+            "results/figures/breast-regions-{dataset}.png",
+            category="Figures",
+            caption="../report/breast-regions.rst",
+        ),
+    log:
+        "logs/breast_regions/{dataset}.log",
+    benchmark:
+        "results/benchmarks/breast_regions/{dataset}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    params:
+        label=dataset_setting("label"),
+    script:
+        "../scripts/breast_regions.py"
+
+
+rule augmented_patches:
+    input:
+        bank=first_bank,
+        code=modules("augmented_patches.py"),
+    output:
+        png=report(
+            "results/figures/augmented-patches-{dataset}.png",
+            category="Figures",
+            caption="../report/augmented-patches.rst",
+        ),
+        svg="results/figures/augmented-patches-{dataset}.svg",
+    log:
+        "logs/augmented_patches/{dataset}.log",
+    benchmark:
+        "results/benchmarks/augmented_patches/{dataset}.tsv"
+    conda:
+        "../../envs/tensorflow.yaml"
+    params:
+        augmentation=config["training"]["augmentation"],
+        seed=config["seed"],
+        labels=STUDY.labels,
+    script:
+        "../scripts/augmented_patches.py"
+
+
 rule page:
     input:
-        tables=expand("results/tables/table-{table}.csv", table=range(1, 5)),
+        tables=expand("results/tables/table-{table}.csv", table=TABLES),
         figures=expand("results/figures/figure-{figure}.png", figure=range(1, 6)),
+        breast_regions=expand("results/figures/breast-regions-{dataset}.png", dataset=STUDY.used_datasets),
+        augmented=expand("results/figures/augmented-patches-{dataset}.png", dataset=STUDY.used_datasets),
         reconciliation="results/tables/reconciliation.csv",
         captions=[
-            os.path.relpath(Path(workflow.basedir, "workflow", "report", f"figure-{figure}.rst"))
-            for figure in range(1, 6)
+            os.path.relpath(Path(workflow.basedir, "workflow", "report", f"{figure}.rst"))
+            for figure in [
+                *(f"figure-{number}" for number in range(1, 6)),
+                "breast-regions",
+                "augmented-patches",
+            ]
         ],
         code=modules("page.py"),
     output:
@@ -260,6 +373,7 @@ rule page:
     conda:
         "../../envs/imaging.yaml"
     params:
+        datasets=STUDY.used_datasets,
         config=config,
         labels=STUDY.labels,
     script:

@@ -2,6 +2,8 @@
 
 Needs: the bank of the fold; base weights, or the runs of the chain so far.
 Makes: results/models/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}/{model.weights.h5,model.json,history.csv}.
+Beside: results/resume/... keeps the last whole epoch while it runs, which an interrupted run goes on from, and
+logs/tensorboard/... holds what `tensorboard --logdir logs/tensorboard` shows. Neither is an output.
 """
 
 
@@ -10,6 +12,10 @@ rule train:
         bank="results/patches/{dataset}/fold-{fold}.h5",
         initial=initial_weights,
         metadata=initial_metadata,
+        splits="results/splits/{dataset}.csv",
+        lesions="results/index/{dataset}/lesions.csv",
+        stored=stored_tables,
+        network=network_code,
         code=modules("train.py"),
     output:
         weights="results/models/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}/model.weights.h5",
@@ -23,12 +29,15 @@ rule train:
         "../../envs/tensorflow.yaml"
     threads: 4
     resources:
-        gpu=1,
-        mem="16GB",
-        runtime="24h",
+        gpu=STUDY.gpus,
+        mem=growing(16, "GB"),
+        runtime=growing(24, "h"),
     params:
         training=STUDY.training,
+        patches=config["patches"],
         normalization=config["normalization"],
         seed=config["seed"],
+        state="results/resume/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}.state",
+        events="logs/tensorboard/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}",
     script:
         "../scripts/train.py"

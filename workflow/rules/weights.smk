@@ -8,6 +8,7 @@ Makes: results/weights/{weights}/{backbone}.h5 and the record of where it came f
 rule weights:
     input:
         file=STUDY.weights_file,
+        network=network_code,
         code=modules("weights.py"),
     output:
         weights="results/weights/{weights}/{backbone}.h5",
@@ -20,6 +21,9 @@ rule weights:
         weights=one_of(STUDY.given_weights),
     conda:
         "../../envs/tensorflow.yaml"
+    resources:
+        mem=growing(4, "GB"),
+        runtime=growing(1, "h"),
     params:
         source=STUDY.weights_source,
         window=config["patches"]["window"],
@@ -29,6 +33,7 @@ rule weights:
 
 rule pretrain:
     input:
+        network=network_code,
         code=modules("pretrain.py"),
     output:
         weights="results/weights/{weights}/{backbone}.h5",
@@ -44,8 +49,8 @@ rule pretrain:
     threads: 4
     resources:
         gpu=1,
-        mem="8GB",
-        runtime="2h",
+        mem=growing(8, "GB"),
+        runtime=growing(2, "h"),
     params:
         pretext=STUDY.weights_source,
         window=config["patches"]["window"],

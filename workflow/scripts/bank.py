@@ -15,17 +15,21 @@ splits, store = SPLITS.read(snakemake.input.splits), images.open_store(snakemake
 index = IMAGES.read(snakemake.input.images)
 stored = leakage.stored_images(index, [STORED.read(path) for path in snakemake.input.stored])
 fold = leakage.fold_of(splits, int(wildcards.fold), stored, origin=snakemake.input.splits)
+windows = patches.Windows(**params.patches)
 counts = bank.write(
     snakemake.output.bank,
     {part: sorted(fold.loc[fold["role"] == part, "image_id"]) for part in bank.PARTS},
     store,
-    patches.Windows(**params.patches),
+    windows,
     params.negatives,
     (params.seed, "bank", wildcards.dataset, wildcards.fold),
+    snakemake.threads,
 )
 
 for part, count in counts.items():
     if count.short:
         print(f"{part}: the images have {count.short} negative windows fewer than the policy asks for")
+    if count.unfit:
+        print(f"{part}: {len(count.unfit)} images gave no windows{count.why(windows)}")
 parts = ", ".join(f"{part} +{count.positives} −{count.negatives}" for part, count in counts.items())
 logs.announce(f"{wildcards.dataset} fold {wildcards.fold}: patches {parts}")

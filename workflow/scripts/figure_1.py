@@ -4,16 +4,20 @@ from mammoflow import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow import examples, froc, images, mpm, naming, patches, storage
+from mammoflow import examples, images, mpm, naming, patches, storage
 from mammoflow.contracts.froc import POINTS
 from mammoflow.contracts.index import IMAGES, LESIONS
 from mammoflow.contracts.splits import SPLITS
+from mammoflow.evaluation import Evaluation
 from mammoflow.figures import framework, style
 
 given, params = snakemake.input, snakemake.params
-evaluation = froc.Evaluation(**params.evaluation)
+definition = Evaluation(**params.evaluation).definition
 splits, lesions, points = SPLITS.read(given.splits), LESIONS.read(given.lesions), POINTS.read(given.points)
-threshold, folds, boxes, missed = examples.findings(points, splits, lesions, given.detections, evaluation)
+described = IMAGES.read(given.images)
+threshold, folds, boxes, missed = examples.findings(
+    points, splits, lesions, described, given.detections, definition
+)
 example = examples.one(boxes, missed, folds)
 
 with storage.open_hdf5(given.mpms[example.fold]) as file:
@@ -24,7 +28,7 @@ figure = framework.draw(
     boxes[(boxes["image_id"] == example.image_id) & (boxes["fold"] == example.fold)],
     patches.Windows(**params.windows),
     threshold,
-    IMAGES.read(given.images).set_index("image_id").loc[example.image_id, "spacing_mm"],
+    described.set_index("image_id").loc[example.image_id, "spacing_mm"],
     f"{naming.experiment(params.chain, params.labels)}: image {example.image_id}",
 )
 style.save(figure, snakemake.output.png, snakemake.output.svg)

@@ -4,8 +4,8 @@ from mammoflow import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow import froc
 from mammoflow.contracts.froc import CURVE, POINTS
+from mammoflow.evaluation import Evaluation
 from mammoflow.figures import froc_curves, style
 
 params, output = snakemake.params, snakemake.output
@@ -14,7 +14,7 @@ curves = [CURVE.read(path) for path in snakemake.input.curves]
 figure = froc_curves.draw(
     dict(zip(params.chains, points, strict=True)),
     dict(zip(params.chains, curves, strict=True)),
-    froc.Evaluation(**params.evaluation),
+    Evaluation(**params.evaluation),
     params.labels,
 )
 style.save(figure, output.png, output.svg)

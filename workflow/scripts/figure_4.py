@@ -4,22 +4,25 @@ from mammoflow import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow import examples, froc, images, naming
+from mammoflow import examples, images, naming
 from mammoflow.contracts.froc import POINTS
 from mammoflow.contracts.index import IMAGES, LESIONS
 from mammoflow.contracts.splits import SPLITS
+from mammoflow.evaluation import Evaluation
 from mammoflow.figures import detection_examples, style
 
 given, params = snakemake.input, snakemake.params
-evaluation = froc.Evaluation(**params.evaluation)
+definition = Evaluation(**params.evaluation).definition
 splits, lesions, points = SPLITS.read(given.splits), LESIONS.read(given.lesions), POINTS.read(given.points)
-threshold, _, boxes, missed = examples.findings(points, splits, lesions, given.detections, evaluation)
+described = IMAGES.read(given.images)
+threshold, _, boxes, missed = examples.findings(
+    points, splits, lesions, described, given.detections, definition
+)
 
-store = images.open_store(given.stores)
-described = IMAGES.read(given.images).set_index("image_id")
+store, by_id = images.open_store(given.stores), described.set_index("image_id")
 panels = []
 for example in examples.choose(boxes, missed, detection_examples.NUMBERS):
-    image = described.loc[example.image_id]
+    image = by_id.loc[example.image_id]
     its_boxes = boxes[(boxes["image_id"] == example.image_id) & (boxes["fold"] == example.fold)]
     view = " ".join(filter(None, (image["laterality"], image["view"])))
     panels.append(

@@ -4,15 +4,15 @@ from mammoflow import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow import froc
 from mammoflow.contracts.froc import CURVE, POINTS
+from mammoflow.evaluation import Evaluation
 from mammoflow.figures import size_strata, style
 
 params, output = snakemake.params, snakemake.output
 figure = size_strata.draw(
     POINTS.read(snakemake.input.points),
     CURVE.read(snakemake.input.curve),
-    froc.Evaluation(**params.evaluation),
+    Evaluation(**params.evaluation),
     params.chain,
     params.labels,
 )

@@ -4,17 +4,23 @@ from mammoflow import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow import froc
+from mammoflow import folds, froc_report
 from mammoflow.contracts.detections import DETECTIONS
-from mammoflow.contracts.froc import CURVE, OPERATING_POINTS, POINTS
-from mammoflow.contracts.index import LESIONS
+from mammoflow.contracts.index import IMAGES, LESIONS
 from mammoflow.contracts.splits import SPLITS
+from mammoflow.evaluation import Evaluation
 
-splits = SPLITS.read(snakemake.input.splits)
-lesions = LESIONS.read(snakemake.input.lesions)
-folds = froc.folds_of(splits, lesions, map(DETECTIONS.read, snakemake.input.detections))
-report = froc.evaluate(folds, froc.Evaluation(**snakemake.params.evaluation), snakemake.params.seed)
-POINTS.write(report.points, snakemake.output.points)
-CURVE.write(report.curve, snakemake.output.curve)
-OPERATING_POINTS.write(report.operating_points, snakemake.output.operating_points)
-logs.announce(f"{snakemake.output.operating_points}: {froc.sentence(report)}")
+given, output = snakemake.input, snakemake.output
+report = froc_report.evaluate(
+    folds.folds_of(
+        SPLITS.read(given.splits),
+        LESIONS.read(given.lesions),
+        map(DETECTIONS.read, given.detections),
+        IMAGES.read(given.images),
+        LESIONS.read(given.contours),
+    ),
+    Evaluation(**snakemake.params.evaluation),
+    snakemake.params.seed,
+)
+froc_report.write(report, dict(output.items()))
+logs.announce(f"{output.operating_points}: {froc_report.sentence(report)}")

@@ -13,6 +13,7 @@ from mammoflow.contracts.stored import STORED
 params, shard = snakemake.params, int(snakemake.wildcards.shard)
 archive, root = datasets.archive(params.archive), Path(params.root)
 table = IMAGES.read(snakemake.input.images)
+images.require_spacing(table["spacing_mm"], params.resolution, snakemake.wildcards.dataset)
 table = table[[images.shard_of(patient, params.shards) == shard for patient in table["patient_id"]]]
 lesions = LESIONS.read(snakemake.input.lesions)
 

@@ -26,6 +26,16 @@ shown |= {
     )
     for number, path in enumerate(given.figures, start=1)
 }
+for title, name, paths in (
+    ("Breast regions", "breast-regions", given.breast_regions),
+    ("Augmented patches", "augmented-patches", given.augmented),
+):
+    shown |= {
+        Path(path).stem: reporting.Picture(
+            f"{title}: {params.labels['datasets'][dataset]}", Path(path).read_bytes(), captions[name]
+        )
+        for dataset, path in zip(params.datasets, paths, strict=True)
+    }
 text = reporting.page(shown, table(given.reconciliation), params.config, params.labels, provenance.record())
 with storage.whole(snakemake.output.page) as temporary:
     temporary.write_text(text, encoding="utf-8")

@@ -16,22 +16,24 @@ if stored.empty:
     raise ValueError(f"{name}: expected at least one usable image, found none stored")
 lesions = LESIONS.read(snakemake.input.lesions)
 lesions = lesions[lesions["image_id"].isin(stored["image_id"])]
+asked, why = set(stored["image_id"]), "its patient, or its film, is tested"
 if snakemake.input.own:
-    (own,) = snakemake.input.own
-    table = splits.given(SPLITS.read(own), images, stored, params.folds, origin=own)
+    (path,) = snakemake.input.own
+    own = SPLITS.read(path)
+    table = splits.given(own, images, stored, params.folds, origin=path)
+    asked, why = asked | set(own["image_id"]), "the table does not list it, or it could not be stored"
 elif params.official:
     table = splits.official(stored, lesions, params.validation_fraction, params.seed)
 else:
     table = splits.k_fold(stored, lesions, len(params.folds), params.seed)
 SPLITS.write(table, snakemake.output.splits)
 
-left_out = sorted(set(stored["image_id"]) - set(table["image_id"]))
-why = "the table does not list it" if snakemake.input.own else "its patient, or its film, is tested"
+left_out = sorted(asked - set(table["image_id"]))
 for image_id in left_out:
     print(f"image '{image_id}' is in no fold: {why}")
 counts = table[table["fold"] == 0].value_counts("role")
 logs.announce(
     f"{name}: {table['fold'].nunique()} fold(s); fold 0 has "
     + ", ".join(f"{counts[role]} {role}" for role in splits.ROLES)
-    + f"; {len(left_out)} stored images are in no fold"
+    + f"; {len(left_out)} images are in no fold"
 )

@@ -4,42 +4,91 @@ from mammoflow import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow import bank, provenance, runtime, seeds, training
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from mammoflow import bank, provenance, resume, runtime, seeds, storage, training
 from mammoflow.contracts.history import HISTORY
+from mammoflow.contracts.index import LESIONS
+from mammoflow.contracts.stored import GREY_SCALE, STORED
 
+begun = time.monotonic()
 wildcards, params = snakemake.wildcards, snakemake.params
-runtime.configure(snakemake.threads)
-
 settings = training.Settings.from_config(params.training)
+runtime.configure(snakemake.threads, settings.gpus)
+
 names = (wildcards.dataset, wildcards.backbone, wildcards.init, wildcards.fold, wildcards.run)
 seed = seeds.integer(params.seed, "train", *names)
 title = "{} fold {} {} {} run {}".format(*(names[i] for i in (0, 3, 1, 2, 4)))
 policy = runtime.policy(settings.precision)
+kind = "random" if wildcards.init == "random" else "pretrained"
 
-with bank.open_bank(snakemake.input.bank, training.MEMORY) as patches:
+with (
+    bank.open_bank(snakemake.input.bank, training.MEMORY) as patches,
+    runtime.strategy().scope(),
+):
     model, origin = training.start(
         wildcards.backbone, patches.window, policy, snakemake.input.initial, snakemake.input.metadata, seed
     )
-    kind = "random" if wildcards.init == "random" else "pretrained"
-    fitted = training.fit(
-        model, patches, settings, settings.learning_rate[kind], params.normalization, seed, title
-    )
     digests = {part: getattr(patches, part).digest for part in bank.PARTS}
+    checkpoint = resume.Checkpoint(
+        Path(params.state),
+        resume.identity(
+            names=names,
+            seed=seed,
+            settings=params.training,
+            normalization=params.normalization,
+            policy=policy,
+            machine={"processor": provenance.processor(), **runtime.facts()},
+            bank=digests,
+            origin=origin,
+            code=[storage.sha256(path) for path in (*snakemake.input.network, *snakemake.input.code)],
+            packages=provenance.packages(),
+        ),
+    )
+    fitted = training.fit(
+        model,
+        patches,
+        settings,
+        settings.learning_rate[kind],
+        params.normalization,
+        seed,
+        title,
+        checkpoint,
+        Path(params.events),
+    )
 
 HISTORY.write(fitted.history, snakemake.output.history)
-network = {"backbone": wildcards.backbone, "window": model.input_shape[1]}
 training.save(
     fitted,
     snakemake.output.weights,
     snakemake.output.metadata,
-    network | {"normalization": params.normalization, "precision": policy},
+    {
+        "backbone": wildcards.backbone,
+        "window": model.input_shape[1],
+        "normalization": params.normalization,
+        "precision": policy,
+    },
     init=wildcards.init,
     origin=origin,
     seed=seed,
+    grey_scale=GREY_SCALE,
     provenance=provenance.record(
-        settings=params.training, bank=digests, seconds=fitted.history["seconds"].sum(), **runtime.facts()
+        settings=params.training,
+        config={"normalization": params.normalization, "patches": params.patches},
+        dataset=provenance.fingerprint(
+            pd.concat(map(STORED.read, snakemake.input.stored)), LESIONS.read(snakemake.input.lesions)
+        ),
+        splits=storage.sha256(snakemake.input.splits),
+        bank=digests,
+        seconds=fitted.history["seconds"].sum(),
+        job_seconds=time.monotonic() - begun,
+        **runtime.facts(),
     ),
 )
+checkpoint.remove()
 best = fitted.history.iloc[fitted.best_epoch - 1]
 logs.announce(
     f"{title}: best of {len(fitted.history)} epochs {fitted.best_epoch}, "

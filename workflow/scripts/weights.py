@@ -6,9 +6,10 @@ logs.redirect(snakemake.log[0])
 
 import json
 
-from mammoflow import provenance, storage, weights
+from mammoflow import provenance, runtime, storage, weights
 
 wildcards, params, output = snakemake.wildcards, snakemake.params, snakemake.output
+runtime.configure(snakemake.threads, gpus=0)
 
 with storage.whole(output.weights) as temporary:
     facts = weights.obtain(wildcards.weights, wildcards.backbone, params.window, params.source, temporary)

@@ -1,12 +1,5 @@
-"""Networks by name, and their convolutional weights in Keras' own ``notop`` layout.
+"""Networks built by name, and their convolutional weights in Keras' own ``notop`` layout."""
 
-A network is a backbone (pixels to a feature map) under a head (feature map to two classes). A new one
-is an entry of `BACKBONES`, a function that builds the backbone and one that builds the head, and one of
-`networks.NETWORKS`.
-"""
-
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
@@ -14,85 +7,10 @@ import keras
 import numpy as np
 from keras import layers
 
-from mammoflow.networks import NETWORKS
+from mammoflow import networks
 
 CLASSES = 2
 MASS = 1
-
-
-def _average_head(features: keras.KerasTensor) -> keras.KerasTensor:
-    """Global average pooling."""
-    return layers.GlobalAveragePooling2D(name="pool")(features)
-
-
-def _vgg_head(features: keras.KerasTensor) -> keras.KerasTensor:
-    """Global average pooling and VGG's two dense layers."""
-    x = layers.GlobalAveragePooling2D(name="pool")(features)
-    x = layers.Dense(4096, activation="relu", name="fc1")(x)
-    return layers.Dense(4096, activation="relu", name="fc2")(x)
-
-
-def _central_head(features: keras.KerasTensor) -> keras.KerasTensor:
-    """Pooling that knows places: a patch is positive for what is at its centre."""
-    x = layers.DepthwiseConv2D(features.shape[1:3], use_bias=False, name="places")(features)
-    x = layers.Flatten(name="pool")(x)
-    return layers.Concatenate(name="what_and_where")(
-        [x, layers.GlobalAveragePooling2D(name="average")(features)]
-    )
-
-
-def _compact(window: int, weights: None) -> keras.Model:
-    """Four convolutions, three of them strided: thousands of patches a second on a processor."""
-    image = x = keras.Input((window, window, 3), name="image")
-    shapes = [(32, 8, 4), (48, 3, 2), (96, 3, 1), (128, 3, 2)]
-    for number, (filters, side, stride) in enumerate(shapes, start=1):
-        x = layers.Conv2D(
-            filters,
-            side,
-            stride,
-            padding="same",
-            use_bias=False,
-            kernel_initializer="he_normal",
-            name=f"conv{number}",
-        )(x)
-        # Statistics of the last ten steps: a run of the demo has a few hundred.
-        x = layers.BatchNormalization(momentum=0.9, name=f"norm{number}")(x)
-        x = layers.ReLU(name=f"relu{number}")(x)
-    return keras.Model(image, x, name="compact")
-
-
-def _application(build: Callable[..., keras.Model]) -> Callable[[int, str | None], keras.Model]:
-    """Backbone from `keras.applications`."""
-
-    def backbone(window: int, weights: str | None) -> keras.Model:
-        return build(include_top=False, weights=weights, input_shape=(window, window, 3))
-
-    return backbone
-
-
-@dataclass(frozen=True)
-class Backbone:
-    """How a network is built.
-
-    Parameters
-    ----------
-    body : callable
-        Backbone for a window side and ``weights``, None or ``"imagenet"`` as in Keras: a model from
-        ``(n, w, w, 3)`` to a feature map.
-    head : callable
-        From the feature map to the ``(n, k)`` features that the softmax takes.
-    """
-
-    body: Callable[[int, str | None], keras.Model]
-    head: Callable[[keras.KerasTensor], keras.KerasTensor]
-
-
-BACKBONES = {
-    "vgg16": Backbone(_application(keras.applications.VGG16), _vgg_head),
-    "resnet50": Backbone(_application(keras.applications.ResNet50), _average_head),
-    "inceptionv3": Backbone(_application(keras.applications.InceptionV3), _average_head),
-    "compact": Backbone(_compact, _central_head),
-}
 
 
 def build(
@@ -103,7 +21,7 @@ def build(
     Parameters
     ----------
     name : str
-        A key of `BACKBONES`.
+        One of `networks.names`.
     window : int
         Side of the patches in pixels.
     policy : {'float32', 'mixed_bfloat16', 'mixed_float16'}
@@ -127,18 +45,15 @@ def build(
     ----------
     Section 2.3: input replicated to three channels.
     """
-    if name not in BACKBONES:
-        raise ValueError(f"backbone: expected one of {', '.join(BACKBONES)}, got {name!r}")
-    backbone = BACKBONES[name]
-    smallest = NETWORKS[name].smallest
-    if window < smallest:
-        raise ValueError(f"patches.window: expected at least {smallest} for {name}, got {window}")
+    network = networks.network(name)
+    if window < network.smallest:
+        raise ValueError(f"patches.window: expected at least {network.smallest} for {name}, got {window}")
     default = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
         image = keras.Input((window, window, 1), name="patch")
         colour = layers.Concatenate(name="grey_to_colour")([image, image, image])
-        features = backbone.head(backbone.body(window, weights)(colour))
+        features = network.head(network.body(window, weights)(colour))
         softmax = layers.Dense(classes, "softmax", dtype="float32", name="probabilities")
         return keras.Model(image, softmax(features), name=f"{name}_classifier")
     finally:

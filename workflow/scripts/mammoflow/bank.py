@@ -3,7 +3,7 @@
 An HDF5 file with a group per part (``train``, ``validation``, ``test``), each with
 
 =================  ======================  =====================================================
-``patches``        (n, w, w) uint16        one chunk per patch, for shuffled reading
+``patches``        (n, w, w) uint16        one chunk per patch, see `chunks`
 ``labels``         (n,) uint8              1: the central pixel lies in a mass
 ``image_id``       (n,) str
 ``y``, ``x``       (n,) int32              top-left pixel in the stored image
@@ -15,6 +15,8 @@ Grey values are stored as they are in the image: normalisation comes later.
 """
 
 import hashlib
+import itertools
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,12 +27,15 @@ from typing import Protocol
 import h5py
 import numpy as np
 
-from mammoflow import patches, seeds, storage
+from mammoflow import chunks, patches, pool, seeds, storage
 
 PARTS = ("train", "validation", "test")
 
-# Windows cut and written at a time.
-_BLOCK = 256
+# Windows cut, compressed and written at a time.
+_BLOCK = 64
+
+# Images that a message names.
+_NAMED = 5
 
 
 class Image(Protocol):
@@ -57,12 +62,24 @@ class Count:
         Patches.
     short : int
         How many negatives the images could not give.
+    unfit : dict of str to str
+        Images that gave no window, or none to draw negatives from, and what size of theirs is too small.
     """
 
     images: int
     positives: int
     negatives: int
     short: int
+    unfit: dict[str, str]
+
+    def why(self, windows: patches.Windows) -> str:
+        """The images that gave nothing, for the end of a message; empty where there are none."""
+        if not self.unfit:
+            return ""
+        named = [f"{image_id} ({size})" for image_id, size in itertools.islice(self.unfit.items(), _NAMED)]
+        more = f" and {len(self.unfit) - _NAMED} more" if len(self.unfit) > _NAMED else ""
+        side = f"{windows.window}×{windows.window}"
+        return f"; windows of {side} pixels do not fit into {', '.join(named)}{more}"
 
 
 def write(
@@ -72,11 +89,13 @@ def write(
     windows: patches.Windows,
     policy: str,
     seed: Sequence[str | int],
+    threads: int = 2,
 ) -> dict[str, Count]:
     """Write the bank of a fold, image by image.
 
-    Every image is read twice: to count its windows, then to cut those drawn. So at most one image
-    and a block of its windows are in memory, however large the bank is.
+    Every image is read twice: to list its windows, then to cut those drawn. In memory are the places of
+    all windows that may be drawn (8 bytes each), one image and a few blocks of patches, however large
+    the bank is.
 
     Parameters
     ----------
@@ -92,6 +111,8 @@ def write(
         Where negatives come from; see `patches.share`.
     seed : sequence of str or int
         Root seed and labels, as `seeds.sequence` takes them.
+    threads : int, optional
+        Blocks of patches compressed at the same time; what is written does not depend on it.
 
     Returns
     -------
@@ -106,16 +127,61 @@ def write(
     counts = {}
     with storage.create_hdf5(path) as file:
         for part in PARTS:
-            images = parts[part]
-            supply = _survey(images, store, windows, policy)
+            offers = [_offer(image_id, store[image_id], windows, policy) for image_id in parts[part]]
+            supply = _supply(offers)
             negatives, short = _share(supply, policy, part, seed)
-            counts[part] = Count(len(images), int(supply.positives.sum()), int(negatives.sum()), short)
-            _refuse_one_class(path, part, counts[part])
-            total = counts[part].positives + counts[part].negatives
-            group = _create(file, part, images, total, windows.window)
-            _fill(group, images, negatives, store, windows, policy, (*seed, part))
+            unfit = {offer.image_id: offer.unfit for offer in offers if offer.unfit}
+            count = Count(len(offers), int(supply.positives.sum()), int(negatives.sum()), short, unfit)
+            _refuse_one_class(path, part, count, windows)
+            drawn = [
+                _drawn(offer, n, seeds.generator(*seed, part, offer.image_id))
+                for offer, n in zip(offers, negatives, strict=True)
+            ]
+            _fill(file.create_group(part), drawn, store, windows, threads)
+            counts[part] = count
         file.attrs.update(window=windows.window, stride=windows.stride, edge=windows.edge, negatives=policy)
     return counts
+
+
+@dataclass(frozen=True)
+class _Offer:
+    """What an image has for a bank: places of windows, (n, 2) int32, and why it has none.
+
+    `unfit` is empty, or says in words which two sizes do not go together.
+    """
+
+    image_id: str
+    positive: np.ndarray
+    drawable: np.ndarray
+    masses: bool
+    unfit: str
+
+
+def _offer(image_id: str, image: Image, windows: patches.Windows, policy: str) -> _Offer:
+    begin = patches.positions(image.breast, windows)
+    positive = patches.labels(image.lesions, begin, windows) > 0
+    drawable = negative = ~positive
+    if policy == "mass-images":
+        drawable = negative & patches.within_breast(image.breast, begin, windows)
+    masses = image.masses > 0
+    source = masses == (policy == "mass-images")
+    lacking = not len(begin) or (source and negative.any() and not drawable.any())
+    unfit = _size(image.breast, windows) if lacking else ""
+    return _Offer(image_id, begin[positive], begin[drawable], masses, unfit)
+
+
+def _size(breast: np.ndarray, windows: patches.Windows) -> str:
+    """What of an image is too small for windows."""
+    if not all(map(len, patches.grid(breast.shape, windows))):
+        return "image of {}×{} pixels".format(*breast.shape)
+    rows, columns = (np.flatnonzero(breast.any(axis)) for axis in (1, 0))
+    return f"breast of {np.ptp(rows) + 1}×{np.ptp(columns) + 1} pixels" if len(rows) else "empty breast"
+
+
+def _supply(offers: Sequence[_Offer]) -> patches.Supply:
+    counts = [(len(offer.positive), len(offer.drawable), offer.masses) for offer in offers]
+    rows = np.array(counts, np.int64).reshape(-1, 3)
+    return patches.Supply(rows[:, 0], rows[:, 1], rows[:, 2].astype(bool))
 
 
 def _share(
@@ -127,83 +193,74 @@ def _share(
         raise ValueError(f"{part} part of the fold: {error}") from error
 
 
-def _refuse_one_class(path: str | Path, part: str, count: Count) -> None:
+def _refuse_one_class(path: str | Path, part: str, count: Count, windows: patches.Windows) -> None:
     if part != "test" and not (count.positives and count.negatives):
         raise ValueError(
             f"{path}: expected positive and negative patches in the {part} part, got {count.positives} "
-            f"and {count.negatives} from {count.images} images"
+            f"and {count.negatives} from {count.images} images{count.why(windows)}"
         )
 
 
-def _candidates(
-    image: Image, windows: patches.Windows, policy: str
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Windows of an image, with the indices of the positive ones and of those drawable as negative."""
-    begin = patches.positions(image.breast, windows)
-    positive = patches.labels(image.lesions, begin, windows) > 0
-    drawable = ~positive
-    if policy == "mass-images":
-        drawable &= patches.within_breast(image.breast, begin, windows)
-    return begin, np.flatnonzero(positive), np.flatnonzero(drawable)
-
-
-def _survey(
-    images: Sequence[str], store: Mapping[str, Image], windows: patches.Windows, policy: str
-) -> patches.Supply:
-    rows = np.zeros((len(images), 3), np.int64)
-    for row, image_id in zip(rows, images, strict=True):
-        image = store[image_id]
-        _, positive, drawable = _candidates(image, windows, policy)
-        row[:] = len(positive), len(drawable), image.masses > 0
-    return patches.Supply(rows[:, 0], rows[:, 1], rows[:, 2].astype(bool))
-
-
-def _create(file: h5py.File, part: str, images: Sequence[str], n: int, window: int) -> h5py.Group:
-    group = file.create_group(part)
-    # Text of a fixed length lies in the array itself, under its checksum.
-    text = h5py.string_dtype(length=max((len(image_id.encode()) for image_id in images), default=1))
-    columns = {"labels": np.uint8, "image_id": text, "y": np.int32, "x": np.int32}
-    columns |= {"image_minimum": np.uint16, "image_maximum": np.uint16}
-    for name, kind in columns.items():
-        group.create_dataset(name, (n,), kind, maxshape=(None,), chunks=(16384,), **storage.ARRAY)
-    shape = (window, window)
-    group.create_dataset(
-        "patches", (n, *shape), np.uint16, maxshape=(None, *shape), chunks=(1, *shape), **storage.ARRAY
-    )
-    return group
+def _drawn(
+    offer: _Offer, negatives: int, generator: np.random.Generator
+) -> tuple[str, np.ndarray, np.ndarray]:
+    """Windows of an image that the bank holds, in raster order, and their labels."""
+    chosen = generator.choice(len(offer.drawable), negatives, replace=False)
+    begin = np.concatenate([offer.positive, offer.drawable[chosen]])
+    labels = np.repeat(np.array([1, 0], np.uint8), [len(offer.positive), negatives])
+    order = np.lexsort(begin.T[::-1])
+    return offer.image_id, begin[order], labels[order]
 
 
 def _fill(
     group: h5py.Group,
-    images: Sequence[str],
-    negatives: np.ndarray,
+    drawn: Sequence[tuple[str, np.ndarray, np.ndarray]],
     store: Mapping[str, Image],
     windows: patches.Windows,
-    policy: str,
-    seed: Sequence[str | int],
+    threads: int,
 ) -> None:
-    digest = hashlib.sha256()
-    row = 0
-    for image_id, count in zip(images, negatives, strict=True):
-        image = store[image_id]
-        begin, positive, drawable = _candidates(image, windows, policy)
-        drawn = seeds.generator(*seed, image_id).choice(drawable, count, replace=False)
-        begin = begin[np.sort(np.concatenate([positive, drawn]))]
-        if not len(begin):
-            continue
-        rows = slice(row, row + len(begin))
-        breast = image.pixels[image.breast]
-        group["image_id"][rows] = image_id
-        group["labels"][rows] = patches.labels(image.lesions, begin, windows)
-        group["y"][rows], group["x"][rows] = begin.T
-        group["image_minimum"][rows], group["image_maximum"][rows] = breast.min(), breast.max()
-        for block in np.array_split(begin, -(-len(begin) // _BLOCK)):
-            cut = patches.cut(image.pixels, block, windows.window)
-            group["patches"][row : row + len(cut)] = cut
-            digest.update(f"{image_id} {block.tolist()}".encode())
-            digest.update(cut)
-            row += len(cut)
+    drawn = [image for image in drawn if len(image[1])]
+    sizes = [len(begin) for _, begin, _ in drawn]
+    ranges = np.zeros((len(drawn), 2), np.uint16)
+    shape = (windows.window, windows.window)
+    array = chunks.create(group, "patches", sum(sizes), shape, np.uint16)
+
+    def blocks() -> Iterator[list[np.ndarray]]:
+        for grey, (image_id, begin, _) in zip(ranges, drawn, strict=True):
+            image = store[image_id]
+            breast = image.pixels[image.breast]
+            grey[:] = breast.min(), breast.max()
+            pixels, begin = patches.mirrored(image.pixels, begin, windows.window)
+            views = np.lib.stride_tricks.sliding_window_view(pixels, shape)
+            for start in range(0, len(begin), _BLOCK):
+                yield [views[y, x] for y, x in begin[start : start + _BLOCK]]
+
+    digest, row = hashlib.sha256(), 0
+    for encoded in pool.ordered(_encoded, blocks(), threads):
+        digest.update(b"".join(map(chunks.checksum, encoded)))
+        chunks.put(array, row, encoded)
+        row += len(encoded)
+
+    # Text of a fixed length lies in the array itself, under its checksum.
+    names = np.array([image_id.encode() for image_id, _, _ in drawn] or [b" "])[: len(drawn)]
+    begin = np.concatenate([np.empty((0, 2), np.int32), *(begin for _, begin, _ in drawn)])
+    minimum, maximum = np.repeat(ranges, sizes, axis=0).T
+    columns = {
+        "labels": np.concatenate([np.empty(0, np.uint8), *(labels for _, _, labels in drawn)]),
+        "image_id": np.repeat(names, sizes).astype(h5py.string_dtype(length=names.itemsize)),
+        "y": begin[:, 0].copy(),
+        "x": begin[:, 1].copy(),
+        "image_minimum": minimum.copy(),
+        "image_maximum": maximum.copy(),
+    }
+    for name, column in columns.items():
+        digest.update(column)
+        group.create_dataset(name, data=column, maxshape=(None,), chunks=(16384,), **storage.ARRAY)
     group.attrs["digest"] = digest.hexdigest()
+
+
+def _encoded(block: list[np.ndarray]) -> list[bytes]:
+    return [chunks.encode(patch) for patch in block]
 
 
 @dataclass(frozen=True)
@@ -238,6 +295,7 @@ class Part:
     group: h5py.Group
     memory: int = 0
     labels: np.ndarray = field(init=False)
+    _loading: threading.Lock = field(init=False, repr=False, default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", self.group["labels"][:])
@@ -252,7 +310,7 @@ class Part:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the patches with their images and positions, in order."""
+        """SHA-256 of the columns and of the checksums of the patches, in order."""
         return self.group.attrs["digest"]
 
     @cached_property
@@ -280,26 +338,27 @@ class Part:
 
     @cached_property
     def _patches(self) -> np.ndarray | h5py.Dataset:
-        patches = self.group["patches"]
-        return patches[:] if patches.size * patches.dtype.itemsize <= self.memory else patches
+        stored = self.group["patches"]
+        fits = stored.size * stored.dtype.itemsize <= self.memory
+        return chunks.take(stored, np.arange(len(stored))) if fits else stored
 
     def read(self, indices: np.ndarray) -> Batch:
-        """Patches by index, in the order asked for; an index may occur twice.
+        """Patches by index, in the order asked for; an index may occur twice. Threads may share a part.
 
         Parameters
         ----------
         indices : (n,) ndarray of int
             Rows of the part.
-        """
-        return Batch(self._read(indices), self._minimum[indices], self._maximum[indices])
 
-    def _read(self, indices: np.ndarray) -> np.ndarray:
-        if isinstance(self._patches, np.ndarray):
-            return self._patches[indices]
-        patches = np.empty((len(indices), self.window, self.window), np.uint16)
-        for row in np.argsort(indices, kind="stable"):
-            self._patches.read_direct(patches, np.s_[indices[row]], np.s_[row])
-        return patches
+        Raises
+        ------
+        ValueError
+            When the bank is damaged there.
+        """
+        with self._loading:  # or two threads would fill the memory twice
+            source, minimum, maximum = self._patches, self._minimum, self._maximum
+        found = source[indices] if isinstance(source, np.ndarray) else chunks.take(source, indices)
+        return Batch(found, minimum[indices], maximum[indices])
 
     def batches(self, size: int) -> Iterator[Batch]:
         """All patches in order, `size` at a time."""

@@ -14,8 +14,10 @@ from mammoflow.exclusions import Excluded
 
 WORKING_SIZE = 512
 MIN_SHARE, MAX_SHARE = 0.05, 0.85
-MIN_PART = 0.7
+MIN_PART = 0.9
 LINE = 0.95
+# Film: what lies in the outer tenth, beside the breast, is label, tape or frame.
+MARGIN = 0.1
 STRIP = 0.25
 RIM = 0.04
 # Film: a line at its edge is no breast below this part of the level a few lines further in.
@@ -27,6 +29,29 @@ _SIDES = (slice(None, 4), slice(-4, None))
 def reduced(size: int, factor: float) -> int:
     """Stored pixels that cover `size` original pixels; rounding errors make no pixel of their own."""
     return max(1, ceil(size / factor - 1e-6))
+
+
+@dataclass(frozen=True)
+class Region:
+    """What was found to be the breast, and whether it can be one.
+
+    Parameters
+    ----------
+    mask : (M, N) bool ndarray
+        The breast region in pixels of the original image.
+    small : (m, n) float32 ndarray
+        The reduced image in which it was sought, no side longer than `WORKING_SIZE`.
+    fallback : bool
+        Whether the acquisition's first method found nothing plausible, and another one was taken.
+    problem : Excluded or None
+        ``breast-area`` or ``breast-fragmented`` where no method found a plausible breast; the mask is
+        what the last one found.
+    """
+
+    mask: np.ndarray
+    small: np.ndarray
+    fallback: bool = False
+    problem: Excluded | None = None
 
 
 @dataclass(frozen=True)
@@ -166,12 +191,13 @@ def chest_wall(region: np.ndarray, laterality: str = "") -> str:
     return "left" if left > right else "right"
 
 
-def breast_region(image: np.ndarray, acquisition: str) -> np.ndarray:
+def breast_region(image: np.ndarray, acquisition: str) -> Region:
     """Pixels of the breast, by the image alone: annotations have no say in what is tested.
 
     Film: Otsu's threshold on the logarithm, inside the film; where what it finds is not
     plausible, the triangle threshold. Digital: everything above the background, which such
-    images have at their lowest value. Either way one connected region without holes.
+    images have at their lowest value; where that is not plausible, as on film. Either way one connected
+    region without holes.
 
     Parameters
     ----------
@@ -182,12 +208,10 @@ def breast_region(image: np.ndarray, acquisition: str) -> np.ndarray:
 
     Returns
     -------
-    (M, N) bool ndarray
+    Region
 
     Raises
     ------
-    Excluded
-        ``breast-area`` or ``breast-fragmented``.
     ValueError
         For another acquisition.
 
@@ -199,19 +223,15 @@ def breast_region(image: np.ndarray, acquisition: str) -> np.ndarray:
         raise ValueError(f"acquisition: expected one of {', '.join(_METHODS)}, got {acquisition!r}")
     step = ceil(max(image.shape) / WORKING_SIZE)
     small = _block_mean(image, step)
-    region = _enlarge(_found(small, acquisition), step, image.shape)
-    return _without_edge_lines(image, region, 2 * step) if acquisition == "film" else region
-
-
-def _found(small: np.ndarray, acquisition: str) -> np.ndarray:
-    """Breast of a reduced image, by the first method that finds a plausible one."""
-    *fallbacks, last = _METHODS[acquisition]
-    for method in fallbacks:
-        try:
-            return _plausible(*method(small))
-        except Excluded:  # the next method may do better; the last one's reason is the image's
-            continue
-    return _plausible(*last(small))
+    for number, method in enumerate(_METHODS[acquisition]):
+        found, foreground = method(small)
+        problem, fallback = _problem(found, foreground), number > 0
+        if problem is None:
+            break
+    mask = _enlarge(found, step, image.shape)
+    if acquisition == "film" and problem is None:
+        mask = _without_edge_lines(image, mask, 2 * step)
+    return Region(mask, small, fallback, problem)
 
 
 def _without_edge_lines(image: np.ndarray, region: np.ndarray, depth: int) -> np.ndarray:
@@ -238,15 +258,19 @@ def _without_edge_lines(image: np.ndarray, region: np.ndarray, depth: int) -> np
 def _block_mean(image: np.ndarray, step: int) -> np.ndarray:
     """Mean of blocks of step×step pixels, float32; what is left over at the far edges joins no block."""
     rows, columns = (max(1, size // step) for size in image.shape)
-    blocks = image[: rows * step, : columns * step].reshape(rows, -1, columns, step)
-    return blocks.mean(axis=(1, 3), dtype=np.float32)
+    image = image[: rows * step, : columns * step]
+    # Whole rows first: long runs of memory, and most of the work.
+    lines = image.reshape(rows, -1, image.shape[1]).sum(axis=1, dtype=np.uint32)
+    blocks = lines.reshape(rows, columns, -1).sum(axis=2, dtype=np.uint64)
+    return (blocks / (image.size / blocks.size)).astype(np.float32)
 
 
 def _enlarge(mask: np.ndarray, step: int, shape: tuple[int, int]) -> np.ndarray:
-    rows, columns = (
-        np.minimum(np.arange(size) // step, small - 1) for size, small in zip(shape, mask.shape, strict=True)
-    )
-    return mask[np.ix_(rows, columns)]
+    for axis in (1, 0):
+        repeats = np.full(mask.shape[axis], step)
+        repeats[-1] += shape[axis] - repeats.sum()
+        mask = np.repeat(mask, repeats, axis=axis)
+    return mask
 
 
 def _film(threshold: Callable[[np.ndarray], float], small: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -260,7 +284,17 @@ def _film(threshold: Callable[[np.ndarray], float], small: np.ndarray) -> tuple[
     inner = np.s_[y0:y1, x0:x1]
     region = np.zeros(small.shape, dtype=bool)
     region[inner] = _grow(_component(foreground[inner]), grey[inner], level)
-    return _extend(region, (y0, x0, y1, x1)) & exposed, foreground
+    region = _extend(region, (y0, x0, y1, x1)) & exposed
+    return region, foreground & (region | _middle(bounding_box(exposed), small.shape))
+
+
+def _middle(box: tuple[int, int, int, int], shape: tuple[int, int]) -> np.ndarray:
+    """Box less its margins."""
+    y0, x0, y1, x1 = box
+    down, across = round(MARGIN * (y1 - y0)), round(MARGIN * (x1 - x0))
+    middle = np.zeros(shape, dtype=bool)
+    middle[y0 + down : y1 - down, x0 + across : x1 - across] = True
+    return middle
 
 
 def _exposed(small: np.ndarray) -> np.ndarray:
@@ -319,7 +353,7 @@ def _grow(region: np.ndarray, grey: np.ndarray, level: float) -> np.ndarray:
     if not region.any() or not background.size:
         return region
     rim = (distance <= reach) & (grey > (np.median(background) + level) / 2)
-    grown = _open(region | rim, reach // 2)
+    grown = _open(region | rim, max(1, reach // 2))
     pieces, _ = ndimage.label(grown | region)
     return ndimage.binary_fill_holes(pieces == np.bincount(pieces[region]).argmax())
 
@@ -353,25 +387,17 @@ def _digital(small: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return _component(foreground), foreground
 
 
-def _plausible(region: np.ndarray, foreground: np.ndarray) -> np.ndarray:
-    """The region, if it can be a breast.
-
-    Raises
-    ------
-    Excluded
-        ``breast-area`` or ``breast-fragmented``.
-    """
+def _problem(region: np.ndarray, foreground: np.ndarray) -> Excluded | None:
+    """Why a region cannot be a breast: ``breast-area`` or ``breast-fragmented``."""
     share = region.mean()
     if not MIN_SHARE <= share <= MAX_SHARE:
         expected = f"expected {MIN_SHARE:.0%} to {MAX_SHARE:.0%} of the image"
-        raise Excluded("breast-area", f"{expected}, got {share:.1%}")
+        return Excluded("breast-area", f"{expected}, got {share:.1%}")
     part = np.count_nonzero(region & foreground) / max(1, np.count_nonzero(foreground))
     if part < MIN_PART:
-        raise Excluded("breast-fragmented", f"expected {MIN_PART:.0%} of the foreground, got {part:.1%}")
-    return region
+        return Excluded("breast-fragmented", f"expected {MIN_PART:.0%} of the foreground, got {part:.1%}")
+    return None
 
 
-_METHODS = {
-    "film": (partial(_film, threshold_otsu), partial(_film, threshold_triangle)),
-    "digital": (_digital,),
-}
+_OTSU, _TRIANGLE = partial(_film, threshold_otsu), partial(_film, threshold_triangle)
+_METHODS = {"film": (_OTSU, _TRIANGLE), "digital": (_digital, _OTSU, _TRIANGLE)}

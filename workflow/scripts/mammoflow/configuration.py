@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 import jsonschema
 
+from mammoflow import networks
 from mammoflow.datasets import marks
-from mammoflow.networks import NETWORKS
 
 # What the paper calls the archives that it studies.
 PUBLISHED = {"cbis-ddsm": "CBIS-DDSM", "inbreast": "INbreast"}
@@ -41,7 +41,12 @@ def check(config: dict[str, Any], schema: Path) -> None:
         For an unknown key, a value of the wrong kind or range, a chain that does not resolve,
         or a data set that is not where its root says.
     """
-    validator = jsonschema.Draft202012Validator(json.loads(schema.read_text()))
+    rules = json.loads(schema.read_text())
+    rules["$defs"]["backbone"] |= {
+        "description": f"One of the networks {', '.join(networks.names())}.",
+        "enum": networks.names(),
+    }
+    validator = jsonschema.Draft202012Validator(rules)
     error = jsonschema.exceptions.best_match(validator.iter_errors(config))
     if error is not None:
         raise ConfigurationError(_sentence(error))
@@ -84,6 +89,7 @@ class Wildcards(Protocol):
     backbone: str
     init: str
     weights: str
+    external: str
 
 
 @dataclass(frozen=True)
@@ -141,6 +147,7 @@ class Study:
         self.config = config
         self.datasets: list[str] = list(config["datasets"])
         self.base_weights: list[str] = list(config["weights"])
+        self.classification_dataset: str = config["experiments"]["classification"]["dataset"]
         self.detection_dataset: str = config["experiments"]["detection"]["dataset"]
 
     @property
@@ -247,6 +254,27 @@ class Study:
         """The model that figures 1, 4 and 5 show: the last that experiment 3 names, as in the paper."""
         return self.detection_chains[-1]
 
+    @property
+    def external_chains(self) -> list[str]:
+        """Boxes of other detectors on the same images, as ``dataset/external/name``."""
+        return [f"{self.detection_dataset}/external/{name}" for name in self.config["detection"]["external"]]
+
+    @property
+    def evaluated_chains(self) -> list[str]:
+        """All whose boxes are evaluated: our models first."""
+        return self.detection_chains + self.external_chains
+
+    @property
+    def evaluated_lesions(self) -> str:
+        """Table of what counts as lesions of the detection data set."""
+        return f"results/index/{self.detection_dataset}/{self.evaluated_as}.csv"
+
+    @property
+    def evaluated_as(self) -> str:
+        """Name of the table of what counts as lesions."""
+        unmerged = self.config["detection"]["evaluation"]["lesions"] == "unmerged"
+        return "contours" if unmerged else "lesions"
+
     def shown(self, folder: str, suffix: str) -> list[str]:
         """Files of the shown model, one for each fold."""
         return [
@@ -269,14 +297,16 @@ class Study:
 
     @property
     def labels(self) -> dict[str, dict[str, str]]:
-        """What tables and figures call data sets, initialisations and networks."""
+        """What tables and figures call data sets, initialisations, networks and the boxes of others."""
+        external = self.config["detection"]["external"]
         return {
             "datasets": {name: dataset["label"] for name, dataset in self.config["datasets"].items()},
             "weights": {
                 "random": "random",
                 **{name: weights["label"] for name, weights in self.config["weights"].items()},
             },
-            "backbones": {name: network.label for name, network in NETWORKS.items()},
+            "backbones": {name: networks.network(name).label for name in networks.names()},
+            "external": {name: boxes["label"] for name, boxes in external.items()},
         }
 
     @property
@@ -348,6 +378,10 @@ class Study:
         """Training settings of a network: the common ones, with its own laid over."""
         return self._training(wildcards.backbone)
 
+    def gpus(self, wildcards: Wildcards) -> int:
+        """GPUs that a training of a network asks for."""
+        return self._training(wildcards.backbone)["gpus"]
+
     def _training(self, backbone: str) -> dict[str, Any]:
         common, own = self.config["training"], self.config["training_of"].get(backbone, {})
         return {
@@ -369,6 +403,10 @@ class Study:
         files = self.config["weights"][wildcards.weights].get("files", {})
         return [files[wildcards.backbone]["path"]] if wildcards.backbone in files else []
 
+    def external_file(self, wildcards: Wildcards) -> str:
+        """The user's file of somebody else's boxes."""
+        return self.config["detection"]["external"][wildcards.external]["path"]
+
     # ---- what cannot be run ----------------------------------------------------------------------
 
     def problems(self) -> Iterator[str]:
@@ -376,10 +414,17 @@ class Study:
         for name in ("classification", "detection"):
             yield from self._problems_of_experiment(name, self.config["experiments"][name])
         for backbone in self.backbones:
-            window, smallest = self.config["patches"]["window"], NETWORKS[backbone].smallest
+            window, smallest = self.config["patches"]["window"], networks.network(backbone).smallest
             if window < smallest:
                 yield (
                     f"Config key 'patches.window': {backbone} needs at least {smallest} pixels; got {window}."
+                )
+        for backbone in self.backbones:
+            batch, parts, gpus = (self._training(backbone)[key] for key in ("batch", "parts", "gpus"))
+            if batch % (parts * gpus):
+                yield (
+                    f"Config key 'training.batch': expected a multiple of 'parts' times 'gpus' "
+                    f"({parts} × {gpus}) for {backbone}; got {batch}."
                 )
         for backbone in self.backbones:
             low, high = self._training(backbone)["augmentation"]["scale"]
@@ -387,11 +432,25 @@ class Study:
                 own = "augmentation" in self.config["training_of"].get(backbone, {})
                 key = f"training_of.{backbone}" if own else "training"
                 yield f"Config key '{key}.augmentation.scale': expected [low, high]; got [{low}, {high}]."
-        small, large = self.config["detection"]["evaluation"]["size_strata_cm2"]
+        evaluation = self.config["detection"]["evaluation"]
+        small, large = evaluation["size_strata_cm2"]
         if small >= large:
             yield (
                 "Config key 'detection.evaluation.size_strata_cm2': expected two areas, the smaller first; "
                 f"got [{small}, {large}]."
+            )
+        if evaluation["hit"] == "iou-at-least" and not evaluation["iou"]:
+            yield (
+                "Config key 'detection.evaluation.iou': with hit 'iou-at-least' any two boxes would have at "
+                "least 0; expected a number above 0, got 0."
+            )
+        for name, boxes in self.config["detection"]["external"].items():
+            yield from _problems_of_boxes(f"detection.external.{name}.path", Path(boxes["path"]))
+        labels = [self.config["datasets"][dataset]["label"] for dataset in self.used_datasets]
+        for label in _unique(label for label in labels if labels.count(label) > 1):
+            yield (
+                "Config key 'datasets': expected a label of its own for each data set, by which tables tell "
+                f"them apart; got '{label}' {labels.count(label)} times."
             )
         for dataset in self.used_datasets:
             yield from self._problems_of_dataset(dataset)
@@ -484,8 +543,8 @@ class Study:
             for backbone in experiment["backbones"]
         )
         for backbone in needed:
-            if settings["source"] == "keras" and not NETWORKS[backbone].imagenet:
-                having = _listed(name for name, network in NETWORKS.items() if network.imagenet)
+            if settings["source"] == "keras" and not networks.network(backbone).imagenet:
+                having = _listed(name for name in networks.names() if networks.network(name).imagenet)
                 yield (
                     f"Config key '{key}': Keras has ImageNet weights for {having}; "
                     f"an experiment asks for '{backbone}'."
@@ -513,6 +572,15 @@ def _problems_of_root(key: str, archive: str, root: Path) -> Iterator[str]:
                     f"folders below, as a release of {archive} has it; "
                     f"found {_listed(sorted(os.listdir(root))[:6]) or 'an empty folder'}."
                 )
+
+
+def _problems_of_boxes(key: str, path: Path) -> Iterator[str]:
+    """What keeps a file from being read as somebody else's boxes; what is in it is checked by its job."""
+    if not path.is_file():
+        found = "a folder" if path.is_dir() else "nothing"
+        yield f"Config key '{key}': expected a CSV file of boxes; found {found} at '{path}'."
+    elif not os.access(path, os.R_OK):
+        yield f"Config key '{key}': the file '{path}' may not be read by this user."
 
 
 def _unique(items: Iterable[str]) -> list[str]:

@@ -1,15 +1,17 @@
 """DICOM mammograms: header gate, decoding, one grey-scale policy, spacing with provenance."""
 
+import io
 import re
 import struct
 from pathlib import Path
 
 import numpy as np
 import pydicom
-from pydicom import uid
+from pydicom import errors, uid
 from pydicom.dataset import Dataset
-from pydicom.pixels import apply_modality_lut, pixel_array
+from pydicom.pixels import apply_modality_lut
 
+from mammoflow import decoding, pixeldata
 from mammoflow.exclusions import Excluded
 
 # Values are checked here, where they are used. pydicom's own checks would print them, and a
@@ -18,23 +20,10 @@ pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 
 MAX_PIXELS = 80_000_000
 MAX_MAGNIFICATION = 1.3
+MAX_HEADER_BYTES = 2**24
 
-# One decoder per transfer syntax: after a failure pydicom would try the next, and one of those
-# (libjpeg) hands over half-decoded pictures as whole. Uncompressed syntaxes need none.
-DECODERS = {
-    uid.ImplicitVRLittleEndian: "",
-    uid.ExplicitVRLittleEndian: "",
-    uid.ExplicitVRBigEndian: "",
-    uid.RLELossless: "pydicom",
-    uid.JPEGBaseline8Bit: "gdcm",
-    uid.JPEGExtended12Bit: "gdcm",
-    uid.JPEGLossless: "gdcm",
-    uid.JPEGLosslessSV1: "gdcm",
-    uid.JPEGLSLossless: "pyjpegls",
-    uid.JPEGLSNearLossless: "pyjpegls",
-    uid.JPEG2000Lossless: "gdcm",
-    uid.JPEG2000: "gdcm",
-}
+NATIVE = (uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian)
+SYNTAXES = (*NATIVE, *decoding.PLUGINS)
 
 # The allow-list of elements that are ever read: no name, birth date or accession number.
 IDENTITY = ("SOPInstanceUID", "SeriesInstanceUID", "PatientID")
@@ -52,6 +41,7 @@ HEADER = (
     "EstimatedRadiographicMagnificationFactor",
     "SamplesPerPixel",
     "PhotometricInterpretation",
+    "PresentationLUTShape",
     "NumberOfFrames",
     "Rows",
     "Columns",
@@ -62,9 +52,8 @@ HEADER = (
     "PixelSpacing",
     "ImagerPixelSpacing",
 )
-PIXELS = (
+PIXEL_HEADER = (
     *HEADER,
-    "PlanarConfiguration",
     "RescaleIntercept",
     "RescaleSlope",
     "RescaleType",
@@ -72,21 +61,23 @@ PIXELS = (
     "LUTDescriptor",
     "LUTData",
     "ModalityLUTType",
-    "PixelData",
 )
 
-# What pydicom and its decoders raise on damaged objects; nothing here is a fault of ours.
+# What pydicom raises on damaged objects; nothing here is a fault of ours. What it says can hold
+# values, so that it is not carried on (``from None``).
 _DAMAGE = (
+    ArithmeticError,
     AttributeError,
     EOFError,
     LookupError,
     MemoryError,
     OSError,
-    OverflowError,
     RuntimeError,
     TypeError,
     ValueError,
     struct.error,
+    errors.BytesLengthException,
+    errors.InvalidDicomError,
 )
 
 _SOP_CLASSES = {
@@ -108,6 +99,22 @@ def is_dicom(path: Path) -> bool:
         return file.read(132)[128:] == b"DICM"
 
 
+class _Header(io.BufferedReader):
+    """A file of which so much is read as a header may have: pixels are sought, not read."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.FileIO(path))
+        self._left = MAX_HEADER_BYTES
+
+    def read(self, size: int = -1) -> bytes:
+        if size < 0:  # pydicom reads the rest of a file only to inflate it
+            raise Excluded("deflated")
+        self._left -= size
+        if self._left < 0:
+            raise Excluded("unreadable", f"expected a header of at most {MAX_HEADER_BYTES} bytes")
+        return super().read(size)
+
+
 def read_header(path: Path) -> Dataset:
     """Allow-listed elements of a DICOM file, without its pixels.
 
@@ -119,27 +126,26 @@ def read_header(path: Path) -> Dataset:
     Returns
     -------
     pydicom.dataset.Dataset
-        With ``file_meta``.
+        With ``file_meta``, and ``pixels``: where the pixel data lie (`pixeldata.PixelData`), or None.
 
     Raises
     ------
     Excluded
-        ``not-dicom``, ``deflated`` (decided by the meta header, before anything is inflated) or
-        ``unreadable``.
+        ``not-dicom``, ``deflated`` (nothing is inflated) or ``unreadable``.
     """
-    return _read(path, HEADER, stop_before_pixels=True)
+    return _read(path, HEADER)
 
 
-def _read(path: Path, keywords: tuple[str, ...], stop_before_pixels: bool) -> Dataset:
+def _read(path: Path, keywords: tuple[str, ...]) -> Dataset:
     if not is_dicom(path):
         raise Excluded("not-dicom")
     try:
-        meta = pydicom.filereader.read_file_meta_info(path)
-        if _transfer_syntax(meta) == uid.DeflatedExplicitVRLittleEndian:
-            raise Excluded("deflated")
-        return pydicom.dcmread(path, specific_tags=list(keywords), stop_before_pixels=stop_before_pixels)
+        with _Header(path) as file:
+            header = pydicom.dcmread(file, specific_tags=list(keywords), stop_before_pixels=True)
+            header.pixels = pixeldata.locate(file, *header.original_encoding)
     except _DAMAGE as error:
-        raise Excluded("unreadable", f"pydicom stopped with {type(error).__name__}") from error
+        raise Excluded("unreadable", f"pydicom stopped with {type(error).__name__}") from None
+    return header
 
 
 def _transfer_syntax(meta: Dataset) -> str:
@@ -157,7 +163,7 @@ def value(header: Dataset, keyword: str, default: object = None) -> object:
     try:
         found = header.get(keyword, None)
     except _DAMAGE as error:
-        raise Excluded("unreadable", f"{keyword} cannot be read ({type(error).__name__})") from error
+        raise Excluded("unreadable", f"{keyword} cannot be read ({type(error).__name__})") from None
     return default if found is None or found == "" else found
 
 
@@ -174,11 +180,18 @@ def gate(header: Dataset) -> str | None:
     str or None
         A key of `exclusions.REASONS`, or None for a mammogram that can be decoded.
     """
-    checks = (_gate_kind, _gate_view, _gate_pixels)
     try:
-        return next((reason for check in checks if (reason := check(header))), None)
+        _check(header)
     except Excluded as error:
         return error.reason
+    return None
+
+
+def _check(header: Dataset) -> None:
+    for gate_of in (_gate_kind, _gate_view, _gate_pixels):
+        if reason := gate_of(header):
+            raise Excluded(reason)
+    _check_data(header)
 
 
 def _gate_kind(header: Dataset) -> str | None:
@@ -213,16 +226,56 @@ def _gate_view(header: Dataset) -> str | None:
 
 
 def _gate_pixels(header: Dataset) -> str | None:
-    if _transfer_syntax(header.file_meta) not in DECODERS:
+    if _transfer_syntax(header.file_meta) not in SYNTAXES:
         return "transfer-syntax"
     if _number(header, "SamplesPerPixel", 1) != 1:
         return "several-samples"
     if value(header, "PhotometricInterpretation") not in ("MONOCHROME1", "MONOCHROME2"):
         return "not-grey"
-    rows, columns = _number(header, "Rows", 0, int), _number(header, "Columns", 0, int)
+    rows, columns = _shape(header)
     if rows < 1 or columns < 1 or value(header, "BitsAllocated") not in (8, 16):
         return "no-pixels"
     return "too-many-pixels" if rows * columns > MAX_PIXELS else None
+
+
+def _check_data(header: Dataset) -> None:
+    """Check what the header says of its pixel data against where they lie."""
+    _depth(header)
+    pixels, needed = header.pixels, _bytes_needed(header)
+    if pixels is not None and pixels.fault:
+        raise Excluded(pixels.fault)
+    if pixels is None or not pixels.length:
+        raise Excluded("no-pixels", "no pixel data")
+    if pixels.encapsulated == (_transfer_syntax(header.file_meta) in NATIVE):
+        raise Excluded("undecodable", "compressed pixels, and only these, lie in fragments")
+    if not pixels.encapsulated and pixels.length < needed:
+        raise Excluded("truncated", f"expected {needed} bytes of pixels, got {pixels.length}")
+    if pixels.encapsulated and pixels.length > 2 * needed + 2**16:
+        raise Excluded("undecodable", f"{pixels.length} compressed bytes for {needed} bytes of pixels")
+
+
+def _shape(header: Dataset) -> tuple[int, int]:
+    return _number(header, "Rows", 0, int), _number(header, "Columns", 0, int)
+
+
+def _bytes_needed(header: Dataset) -> int:
+    return header.Rows * header.Columns * header.BitsAllocated // 8
+
+
+def _depth(header: Dataset) -> tuple[int, int, bool]:
+    """Stored bits of a pixel, the highest of them, and whether they have a sign.
+
+    Raises
+    ------
+    Excluded
+        ``unreadable`` where they do not fit the bits allocated (PS3.5 section 8.1.1).
+    """
+    stored = _number(header, "BitsStored", 0, int)
+    high = _number(header, "HighBit", stored - 1, int)
+    sign = _number(header, "PixelRepresentation", -1, int)
+    if not 1 <= stored <= high + 1 <= header.BitsAllocated or sign not in (0, 1):
+        raise Excluded("unreadable", "BitsStored, HighBit or PixelRepresentation is missing or out of range")
+    return stored, high, sign == 1
 
 
 def _number(
@@ -235,24 +288,52 @@ def _number(
 
 
 def flags(header: Dataset) -> list[str]:
-    """What a reader should know about an object that is used all the same."""
+    """What a reader should know about an object that is used all the same.
+
+    Parameters
+    ----------
+    header : pydicom.dataset.Dataset
+        As `read_header` returns it, passed by `gate`.
+
+    Returns
+    -------
+    list of str
+        ``implant``; ``partial-view``; ``high-bit`` (the stored bits are not the lowest);
+        ``trailing-data`` (bytes after the picture: a second object, other frames, damage);
+        ``polarity`` (the shape of the presentation LUT contradicts the photometric interpretation).
+    """
     found = []
     if value(header, "BreastImplantPresent") == "YES":
         found.append("implant")
     if value(header, "PartialView") == "YES":
         found.append("partial-view")
-    stored = _number(header, "BitsStored", value(header, "BitsAllocated"))
-    if _number(header, "HighBit", stored - 1) != stored - 1:
+    stored, high, _ = _depth(header)
+    if high != stored - 1:
         found.append("high-bit")
+    pixels, needed = header.pixels, _bytes_needed(header)
+    if pixels.trailing or not (pixels.encapsulated or pixels.length <= needed + needed % 2):
+        found.append("trailing-data")
+    if value(header, "PresentationLUTShape", shape := _LUT_SHAPES.get(_photometric(header))) != shape:
+        found.append("polarity")
     return found
 
 
-def decode(path: Path) -> np.ndarray:
-    """Grey values of a mammogram under the project's one grey-scale policy.
+# PS3.3 C.8.11.3: the one says what the other says, so that a picture is inverted once.
+_LUT_SHAPES = {"MONOCHROME1": "INVERSE", "MONOCHROME2": "IDENTITY"}
 
-    The modality transformation is applied where present (PS3.3 C.11.1), the windows are not
-    (PS3.3 C.11.2: they are meant for one display); MONOCHROME1 is inverted over the range of its
-    stored bits (PS3.3 C.7.6.3.1.2), so that air is dark; negative values are shifted to start at 0.
+
+def _photometric(header: Dataset) -> str:
+    return str(value(header, "PhotometricInterpretation", ""))
+
+
+def decode(path: Path) -> np.ndarray:
+    """Grey values of a mammogram under the project's one grey-scale policy (`contracts.stored.GREY_SCALE`).
+
+    The modality transformation is applied where present (PS3.3 C.11.1). Windows and VOI LUTs are
+    not (C.11.2: they are meant for one display). MONOCHROME1 is inverted over the range of its
+    stored bits (C.7.6.3.1.2), so that air is dark. Negative values are shifted to start at 0.
+
+    Compressed pixels are decoded in a process of their own; see `decoding`.
 
     Parameters
     ----------
@@ -266,67 +347,144 @@ def decode(path: Path) -> np.ndarray:
     Raises
     ------
     Excluded
-        With the reason of the gate, or ``truncated``, ``undecodable``, ``grey-range``.
+        With the reason of the gate, or ``truncated``, ``undecodable``, ``high-bit``,
+        ``grey-range``, or one of `decoding.decode`.
     """
-    dataset = _read(path, PIXELS, stop_before_pixels=False)
-    if reason := gate(dataset):
-        raise Excluded(reason)
-    stored = _decode_stored(dataset)
-    grey = _modality(stored, dataset)
-    if value(dataset, "PhotometricInterpretation") == "MONOCHROME1":
-        ends = _modality(_stored_range(dataset), dataset)
+    header = _read(path, PIXEL_HEADER)
+    _check(header)
+    stored = _stored(path, header)
+    grey = _modality(stored, header)
+    if _photometric(header) == "MONOCHROME1":
+        ends = _modality(_stored_range(header), header)
         grey = int(ends.min()) + int(ends.max()) - grey
-    lowest = int(grey.min())
-    if lowest < 0:
-        grey = grey - lowest
+    if grey.dtype.kind == "u":
+        return grey.astype(np.uint16, copy=False)
+    grey -= min(0, int(grey.min()))
     if int(grey.max()) > np.iinfo(np.uint16).max:
         raise Excluded("grey-range", f"expected at most 65535 above the lowest value, got {int(grey.max())}")
-    return grey.astype(np.uint16, copy=False)
+    return grey.astype(np.uint16)
 
 
-def _decode_stored(dataset: Dataset) -> np.ndarray:
-    syntax = _transfer_syntax(dataset.file_meta)
-    pixels = value(dataset, "PixelData")
-    if not pixels:
-        raise Excluded("no-pixels", "no pixel data")
-    needed = dataset.Rows * dataset.Columns * dataset.BitsAllocated // 8
-    if not DECODERS[syntax] and len(pixels) < needed:
-        raise Excluded("truncated", f"expected {needed} bytes of pixels, got {len(pixels)}")
-    try:
-        stored = pixel_array(dataset, raw=True, index=0, decoding_plugin=DECODERS[syntax])
-    except _DAMAGE as error:
-        raise Excluded(
-            "undecodable", f"{uid.UID(syntax).name} decoder stopped with {type(error).__name__}"
-        ) from error
-    shape = (dataset.Rows, dataset.Columns)
-    if stored.shape != shape:
-        raise Excluded("undecodable", f"expected an array of shape {shape}, got {stored.shape}")
-    return stored
+def _stored(path: Path, header: Dataset) -> np.ndarray:
+    """(M, N) stored values: the stored bits of each pixel, without what shares its bytes."""
+    if not header.pixels.encapsulated:
+        return _stored_bits(_native(path, header), header)
+    frame = compressed_frame(path, header)
+    samples = decoding.decode(frame)
+    if frame.syntax == uid.RLELossless:
+        return _stored_bits(samples.values, header)
+    return _decoded_bits(samples, header)
 
 
-def _modality(stored: np.ndarray, dataset: Dataset) -> np.ndarray:
-    """Whole numbers after the modality LUT or rescale; int32, or the stored type where there is neither."""
-    if "ModalityLUTSequence" not in dataset and _is_identity(dataset):
+def compressed_frame(path: Path, header: Dataset) -> decoding.Frame:
+    """The compressed picture of a file that `gate` passes."""
+    with path.open("rb") as file:
+        pieces = [(file.seek(start), file.read(length))[1] for start, length in header.pixels.pieces]
+    syntax = _transfer_syntax(header.file_meta)
+    return decoding.Frame(syntax, b"".join(pieces), header.Rows, header.Columns, header.BitsAllocated)
+
+
+def _native(path: Path, header: Dataset) -> np.ndarray:
+    """(M, N) pixels as they lie in the file, in the machine's byte order, signs not interpreted."""
+    shape = _shape(header)
+    count, bits = shape[0] * shape[1], header.BitsAllocated
+    _, is_little_endian = header.original_encoding
+    order = "<" if is_little_endian else ">"
+    ((start, _),) = header.pixels.pieces
+    if bits == 8 and not is_little_endian and header.pixels.vr == "OW":  # words of two pixels
+        words = np.fromfile(path, ">u2", -(-count // 2), offset=start)
+        pixels = words.astype("<u2").view(np.uint8)[:count]
+    else:
+        pixels = np.fromfile(path, f"{order}u{bits // 8}", count, offset=start)
+    if pixels.size != count:
+        raise Excluded("truncated")
+    return pixels.reshape(shape).astype(f"u{bits // 8}", copy=False)
+
+
+def _stored_bits(pixels: np.ndarray, header: Dataset) -> np.ndarray:
+    """Stored bits of pixels that may hold something else in the others, such as overlays.
+
+    Raises
+    ------
+    Excluded
+        ``high-bit`` where the header puts the stored bits above others, as it may not (PS3.5
+        section 8.1.1), and these are used: they might be the ones that are meant.
+    """
+    stored, high, is_signed = _depth(header)
+    allocated, lowest = header.BitsAllocated, high + 1 - stored
+    mask = (1 << stored) - 1
+    if lowest and (pixels & ((1 << allocated) - 1 - (mask << lowest))).any():
+        raise Excluded("high-bit")
+    pixels = pixels.view(f"i{allocated // 8}") if is_signed else pixels
+    if stored == allocated:
+        return pixels
+    pixels = np.require(pixels, requirements="W")  # in place: large arrays are slow to come by
+    if is_signed:
+        pixels <<= allocated - 1 - high
+        pixels >>= allocated - stored
+    else:
+        pixels >>= lowest
+        pixels &= mask
+    return pixels
+
+
+def _decoded_bits(samples: decoding.Samples, header: Dataset) -> np.ndarray:
+    """Stored values of a codestream's samples, which are the lowest bits whatever the header says.
+
+    Raises
+    ------
+    Excluded
+        ``undecodable`` where samples do not fit the stored bits, or their signs cannot be known;
+        ``high-bit`` where the header puts the stored bits elsewhere.
+    """
+    stored, high, is_signed = _depth(header)
+    allocated, precision = header.BitsAllocated, samples.precision
+    if high != stored - 1 and precision != stored:
+        raise Excluded("high-bit", f"{stored} bits stored up to bit {high}, {precision} compressed")
+    if precision > allocated or (is_signed and not samples.signed and precision < stored):
+        raise Excluded("undecodable", f"{stored} bits stored, {precision} compressed")
+    sample_kind = "i" if samples.signed else "u"
+    pixels = samples.values.view(f"{sample_kind}{samples.values.itemsize}")
+    pixels = pixels.astype(f"{'i' if is_signed else 'u'}{allocated // 8}", copy=False)
+    if stored == allocated and samples.signed == is_signed:
+        return pixels
+    values = pixels << allocated - stored >> allocated - stored
+    if ((values ^ pixels) << allocated - precision).any():
+        raise Excluded("undecodable", f"expected samples of {stored} stored bits")
+    return values
+
+
+def _modality(stored: np.ndarray, header: Dataset) -> np.ndarray:
+    """Whole numbers after the modality LUT or rescale: int32, or unsigned stored values without either.
+
+    What becomes of a value is computed once, not for each of its pixels.
+    """
+    slope, intercept = (value(header, f"Rescale{name}") for name in ("Slope", "Intercept"))
+    if (slope is None) != (intercept is None):
+        raise Excluded("unreadable", "expected both of RescaleSlope and RescaleIntercept, or none")
+    slope, intercept = _number(header, "RescaleSlope", 1), _number(header, "RescaleIntercept", 0)
+    if "ModalityLUTSequence" not in header and slope == 1 and intercept == 0:
         return stored.astype(np.int32) if stored.dtype.kind == "i" else stored
+    lowest, highest = int(stored.min()), int(stored.max())
+    levels = np.arange(lowest, highest + 1)
     try:
-        values = apply_modality_lut(stored, dataset)
+        values = apply_modality_lut(levels, header)
     except _DAMAGE as error:
-        raise Excluded("unreadable", f"the modality LUT fails with {type(error).__name__}") from error
+        raise Excluded("unreadable", f"the modality LUT fails with {type(error).__name__}") from None
     if not np.isfinite(values).all() or np.abs(values).max() > 2**30:
         raise Excluded("grey-range", "the modality LUT leaves 32 bits")
-    return np.rint(values).astype(np.int32)
+    whole = np.rint(values)
+    if slope == 0 or len(np.unique(whole)) < len(np.unique(values)):
+        raise Excluded("grey-range", "the rescale makes one whole number of several grey values")
+    return whole.astype(np.int32)[stored.astype(np.int32) - lowest]
 
 
-def _is_identity(dataset: Dataset) -> bool:
-    return _number(dataset, "RescaleSlope", 1) == 1 and _number(dataset, "RescaleIntercept", 0) == 0
-
-
-def _stored_range(dataset: Dataset) -> np.ndarray:
+def _stored_range(header: Dataset) -> np.ndarray:
     """Smallest and largest value that the stored bits can hold."""
-    bits = int(_number(dataset, "BitsStored", dataset.BitsAllocated))
-    if value(dataset, "PixelRepresentation", 0) == 1:
+    bits, _, is_signed = _depth(header)
+    if is_signed:
         return np.array([-(2 ** (bits - 1)), 2 ** (bits - 1) - 1], dtype=np.int32)
-    return np.array([0, 2**bits - 1], dtype=np.int32)
+    return np.array([0, 2**bits - 1], dtype=np.uint16)
 
 
 _POSITIVE = re.compile(r"\+?\d+(\.\d*)?([eE][+-]?\d+)?")

@@ -8,9 +8,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from mammoflow import froc
+from mammoflow import matching
 from mammoflow.boxes import BOX
 from mammoflow.contracts.detections import DETECTIONS
+from mammoflow.evaluation import Definition
+from mammoflow.folds import Fold, folds_of
 
 TRUE, FALSE, DUPLICATE = "true positive", "false positive", "duplicate"
 CORRECT, WRONG, MISSED = "correct", "false positive", "missed"
@@ -33,12 +35,6 @@ class Example:
     fold: int
     image_id: str
     patient_id: str
-
-
-def definition(table: pd.DataFrame, evaluation: froc.Evaluation, stratum: str = "all") -> pd.DataFrame:
-    """Rows of a FROC table under the configured mode and IoU, for one size stratum."""
-    rows = (table["mode"] == evaluation.mode) & (table["iou"] == evaluation.iou)
-    return table[rows & (table["stratum"] == stratum)]
 
 
 def operating_threshold(points: pd.DataFrame, fpi: float = 1.0) -> float:
@@ -79,7 +75,7 @@ class Findings(NamedTuple):
     """
 
     threshold: float
-    folds: list[froc.Fold]
+    folds: list[Fold]
     boxes: pd.DataFrame
     missed: pd.DataFrame
 
@@ -88,8 +84,9 @@ def findings(
     points: pd.DataFrame,
     splits: pd.DataFrame,
     lesions: pd.DataFrame,
+    images: pd.DataFrame,
     detections: Sequence[str | Path],
-    evaluation: froc.Evaluation,
+    definition: Definition,
 ) -> Findings:
     """What a model finds at its `operating_threshold`.
 
@@ -97,18 +94,18 @@ def findings(
     ----------
     points : pandas.DataFrame
         Table ``froc-points`` of the model.
-    splits, lesions : pandas.DataFrame
+    splits, lesions, images : pandas.DataFrame
         Tables of the data set.
     detections : sequence of paths
         Parquet table ``detections`` of each fold, in order; only what is alive at the threshold is read.
-    evaluation : froc.Evaluation
+    definition : Definition
         What counts as a hit.
     """
-    threshold = operating_threshold(definition(points, evaluation))
+    threshold = operating_threshold(definition.rows(points))
     alive = {"paper": ("threshold", "==", threshold), "candidate": ("score", ">=", threshold)}
-    read = (DETECTIONS.read(path, filters=[alive[evaluation.mode]]) for path in detections)
-    folds = list(froc.folds_of(splits, lesions, read))
-    return Findings(threshold, folds, *examine(folds, threshold, evaluation))
+    read = (DETECTIONS.read(path, filters=[alive[definition.mode]]) for path in detections)
+    folds = list(folds_of(splits, lesions, read, images))
+    return Findings(threshold, folds, *examine(folds, threshold, definition))
 
 
 def boxes_at(detections: pd.DataFrame, threshold: float, mode: str) -> pd.DataFrame:
@@ -121,16 +118,16 @@ def boxes_at(detections: pd.DataFrame, threshold: float, mode: str) -> pd.DataFr
     threshold : float
         One of its thresholds.
     mode : {"paper", "candidate"}
-        As in `froc`.
+        As in `evaluation`.
     """
     if mode == "paper":
         return detections[detections["threshold"] == threshold]
-    boxes = froc.candidates(detections)
+    boxes = matching.candidates(detections)
     return boxes[boxes["score"] >= threshold]
 
 
 def judge(
-    boxes: pd.DataFrame, lesions: pd.DataFrame, evaluation: froc.Evaluation
+    boxes: pd.DataFrame, lesions: pd.DataFrame, definition: Definition
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """What each box of one image is.
 
@@ -138,7 +135,7 @@ def judge(
     ----------
     boxes, lesions : pandas.DataFrame
         Of one image, with columns y0, x0, y1 and x1.
-    evaluation : froc.Evaluation
+    definition : Definition
         What counts as a hit.
 
     Returns
@@ -147,25 +144,25 @@ def judge(
         With a column ``verdict``: ``true positive``, ``false positive`` or ``duplicate``.
     hit : (lesions,) bool array
     """
-    iou = froc.overlap(boxes[BOX].to_numpy(int), lesions[BOX].to_numpy(int))
-    lesion = froc.assign(iou, evaluation.iou)
-    ignored = (iou > evaluation.iou).any(axis=1) & (evaluation.duplicates == "ignore")
+    linked, iou = matching.links(boxes[BOX].to_numpy(int), lesions[BOX].to_numpy(int), definition)
+    lesion = matching.assign(linked, iou)
+    ignored = linked.any(axis=1) & (definition.duplicates == "ignore")
     verdict = np.where(lesion >= 0, TRUE, np.where(ignored, DUPLICATE, FALSE))
     return boxes.assign(verdict=verdict), np.isin(np.arange(len(lesions)), lesion)
 
 
 def examine(
-    folds: Sequence[froc.Fold], threshold: float, evaluation: froc.Evaluation
+    folds: Sequence[Fold], threshold: float, definition: Definition
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Boxes of all test images with their verdicts, and the masses that were missed.
 
     Parameters
     ----------
-    folds : sequence of froc.Fold
+    folds : sequence of Fold
         With ``detections`` tables.
     threshold : float
         See `operating_threshold`.
-    evaluation : froc.Evaluation
+    definition : Definition
         What counts as a hit.
 
     Returns
@@ -177,12 +174,12 @@ def examine(
     """
     judged, missed = [], []
     for fold in folds:
-        boxes = dict(iter(boxes_at(fold.detections, threshold, evaluation.mode).groupby("image_id")))
+        boxes = dict(iter(boxes_at(fold.detections, threshold, definition.mode).groupby("image_id")))
         lesions = dict(iter(fold.lesions.groupby("image_id")))
         for image_id, patient_id in fold.images[["image_id", "patient_id"]].itertuples(index=False):
             who = {"fold": fold.number, "patient_id": patient_id}
             its = lesions.get(image_id, fold.lesions[:0])
-            with_verdict, hit = judge(boxes.get(image_id, fold.detections[:0]), its, evaluation)
+            with_verdict, hit = judge(boxes.get(image_id, fold.detections[:0]), its, definition)
             judged.append(with_verdict.assign(**who))
             missed.append(its[~hit].assign(**who))
     return pd.concat(judged, ignore_index=True), pd.concat(missed, ignore_index=True)
@@ -217,7 +214,7 @@ def choose(boxes: pd.DataFrame, missed: pd.DataFrame, numbers: Mapping[str, int]
     return chosen
 
 
-def one(boxes: pd.DataFrame, missed: pd.DataFrame, folds: Sequence[froc.Fold]) -> Example:
+def one(boxes: pd.DataFrame, missed: pd.DataFrame, folds: Sequence[Fold]) -> Example:
     """One image: a correct detection, else a missed mass, else a false positive, else the first."""
     chosen = choose(boxes, missed, {CORRECT: 1, MISSED: 1, WRONG: 1})
     first = folds[0].images.iloc[0]

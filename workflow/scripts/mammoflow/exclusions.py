@@ -6,6 +6,7 @@ REASONS = {
     "missing-xml": "an image that should have findings has no annotation file",
     "missing-image": "an annotation file whose image is not under the root",
     "not-in-table": "no table of the release names this file",
+    "calcification-case": "an object of CBIS-DDSM's calcifications, which no mass table names",
     "image-excluded": "belongs to an image that is left out",
     "name": "the file name does not follow the release's pattern",
     "outside-root": "the path, or the link it is, leaves the root of the release",
@@ -31,11 +32,16 @@ REASONS = {
     "too-many-pixels": "more pixels than the cap",
     # pixels
     "truncated": "fewer pixel bytes than the header announces",
-    "undecodable": "the pinned decoder refuses the pixel data",
+    "undecodable": "the pinned decoder refuses the pixel data, or they are not what the header announces",
+    "decoder-memory": "decoding needs more memory than a decoder may have",
+    "decoder-timeout": "decoding takes longer than a decoder may take",
+    "decoder-crashed": "the process that decodes ended",
+    "high-bit": "stored bits that are not the lowest, and bits set outside them",
     "grey-range": "grey values that do not fit 16 bits",
     # annotations
     "bad-row": "a table row that cannot be understood",
     "bad-xml": "an annotation file that cannot be understood",
+    "image-ambiguous": "several series or different objects could be the image",
     "mask-missing": "no object of the region of interest has two values and the size of the image",
     "mask-ambiguous": "several different objects could be the mask",
     "mask-size": "the mask's shape does not fit the image's",
@@ -43,6 +49,7 @@ REASONS = {
     "contour-points": "a contour with two points or fewer",
     "contour-outside": "a contour without a pixel inside the image",
     "lesion-without-coordinates": "a mass whose place the release does not give",
+    "too-many-lesions": "more lesions in an image than its label map can tell apart",
     "lesion-excluded": "a mass of the image cannot be used, so the image is not used either",
     # breast region
     "breast-area": "the region found is too small or too large a part of the image",

@@ -1,19 +1,29 @@
-"""Training and validation patches, streamed from a bank: shuffled, augmented, normalised."""
+"""Training and validation patches, streamed from a bank: shuffled, augmented, normalised.
 
-import itertools
+Batches leave the bank as they are stored, a few ahead of the network. They are augmented and normalised
+by the same TensorFlow operations in one of two places: without a GPU by the workers that read them, on as
+many cores; with one on the GPU, in front of the network.
+"""
+
+import functools
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-from mammoflow import augmentation
-from mammoflow.augmentation import Augmentation
+from mammoflow import augmentation, runtime
+from mammoflow.augmentation import Augmentation, Views
 from mammoflow.bank import Part
 from mammoflow.normalization import normalize
 
 Pair = tuple[np.ndarray, np.ndarray]
+
+_ENDLESS = 2**62
 
 
 @dataclass(frozen=True)
@@ -28,71 +38,198 @@ class Feed:
         Patches in a batch.
     normalization : {'gcn', 'scale'}
         Applied after augmentation, so that what the network sees has exactly mean 0 and deviation 1.
+    workers : int, optional
+        Batches read and augmented at the same time. It never changes what they hold.
+    inside : bool, optional
+        Whether batches are augmented and normalised in front of the network, see `into`: by default
+        where there is a GPU.
     """
 
     part: Part
     batch: int
     normalization: str
+    workers: int = 2
+    inside: bool = field(default_factory=runtime.on_gpu)
 
     @property
     def steps(self) -> int:
         """Batches that it takes to show every patch."""
         return math.ceil(len(self.part) / self.batch)
 
-    def epoch(self, number: int, steps: int, augment: Augmentation, seed: int) -> Iterator[Pair]:
-        """Shuffled, augmented batches of one epoch.
+    def into(self, model: keras.Model) -> keras.Model:
+        """What to train and validate on this feed's batches.
 
         Parameters
         ----------
-        number : int
-            The epoch, from 0. With the seed it determines order and views.
+        model : keras.Model
+            Takes patches of shape (w, w, 1).
+
+        Returns
+        -------
+        keras.Model
+            `model` itself, or, where batches come as they are stored, `model` behind a layer without
+            weights that augments and normalises them. Both share their weights.
+        """
+        if not self.inside:
+            return model
+        inputs = {
+            name: keras.Input(spec.shape, dtype=spec.dtype.name, name=name)
+            for name, spec in _stored(self.part.window).items()
+        }
+        return keras.Model(inputs, model(_Show(self.normalization)(inputs)))
+
+    def training(self, steps: int, augment: Augmentation, seed: int, first: int = 0) -> tf.data.Dataset:
+        """Shuffled, augmented batches, epoch after epoch, without end and without a pause between them.
+
+        Parameters
+        ----------
         steps : int
-            Batches; where the part has fewer patches, they come again in another order.
+            Batches of an epoch; where the part has fewer patches, they come again in another order.
         augment : Augmentation
             Which views are drawn.
         seed : int
-            Of the training.
+            Of the training. With the number of an epoch it determines its order and views.
+        first : int, optional
+            The epoch to begin with, from 0.
 
-        Yields
-        ------
-        patches : (batch, w, w, 1) ndarray of float32
-        labels : (batch,) ndarray of uint8
+        Returns
+        -------
+        tf.data.Dataset
+            Pairs of patches, (batch, w, w, 1) float32 (or what `into` takes), and labels, (batch,) uint8.
         """
         count = steps * self.batch
-        rows = _order(len(self.part), count, seed, number)
-        views = augmentation.draw(augment, count, seed, number)
-        for start in range(0, count, self.batch):
-            these = slice(start, start + self.batch)
-            yield self._load(rows[these], views[these])
 
-    def once(self) -> Iterator[Pair]:
-        """All patches once, in order, as they are; the last batch may be smaller."""
-        for start in range(0, len(self.part), self.batch):
-            yield self._load(np.arange(start, min(start + self.batch, len(self.part))))
+        @functools.lru_cache(maxsize=2)  # workers may be in two epochs at once
+        def plan(epoch: int) -> tuple[np.ndarray, Views]:
+            drawn = augmentation.draw(augment, count, seed, epoch)
+            return _order(len(self.part), count, seed, epoch), drawn
 
-    def _load(self, rows: np.ndarray, views: augmentation.Views | None = None) -> Pair:
-        batch = self.part.read(rows)
-        patches = batch.patches if views is None else augmentation.apply(batch.patches, views)
-        patches = normalize(patches, batch.minimum, batch.maximum, self.normalization)
-        return patches[..., None], self.part.labels[rows]
+        def chosen(number: int) -> tuple[np.ndarray, Views]:
+            epoch, step = divmod(number, steps)
+            these = slice(step * self.batch, (step + 1) * self.batch)
+            rows, views = plan(epoch)
+            return rows[these], views[these]
 
-    def training(self, steps: int, augment: Augmentation, seed: int) -> tf.data.Dataset:
-        """Epochs without end and without a pause between them; see `epoch`."""
-
-        def pairs() -> Iterator[Pair]:
-            for number in itertools.count():
-                yield from self.epoch(number, steps, augment, seed)
-
-        return self._dataset(pairs, self.batch)
+        return self._dataset(chosen, range(first * steps, _ENDLESS), self.batch, _compiled)
 
     def validation(self) -> tf.data.Dataset:
-        """All patches once, in order."""
-        return self._dataset(self.once, None)
+        """All patches once, in order, as they are; the last batch may be smaller."""
 
-    def _dataset(self, pairs: Callable[[], Iterator[Pair]], batch: int | None) -> tf.data.Dataset:
+        def chosen(number: int) -> tuple[np.ndarray, Views]:
+            start = number * self.batch
+            rows = np.arange(start, min(start + self.batch, len(self.part)))
+            return rows, augmentation.plain(len(rows))
+
+        return self._dataset(chosen, range(self.steps), None, _normalized)
+
+    def epoch(self, number: int, steps: int, augment: Augmentation, seed: int) -> Iterator[Pair]:
+        """Batches of one epoch of `training`, as arrays."""
+        return iter(self.training(steps, augment, seed, number).take(steps).as_numpy_iterator())
+
+    def once(self) -> Iterator[Pair]:
+        """Batches of `validation`, as arrays."""
+        return iter(self.validation().as_numpy_iterator())
+
+    def _dataset(
+        self,
+        chosen: Callable[[int], tuple[np.ndarray, Views]],
+        numbers: range,
+        size: int | None,
+        prepare: Callable[..., tf.Tensor],
+    ) -> tf.data.Dataset:
+        """Batches by number.
+
+        Not `tf.data.Dataset.from_generator`: it has the C library hand all memory back to the system at
+        once, for the whole process, and every batch then pays for fresh pages.
+        """
         window = self.part.window
-        signature = (tf.TensorSpec((batch, window, window, 1)), tf.TensorSpec((batch,), tf.uint8))
-        return tf.data.Dataset.from_generator(pairs, output_signature=signature).prefetch(4)
+        stored = {name: tf.TensorSpec((size, *s.shape), s.dtype) for name, s in _stored(window).items()}
+        patches = stored if self.inside else tf.TensorSpec((size, window, window, 1))
+        signature = (patches, tf.TensorSpec((size,), tf.uint8))
+        flat = tf.nest.flatten(signature)
+
+        def load(number: int) -> list[np.ndarray | tf.Tensor]:
+            inputs, labels = self._load(*chosen(number))
+            if not self.inside:
+                with tf.device("/CPU:0"):
+                    inputs = prepare(**inputs, kind=self.normalization)
+            return tf.nest.flatten((inputs, labels))
+
+        ahead = _Ahead(load, numbers.stop, self.workers)
+
+        def batch(number: tf.Tensor) -> tuple[tf.Tensor | dict[str, tf.Tensor], tf.Tensor]:
+            found = tf.numpy_function(ahead, [number], [spec.dtype for spec in flat])
+            found = [tf.ensure_shape(each, spec.shape) for each, spec in zip(found, flat, strict=True)]
+            return tf.nest.pack_sequence_as(signature, found)
+
+        return tf.data.Dataset.range(numbers.start, numbers.stop).map(batch).prefetch(2)
+
+    def _load(self, rows: np.ndarray, views: Views) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """A batch as the bank holds it, with how it is to be shown, and its labels."""
+        batch = self.part.read(rows)
+        inputs = {
+            "patches": batch.patches,
+            "transforms": augmentation.transforms(views, self.part.window),
+            "minimum": batch.minimum,
+            "maximum": batch.maximum,
+        }
+        return inputs, self.part.labels[rows]
+
+
+class _Ahead:
+    """A function of consecutive numbers, whose next values threads compute before they are asked for."""
+
+    def __init__(self, function: Callable[[int], Any], stop: int, workers: int) -> None:
+        self._function, self._stop, self._workers = function, stop, workers
+        self._pool = ThreadPoolExecutor(workers)
+        self._futures: dict[int, Future] = {}
+
+    def __call__(self, number: int) -> Any:  # noqa: ANN401
+        wanted = range(int(number), min(int(number) + self._workers + 1, self._stop))
+        known = self._futures
+        futures = {each: known.get(each) or self._pool.submit(self._function, each) for each in wanted}
+        self._futures = futures
+        return futures[wanted[0]].result()
+
+
+def _stored(window: int) -> dict[str, tf.TensorSpec]:
+    """What batches hold of each patch before it is augmented and normalised."""
+    return {
+        "patches": tf.TensorSpec((window, window), tf.uint16),
+        "transforms": tf.TensorSpec((2, 3), tf.float32),
+        "minimum": tf.TensorSpec((), tf.uint16),
+        "maximum": tf.TensorSpec((), tf.uint16),
+    }
+
+
+def _augmented(
+    patches: tf.Tensor, transforms: tf.Tensor, minimum: tf.Tensor, maximum: tf.Tensor, kind: str
+) -> tf.Tensor:
+    shown = augmentation.show(patches, transforms)
+    return normalize(shown, minimum, maximum, kind)[..., None]
+
+
+def _normalized(
+    patches: tf.Tensor, transforms: tf.Tensor, minimum: tf.Tensor, maximum: tf.Tensor, kind: str
+) -> tf.Tensor:
+    """`_augmented` for patches that are shown as they are."""
+    return normalize(patches, minimum, maximum, kind)[..., None]
+
+
+# Compiled, it goes over the pixels once.
+_compiled = tf.function(_augmented, jit_compile=True, autograph=False)
+
+
+class _Show(keras.layers.Layer):
+    """`_augmented` as a layer, one operation after the other: GPUs are fast enough at that."""
+
+    def __init__(self, normalization: str) -> None:
+        super().__init__(trainable=False, dtype="float32", name="show")
+        self.normalization = normalization
+
+    def call(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+        patches = tf.cast(inputs["patches"], tf.float32)  # GPUs gather no integers of 16 bits
+        return _augmented(**(inputs | {"patches": patches}), kind=self.normalization)
 
 
 def _order(n: int, count: int, seed: int, epoch: int) -> np.ndarray:

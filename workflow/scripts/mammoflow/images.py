@@ -1,10 +1,14 @@
 """The images store: cropped, mirrored breasts with lesion label maps, and the way back."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import h5py
 import numpy as np
@@ -13,11 +17,13 @@ from scipy import sparse
 
 from mammoflow import breast, pool, storage
 from mammoflow.boxes import bounding_box
-from mammoflow.breast import Geometry
-from mammoflow.contracts.stored import LESION_OUTSIDE
+from mammoflow.breast import Geometry, Region
+from mammoflow.contracts.stored import FALLBACK, LESION_OUTSIDE, STORED
 from mammoflow.exclusions import Excluded
 
 CHUNK = 256
+# Longest side of an overview in pixels.
+OVERVIEW = 192
 MAX_LESIONS = np.iinfo(np.uint8).max
 
 
@@ -51,6 +57,8 @@ class StoredImage:
         What a reader should know, joined by ``;``.
     masses : int
         Masses that the release marks in the image, those outside the crop included.
+    pixels_sha256 : str
+        `pixels_digest` of the original image.
     """
 
     image_id: str
@@ -60,6 +68,57 @@ class StoredImage:
     geometry: Geometry
     flags: str = ""
     masses: int = 0
+    pixels_sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Overview:
+    """A whole original image made small, with the breast region found in it, for a person to look at.
+
+    Parameters
+    ----------
+    picture : (m, n) uint8 ndarray
+        Square root of the grey values, so that the skin line shows; no side longer than `OVERVIEW`.
+    region : (m, n) bool ndarray
+        What was found, plausible or not.
+    rows, columns : int
+        Shape of the original image.
+    """
+
+    picture: np.ndarray
+    region: np.ndarray
+    rows: int
+    columns: int
+
+
+def overview(region: Region) -> Overview:
+    """Overview of the image in which a region was found."""
+    rows, columns = region.mask.shape
+    picture = shrink(region.small, max(1.0, max(region.small.shape) / OVERVIEW))
+    low, high = np.percentile(picture, [1, 99])
+    picture = np.sqrt(np.clip((picture - low) / max(high - low, 1), 0, 1))
+    places = [
+        ((np.arange(count) + 0.5) * size / count).astype(int)
+        for count, size in zip(picture.shape, region.mask.shape, strict=True)
+    ]
+    return Overview(np.rint(255 * picture).astype(np.uint8), region.mask[np.ix_(*places)], rows, columns)
+
+
+def pixels_digest(image: np.ndarray) -> str:
+    """Hexadecimal SHA-256 of an image's shape and grey values: the same for the same film under two names.
+
+    Parameters
+    ----------
+    image : (M, N) uint16 ndarray
+        Grey values of an original image.
+
+    Notes
+    -----
+    Over the text ``"M N "`` and the pixels row by row, low byte first.
+    """
+    digest = hashlib.sha256("{} {} ".format(*image.shape).encode())
+    digest.update(np.ascontiguousarray(image, dtype="<u2"))
+    return digest.hexdigest()
 
 
 def shrink(image: np.ndarray, factor: float) -> np.ndarray:
@@ -119,16 +178,21 @@ def label_map(masks: Sequence[np.ndarray], geometry: Geometry) -> np.ndarray:
         0, or the lesion's place in the sequence, from 1.
     """
     if len(masks) > MAX_LESIONS:
-        raise ValueError(f"lesions: expected at most {MAX_LESIONS} in an image, got {len(masks)}")
+        raise Excluded("too-many-lesions", f"expected at most {MAX_LESIONS} in an image, got {len(masks)}")
     labels = np.zeros(geometry.shape, dtype=np.uint8)
     cover = {label: _reduce(mask, geometry) for label, mask in enumerate(masks, start=1)}
-    by_area = sorted(cover, key=lambda label: -cover[label].sum())
+    by_area = sorted(cover, key=lambda label: -np.count_nonzero(masks[label - 1]))
     for label in by_area:
-        labels[cover[label] >= 0.5] = label
+        labels[_half(cover[label])] = label
     for label in by_area:
         if cover[label].any() and not (labels == label).any():
             labels[np.unravel_index(cover[label].argmax(), labels.shape)] = label
     return labels
+
+
+def _half(cover: np.ndarray) -> np.ndarray:
+    """Where a reduced mask covers at least half a pixel."""
+    return cover if cover.dtype == bool else cover >= 0.5
 
 
 def _reduce(image: np.ndarray, geometry: Geometry) -> np.ndarray:
@@ -175,16 +239,31 @@ def factor_of(resolution: str | Mapping[str, float], spacing_mm: float | None) -
     )
 
 
+def require_spacing(spacings_mm: pd.Series, resolution: str | Mapping[str, float], dataset: str) -> None:
+    """Refuse a resolution in mm where no image of a data set could be stored at it.
+
+    Raises
+    ------
+    ValueError
+        When mm are asked for and every spacing is unknown.
+    """
+    if "mm" in resolution and spacings_mm.isna().all():
+        raise ValueError(
+            f"datasets.{dataset}.resolution: expected 'original' or a factor, since none of the "
+            f"{len(spacings_mm)} images tells its pixel spacing; got mm"
+        )
+
+
 def prepare(
     image_id: str,
     image: np.ndarray,
+    region: Region,
     lesion_masks: Sequence[np.ndarray],
     laterality: str,
-    acquisition: str,
     resolution: str | Mapping[str, float],
     spacing_mm: float | None,
 ) -> StoredImage:
-    """Find the breast in an original image, crop, mirror and reduce.
+    """Crop an original image to its breast, mirror and reduce.
 
     Parameters
     ----------
@@ -192,12 +271,12 @@ def prepare(
         Study-local identifier.
     image : (M, N) uint16 ndarray
         Grey values as `dicom.decode` returns them.
+    region : Region
+        Of `breast.breast_region`.
     lesion_masks : sequence of (M, N) bool ndarray
         One per lesion, in the order of ``lesions.csv``.
     laterality : {"L", "R", ""}
         The side that the release names.
-    acquisition : {"film", "digital"}
-        How the breast is told from the background.
     resolution : str or mapping
         As `factor_of`.
     spacing_mm : float or None
@@ -206,28 +285,31 @@ def prepare(
     Raises
     ------
     Excluded
-        When no plausible breast is found, or the resolution needs a spacing that is unknown.
+        When the region is not plausible, or the resolution needs a spacing that is unknown.
 
     Notes
     -----
     The masses have no say in where the breast is. One that lies mostly outside is a flag,
     ``lesion-outside-breast``, and a miss when the image is tested.
     """
+    if region.problem:
+        raise region.problem
     factor = factor_of(resolution, spacing_mm)
-    region = breast.breast_region(image, acquisition)
-    side = breast.chest_wall(region, laterality)
-    y0, x0, y1, x1 = bounding_box(region)
+    side = breast.chest_wall(region.mask, laterality)
+    y0, x0, y1, x1 = bounding_box(region.mask)
     geometry = Geometry(*image.shape, y0, x0, y1, x1, mirrored=side == "right", factor=factor)
     pixels = _reduce(image, geometry)
     if pixels.dtype != np.uint16:
         pixels = np.rint(pixels).astype(np.uint16)
     flags = [] if breast.expected_side(laterality) in ("", side) else [f"chest wall at the {side}"]
-    if any(np.count_nonzero(mask & region) < np.count_nonzero(mask) / 2 for mask in lesion_masks):
+    if region.fallback:
+        flags.append(FALLBACK)
+    if any(np.count_nonzero(mask & region.mask) < np.count_nonzero(mask) / 2 for mask in lesion_masks):
         flags.append(LESION_OUTSIDE)
     return StoredImage(
         image_id=image_id,
         pixels=pixels,
-        breast=_reduce(region, geometry) >= 0.5,
+        breast=_half(_reduce(region.mask, geometry)),
         lesions=label_map(lesion_masks, geometry),
         geometry=geometry,
         flags=";".join(flags),
@@ -239,6 +321,16 @@ def shard_of(patient_id: str, shards: int) -> int:
     """Shard that holds a patient's images: a stable digest, the same in every process and year."""
     digest = hashlib.sha256(patient_id.encode()).digest()
     return int.from_bytes(digest[:8], "big") % shards
+
+
+class Task(NamedTuple):
+    """An image to prepare, and the sources of its masses in the order of ``lesions.csv``."""
+
+    image_id: str
+    path: str
+    laterality: str
+    spacing_mm: float
+    lesions: list[str]
 
 
 def fill(
@@ -264,38 +356,89 @@ def fill(
     root : Path
         Root of the release.
     acquisition, resolution : str, str or mapping
-        As `prepare`.
+        As `breast.breast_region` and `factor_of`.
     threads : int
-        Images prepared at the same time.
+        Images prepared at the same time, each by a process of its own: much of the time goes into
+        compression, and HDF5 does that for one image at a time in a process.
 
     Returns
     -------
     pandas.DataFrame
         A 'stored' table: every image of `table`, stored (``detail`` holds its flags) or not (with the
         reason).
+
+    Raises
+    ------
+    RuntimeError
+        When a process is killed.
     """
     sources = lesions.groupby("image_id")["source"].agg(list)
-
-    def prepared(row: tuple) -> StoredImage | Excluded:
-        try:
-            image = archive.read_image(root, row.path)
-            masks = [
-                archive.lesion_mask(root, source, image.shape) for source in sources.get(row.image_id, [])
-            ]
-            spacing_mm = row.spacing_mm
-            return prepare(row.image_id, image, masks, row.laterality, acquisition, resolution, spacing_mm)
-        except Excluded as error:
-            return error
-
-    rows = list(table.itertuples(index=False))
+    tasks = [
+        Task(row.image_id, row.path, row.laterality, row.spacing_mm, sources.get(row.image_id, []))
+        for row in table.itertuples(index=False)
+    ]
+    add = partial(_add, archive.read_image, archive.lesion_mask, root, acquisition, resolution)
     outcomes = []
-    for row, result in zip(rows, pool.ordered(prepared, rows, threads), strict=True):
-        if isinstance(result, Excluded):
-            outcomes.append((row.image_id, False, result.reason, result.detail))
-        else:
-            write(file, result)
-            outcomes.append((row.image_id, True, "", result.flags))
-    return pd.DataFrame(outcomes, columns=["image_id", "stored", "reason", "detail"])
+    if threads == 1:
+        outcomes.extend(add(task, file) for task in tasks)
+    else:
+        with _named_when_killed(outcomes, len(tasks)):
+            for outcome, packed in pool.ordered(partial(_packed, add), tasks, threads, pool.processes):
+                _unpack(packed, file)
+                outcomes.append(outcome)
+    return pd.DataFrame(outcomes, columns=list(STORED.columns))
+
+
+@contextmanager
+def _named_when_killed(done: Sequence, count: int) -> Iterator[None]:
+    try:
+        yield
+    except BrokenProcessPool as error:
+        raise RuntimeError(
+            f"images: expected {count} images prepared, got a process that was killed after {len(done)} of "
+            "them, for lack of memory perhaps; run again with fewer threads"
+        ) from error
+
+
+def _add(
+    read_image: Callable,
+    lesion_mask: Callable,
+    root: Path,
+    acquisition: str,
+    resolution: str | Mapping[str, float],
+    task: Task,
+    file: h5py.File,
+) -> tuple[str, bool, str, str, str]:
+    """Prepare one image and add it to an open store; its row of the 'stored' table."""
+    digest = ""
+    try:
+        image = read_image(root, task.path)
+        digest = pixels_digest(image)
+        region = breast.breast_region(image, acquisition)
+        write_overview(file, task.image_id, overview(region))
+        masks = [lesion_mask(root, source, image.shape) for source in task.lesions]
+        stored = prepare(task.image_id, image, region, masks, task.laterality, resolution, task.spacing_mm)
+    except Excluded as error:
+        return task.image_id, False, error.reason, error.detail, digest
+    write(file, replace(stored, pixels_sha256=digest))
+    return task.image_id, True, "", stored.flags, digest
+
+
+def _packed(add: Callable, task: Task) -> tuple[tuple, bytes]:
+    """What `_add` says of an image, and the bytes of a store that holds it alone."""
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w", libver="latest") as file:
+        outcome = add(task, file)
+    return outcome, buffer.getvalue()
+
+
+def _unpack(packed: bytes, file: h5py.File) -> None:
+    """Move what a store in memory holds to an open store; compressed chunks stay as they are."""
+    with h5py.File(io.BytesIO(packed)) as part:
+        for kind in part:
+            target = file.require_group(kind)
+            for image_id in part[kind]:
+                part.copy(f"{kind}/{image_id}", target)
 
 
 def write(file: h5py.File, stored: StoredImage) -> None:
@@ -305,7 +448,23 @@ def write(file: h5py.File, stored: StoredImage) -> None:
         array = getattr(stored, name)
         chunks = tuple(min(CHUNK, size) for size in array.shape)
         group.create_dataset(name, data=array, chunks=chunks, **storage.ARRAY)
-    group.attrs.update(stored.geometry.to_attributes(), flags=stored.flags, masses=stored.masses)
+    facts = {name: getattr(stored, name) for name in ("flags", "masses", "pixels_sha256")}
+    group.attrs.update(stored.geometry.to_attributes(), **facts)
+
+
+def write_overview(file: h5py.File, image_id: str, seen: Overview) -> None:
+    """Add the overview of one image, stored or not, to an open store."""
+    group = file.create_group(f"overviews/{image_id}")
+    for name in ("picture", "region"):
+        group.create_dataset(name, data=getattr(seen, name), **storage.ARRAY)
+    group.attrs.update(rows=seen.rows, columns=seen.columns)
+
+
+def read_overviews(file: h5py.File) -> Iterator[tuple[str, Overview]]:
+    """Identifiers, sorted, and overviews of all images of an open store that could be decoded."""
+    for image_id, group in sorted(file["overviews"].items()) if "overviews" in file else ():
+        arrays = (group[name][()] for name in ("picture", "region"))
+        yield image_id, Overview(*arrays, rows=int(group.attrs["rows"]), columns=int(group.attrs["columns"]))
 
 
 def read(file: h5py.File, image_id: str) -> StoredImage:
@@ -324,6 +483,7 @@ def read(file: h5py.File, image_id: str) -> StoredImage:
         geometry=Geometry.from_attributes(group.attrs),
         flags=group.attrs["flags"],
         masses=int(group.attrs["masses"]),
+        pixels_sha256=group.attrs["pixels_sha256"],
     )
 
 

@@ -1,10 +1,15 @@
 """Names of experiments as a reader sees them.
 
-`labels` is everywhere the study's ``{"datasets": ..., "weights": ..., "backbones": ...}``, each a
-mapping from the name in config and paths to the name in print.
+`labels` is everywhere the study's ``{"datasets": ..., "weights": ..., "backbones": ..., "external": ...}``,
+each a mapping from the name in config and paths to the name in print.
+
+A model is named by its chain ``dataset/backbone/init``, or ``dataset/external/name`` for boxes that somebody
+else's detector found.
 """
 
 from collections.abc import Mapping
+
+from mammoflow.evaluation import is_external
 
 Labels = Mapping[str, Mapping[str, str]]
 
@@ -35,11 +40,13 @@ def cascade(dataset: str, init: str, labels: Labels) -> str:
 
 
 def experiment(chain: str, labels: Labels) -> str:
-    """Network and cascade of a chain ``dataset/backbone/init``."""
+    """Network and cascade of a chain, or whose boxes they are."""
     dataset, backbone, init = chain.split("/")
+    if is_external(chain):
+        return labels["external"][init]
     return f"{labels['backbones'][backbone]}, {cascade(dataset, init, labels)}"
 
 
 def dataset(chain: str, labels: Labels) -> str:
-    """Data set in print of a chain ``dataset/backbone/init``."""
+    """Data set in print of a chain."""
     return labels["datasets"][chain.split("/")[0]]

@@ -1,6 +1,7 @@
-"""Grey values as the networks take them."""
+"""Grey values as the networks take them: TensorFlow operations, for any device."""
 
 import numpy as np
+import tensorflow as tf
 
 KINDS = ("gcn", "scale")
 
@@ -8,17 +9,17 @@ KINDS = ("gcn", "scale")
 _FLOOR = 1e-3
 
 
-def gcn(patches: np.ndarray) -> np.ndarray:
+def gcn(patches: np.ndarray | tf.Tensor) -> tf.Tensor:
     """Global contrast normalisation: every patch gets mean 0 and standard deviation 1.
 
     Parameters
     ----------
-    patches : (n, w, w) ndarray
+    patches : (n, w, w) array or tensor
         Patches of any numeric type.
 
     Returns
     -------
-    (n, w, w) ndarray of float32
+    (n, w, w) tensor of float32
         A constant patch becomes zeros.
 
     References
@@ -27,31 +28,38 @@ def gcn(patches: np.ndarray) -> np.ndarray:
 
     Examples
     --------
-    >>> gcn(np.array([[[1, 3], [1, 3]], [[7, 7], [7, 7]]])).tolist()
+    >>> gcn(np.array([[[1, 3], [1, 3]], [[7, 7], [7, 7]]])).numpy().tolist()
     [[[-1.0, 1.0], [-1.0, 1.0]], [[0.0, 0.0], [0.0, 0.0]]]
     """
-    flat = patches.reshape(len(patches), -1).astype(np.float32)
+    patches = tf.cast(patches, tf.float32)
     for _ in range(2):  # the second time takes off what rounding of a large mean has left
-        flat -= flat.mean(axis=1, keepdims=True)
-    deviation = np.sqrt(np.einsum("np,np->n", flat, flat, dtype=np.float64) / flat.shape[1])
+        patches -= _mean(patches)
+    deviation = tf.sqrt(_mean(patches * patches))
     constant = deviation < _FLOOR
-    flat *= np.where(constant, 0, 1 / np.where(constant, 1, deviation)).astype(np.float32)[:, None]
-    return flat.reshape(patches.shape)
+    return patches * tf.where(constant, 0.0, 1 / tf.where(constant, 1.0, deviation))
 
 
-def scale(patches: np.ndarray, minimum: np.ndarray, maximum: np.ndarray) -> np.ndarray:
+def _mean(patches: tf.Tensor) -> tf.Tensor:
+    """Mean of each patch; over the rows first, which processors add side by side."""
+    columns = tf.reduce_mean(patches, axis=1, keepdims=True)
+    return tf.reduce_mean(columns, axis=2, keepdims=True)
+
+
+def scale(
+    patches: np.ndarray | tf.Tensor, minimum: np.ndarray | tf.Tensor, maximum: np.ndarray | tf.Tensor
+) -> tf.Tensor:
     """Grey values scaled to 0–255 by the range of the breast that a patch comes from.
 
     Parameters
     ----------
-    patches : (n, w, w) ndarray
+    patches : (n, w, w) array or tensor
         Patches of any numeric type.
-    minimum, maximum : (n,) ndarray
+    minimum, maximum : (n,) array or tensor
         Least and greatest grey value of the breast.
 
     Returns
     -------
-    (n, w, w) ndarray of float32
+    (n, w, w) tensor of float32
         Between 0 and 255: pixels of the background may lie outside the breast's range, and are
         clipped. Zeros where the breast is constant.
 
@@ -59,27 +67,32 @@ def scale(patches: np.ndarray, minimum: np.ndarray, maximum: np.ndarray) -> np.n
     ----------
     Section 3, the ablation of the preprocessing.
     """
-    span = np.asarray(maximum, np.float32) - np.asarray(minimum, np.float32)
-    factor = np.where(span > 0, 255 / np.where(span > 0, span, 1), 0).astype(np.float32)
-    scaled = (patches - np.asarray(minimum, np.float32)[:, None, None]) * factor[:, None, None]
-    return np.clip(scaled, 0, 255, dtype=np.float32)
+    minimum, maximum = (tf.cast(bound, tf.float32)[:, None, None] for bound in (minimum, maximum))
+    span = maximum - minimum
+    factor = tf.where(span > 0, 255 / tf.where(span > 0, span, 1.0), 0.0)
+    return tf.clip_by_value((tf.cast(patches, tf.float32) - minimum) * factor, 0, 255)
 
 
-def normalize(patches: np.ndarray, minimum: np.ndarray, maximum: np.ndarray, kind: str) -> np.ndarray:
+def normalize(
+    patches: np.ndarray | tf.Tensor,
+    minimum: np.ndarray | tf.Tensor,
+    maximum: np.ndarray | tf.Tensor,
+    kind: str,
+) -> tf.Tensor:
     """Patches as the networks take them, by the config key ``normalization``.
 
     Parameters
     ----------
-    patches : (n, w, w) ndarray
+    patches : (n, w, w) array or tensor
         Patches of any numeric type.
-    minimum, maximum : (n,) ndarray
+    minimum, maximum : (n,) array or tensor
         Least and greatest grey value of the breast; only ``scale`` uses them.
     kind : {'gcn', 'scale'}
         Which normalisation.
 
     Returns
     -------
-    (n, w, w) ndarray of float32
+    (n, w, w) tensor of float32
 
     Raises
     ------

@@ -222,10 +222,16 @@ def within_breast(breast: np.ndarray, begin: np.ndarray, windows: Windows) -> np
     -------
     (n,) ndarray of bool
     """
-    outside = np.zeros((breast.shape[0] + 1, breast.shape[1] + 1), np.int32)
-    outside[1:, 1:] = (~breast).cumsum(axis=0, dtype=np.int32).cumsum(axis=1)
     y0, x0 = np.clip(begin, 0, None).T
     y1, x1 = np.minimum(begin + windows.window, breast.shape).T
+    # Pixels outside the breast are counted between the lines that windows begin or end at, once.
+    rows, columns = (np.unique(np.concatenate([[0], *edges])) for edges in ((y0, y1), (x0, x1)))
+    rows, columns = rows[rows < breast.shape[0]], columns[columns < breast.shape[1]]
+    counted = np.add.reduceat(~breast, rows, axis=0, dtype=np.int32)
+    counted = np.add.reduceat(counted, columns, axis=1)
+    outside = np.pad(counted.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+    y0, y1 = np.searchsorted(rows, [y0, y1])
+    x0, x1 = np.searchsorted(columns, [x0, x1])
     return outside[y1, x1] - outside[y0, x1] - outside[y1, x0] + outside[y0, x0] == 0
 
 
@@ -247,13 +253,35 @@ def cut(pixels: np.ndarray, begin: np.ndarray, window: int) -> np.ndarray:
     """
     if not len(begin):
         return np.empty((0, window, window), pixels.dtype)
+    pixels, begin = mirrored(pixels, begin, window)
+    views = np.lib.stride_tricks.sliding_window_view(pixels, (window, window))
+    return views[begin[:, 0], begin[:, 1]]
+
+
+def mirrored(pixels: np.ndarray, begin: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
+    """An image, mirrored at its edges as far as windows hang over them.
+
+    Parameters
+    ----------
+    pixels : (M, N) ndarray
+        Stored image.
+    begin : (n, 2) ndarray of int
+        Top-left pixels of at least one window.
+    window : int
+        Side in pixels.
+
+    Returns
+    -------
+    pixels : (M', N') ndarray
+        `pixels` itself where no window hangs over.
+    begin : (n, 2) ndarray of int
+        Top-left pixels of the same windows in it, none negative.
+    """
     before = np.maximum(-begin.min(axis=0), 0)
     after = np.maximum(begin.max(axis=0) + window - pixels.shape, 0)
     if before.any() or after.any():
         pixels = np.pad(pixels, list(zip(before, after, strict=True)), mode="reflect")
-        begin = begin + before
-    views = np.lib.stride_tricks.sliding_window_view(pixels, (window, window))
-    return views[begin[:, 0], begin[:, 1]]
+    return pixels, begin + before
 
 
 def negatives_per_image(positives: int, images: int) -> int:

@@ -1,8 +1,11 @@
 """A stream of results from a few workers, in order, with a few items in memory."""
 
+import multiprocessing
+import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
@@ -38,3 +41,20 @@ def ordered(
             result = waiting.popleft().result()
             waiting.extend(pool.submit(function, item) for item in islice(items, 1))
             yield result
+
+
+def processes(workers: int) -> ProcessPoolExecutor:
+    """Pool of processes, for `ordered`; they end with the process that made them, even if it is killed.
+
+    Forked, since a spawned process would run Snakemake's script anew. Functions, items and results have
+    to be such as can be pickled.
+    """
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), _end_with_parent)
+
+
+def _end_with_parent() -> None:
+    def wait() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

@@ -118,7 +118,7 @@ def pretrain(
     Parameters
     ----------
     backbone : str
-        A key of `backbones.BACKBONES`.
+        One of `networks.names`.
     window : int
         Side of the crops in pixels.
     pretext : Pretext

@@ -1,5 +1,6 @@
 """What ran: code, environment, machine."""
 
+import hashlib
 import os
 import platform
 import subprocess
@@ -7,10 +8,13 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
+import pandas as pd
+
 from mammoflow import storage
 
 _REPOSITORY = Path(__file__).resolve().parents[3]
-_PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "scikit-image", "h5py", "pandas", "pydicom")
+_PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "scikit-image", "h5py", "pandas")
+_DECODERS = ("pydicom", "python-gdcm")
 
 
 def record(**facts: object) -> dict[str, object]:
@@ -31,8 +35,9 @@ def record(**facts: object) -> dict[str, object]:
         "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
         "locks": {file.name: storage.sha256(file) for file in sorted(_REPOSITORY.glob("envs/*.lock"))},
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in _PACKAGES if _version(name)},
-        "processor": _processor(),
+        "packages": packages(),
+        "decoders": {name: _version(name) for name in _DECODERS if _version(name)},
+        "processor": processor(),
         "system": platform.platform(),
         "processors_available": len(os.sched_getaffinity(0))
         if hasattr(os, "sched_getaffinity")
@@ -40,6 +45,31 @@ def record(**facts: object) -> dict[str, object]:
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         **facts,
     }
+
+
+def packages() -> dict[str, str]:
+    """Versions of the packages that results are computed with."""
+    return {name: _version(name) for name in _PACKAGES if _version(name)}
+
+
+def fingerprint(stored: pd.DataFrame, lesions: pd.DataFrame) -> str:
+    """Digest of a data set as it was used: what was stored of every image, and what is annotated on it.
+
+    Parameters
+    ----------
+    stored, lesions : pandas.DataFrame
+        Tables ``stored`` of all shards and ``lesions``; in whatever order their rows and columns are.
+
+    Returns
+    -------
+    str
+        SHA-256.
+    """
+    digest = hashlib.sha256()
+    for frame in (stored, lesions):
+        columns = sorted(frame)
+        digest.update(frame[columns].sort_values(columns).to_csv(index=False).encode())
+    return digest.hexdigest()
 
 
 def _git(*arguments: str) -> str:
@@ -60,7 +90,8 @@ def _version(package: str) -> str:
         return ""
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Name of the processor, as far as the system tells it."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
         for line in cpuinfo.read_text().splitlines():

@@ -7,13 +7,14 @@ from html import escape
 
 import pandas as pd
 
+from mammoflow.evaluation import Evaluation
 from mammoflow.naming import Labels, initialization
 from mammoflow.tables_of_paper import NONE
 
-# The order of the paper.
+# The order of the paper, and our own tables after the one that they add to; other things come after.
 ORDER = (
     *("table-1", "figure-1", "table-2", "figure-2", "table-3"),
-    *("figure-3", "table-4", "figure-4", "figure-5"),
+    *("figure-3", "table-4", "table-comparison", "table-protocol", "figure-4", "figure-5"),
 )
 
 # Config keys whose values are places on somebody's machine: a page that is passed on does not name them.
@@ -52,7 +53,7 @@ class Table:
     ----------
     title : str
     rows : pandas.DataFrame
-        Text; rows whose column ``Source`` is not ``ours`` are set apart.
+        Text; rows whose column ``Source`` is neither ``ours`` nor ``external`` are set apart.
     note : str
     """
 
@@ -101,7 +102,7 @@ def page(
     Parameters
     ----------
     shown : mapping of str to Table or Picture
-        By the names in `ORDER`.
+        By the names in `ORDER`, and others, which come after in the order of the mapping.
     reconciliation : Table
         With columns Data and Fold, which is a dash for the whole release.
     config : mapping
@@ -117,12 +118,12 @@ def page(
         HTML with everything in it.
     """
     title = _title(config, labels)
-    sections = [f"<section id='{name}'>\n{shown[name].html()}\n</section>" for name in ORDER]
-    sections += [
-        _reconciliation(*of_data, reconciliation)
-        for of_data in reconciliation.rows.groupby("Data", sort=False)
-    ]
-    contents = " ".join(f"<a href='#{name}'>{name.replace('-', ' ').capitalize()}</a>" for name in ORDER)
+    names = [*ORDER, *(name for name in shown if name not in ORDER)]
+    sections = [f"<section id='{name}'>\n{shown[name].html()}\n</section>" for name in names]
+    sections.append(f"<section id='reconciliation'>\n{_reconciliation(reconciliation)}\n</section>")
+    contents = " ".join(
+        f"<a href='#{name}'>{name.replace('-', ' ').capitalize()}</a>" for name in [*names, "reconciliation"]
+    )
     return "\n".join(
         [
             "<!doctype html>",
@@ -172,12 +173,13 @@ def _title(config: Mapping, labels: Labels) -> str:
 
 def _summary(config: Mapping, labels: Labels, provenance: Mapping[str, object]) -> dict[str, str]:
     experiments = config["experiments"]
+    evaluation = Evaluation(**config["detection"]["evaluation"]).definition
     commit = provenance["commit"] or "unknown"
     return {
         "Experiment 1": _experiment(experiments["classification"], labels),
         "Experiments 2 and 3": _experiment(experiments["detection"], labels),
         "Patches": "{window}×{window} pixels, stride {stride}".format(**config["patches"]),
-        "Evaluation": "IoU > {iou:g}, boxes of mode {mode}".format(**config["detection"]["evaluation"]),
+        "Evaluation": f"{evaluation.rule}, boxes of mode {evaluation.mode}",
         "Seed": str(config["seed"]),
         "Made": str(provenance["written"]),
         "Code": f"commit {commit}{', with changes' if provenance['dirty'] else ''}",
@@ -208,14 +210,15 @@ def _table(rows: pd.DataFrame) -> str:
 
 
 def _class(row: Mapping) -> str:
-    return "" if row.get("Source", "ours") == "ours" else " class='published'"
+    return "" if row.get("Source", "ours") in ("ours", "external") else " class='published'"
 
 
-def _reconciliation(label: str, rows: pd.DataFrame, table: Table) -> str:
-    """What was found of a data set beside what the paper counts; the folds can be unfolded."""
-    whole, folds = rows[rows["Fold"] == NONE], rows[rows["Fold"] != NONE]
-    shown = Table(f"{table.title}: {label}", whole.drop(columns=["Data", "Fold"]), table.note)
-    return (
-        f"<section>\n{shown.html()}\n<details><summary>Fold by fold</summary>\n"
-        f"{_table(folds.drop(columns='Data'))}\n</details></section>"
-    )
+def _reconciliation(table: Table) -> str:
+    """What was found of each data set beside what the paper counts; the folds can be unfolded."""
+    parts = []
+    for label, rows in table.rows.groupby("Data", sort=False):
+        whole, folds = rows[rows["Fold"] == NONE], rows[rows["Fold"] != NONE]
+        shown = Table(f"{table.title} {label}", whole.drop(columns=["Data", "Fold"]), table.note)
+        parts += [shown.html(), "<details><summary>Fold by fold</summary>"]
+        parts += [_table(folds.drop(columns="Data")), "</details>"]
+    return "\n".join(parts)

@@ -1,18 +1,21 @@
-"""The paper's tables 1 to 4, ours first and the published rows apart; and the reconciliation.
+"""The paper's tables 1 to 4, ours first and the published rows apart; and tables of our own: one model under
+many definitions, models against each other, and the reconciliation.
 
 A table is a frame of numbers, as its CSV holds it: NaN where something does not exist. `readable`
 turns it into text for Markdown and the report. The column ``source`` says whose a row is: ``ours``,
-``paper`` (Agarwal et al. 2019) or ``literature``.
+``external`` (given boxes, evaluated here), ``paper`` (Agarwal et al. 2019) or ``literature``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from mammoflow import literature, naming, statistics, storage, tables
+from mammoflow import literature, naming, seeds, statistics, storage, tables
+from mammoflow.comparison import Evaluated, measures
+from mammoflow.evaluation import STRICT_IOU, Definition, Evaluation, is_external
 from mammoflow.naming import Labels
 
 Run = Mapping[str, str | int]
@@ -20,9 +23,11 @@ Run = Mapping[str, str | int]
 NONE = "–"
 
 _MODEL = ["dataset", "backbone", "init"]
-_FROC_KEYS = ("mode", "stratum", "iou")
+_FROC_KEYS = tuple(Definition().key)
+# FPI of the protocol table.
+PROTOCOL_FPI = (0.5, 1, 2)
 _COUNTS = {
-    *("fold", "folds", "folds_reached", "runs", "images", "masses"),
+    *("fold", "folds", "folds_reached", "folds_normal", "runs", "images", "masses", "targets"),
     *("cases_positive", "cases_negative", "images_positive", "images_negative"),
     *("patches_positive", "patches_negative"),
 }
@@ -82,12 +87,43 @@ def _cases(splits: pd.DataFrame, lesions: pd.DataFrame, fold: int, part: str) ->
     }
 
 
+@dataclass(frozen=True)
+class Patients:
+    """Whose the test patches are, and how patients are drawn for intervals.
+
+    Parameters
+    ----------
+    of_images : pandas.Series
+        The ``patient_id`` by ``image_id``.
+    draws : int
+        How often.
+    seed : int
+        The study's.
+    """
+
+    of_images: pd.Series
+    draws: int
+    seed: int
+
+    def az_of_draws(self, run: Run, table: pd.DataFrame) -> np.ndarray:
+        """Az of the test patches of a training in every draw, (draws,) float array.
+
+        The draws are those of the fold: trainings on it have them in common.
+        """
+        codes, names = pd.factorize(table["image_id"].map(self.of_images), sort=True)
+        generator = seeds.generator(self.seed, "az", run["dataset"], run["fold"])
+        n = len(names)
+        draws = generator.multinomial(n, np.full(n, 1 / n), size=self.draws if n else 0)
+        return statistics.az_of_draws(table["label"], table["probability"], codes, draws)
+
+
 def patch_classification(
     runs: Sequence[Run],
     classifications: Sequence[pd.DataFrame],
     metadata: Sequence[Mapping],
     histories: Sequence[pd.DataFrame],
     labels: Labels,
+    patients: Patients,
 ) -> pd.DataFrame:
     """Table 2: networks and initialisations, mean and sample deviation over independent runs.
 
@@ -108,13 +144,15 @@ def patch_classification(
         ``model.json`` of each run.
     labels : mapping
         As in `naming`.
+    patients : Patients
+        For the interval of Az.
 
     References
     ----------
     Section 3, experiment 1, table 2. The paper does not name its test; ours is Welch's over runs, and
     the paired t-test over folds where there is one run.
     """
-    scores = _scores(runs, classifications, metadata).assign(
+    scores = _scores(runs, classifications, metadata, patients).assign(
         seconds_per_epoch=[history["seconds"].median() for history in histories],
         epochs=[len(history) for history in histories],
     )
@@ -138,6 +176,7 @@ def patch_classification(
                 "folds": of_model["fold"].nunique(),
                 "runs": of_model["run"].nunique(),
                 **_summary(_over(of_model, "run" if of_model["run"].nunique() > 1 else "fold")),
+                **_az_interval(of_model),
                 "seconds_per_epoch": of_model["seconds_per_epoch"].mean(),
                 "epochs": of_model["epochs"].mean(),
                 "best_validation_loss": of_model["validation_loss"].min(),
@@ -149,7 +188,11 @@ def patch_classification(
 
 
 def cascades(
-    runs: Sequence[Run], classifications: Sequence[pd.DataFrame], metadata: Sequence[Mapping], labels: Labels
+    runs: Sequence[Run],
+    classifications: Sequence[pd.DataFrame],
+    metadata: Sequence[Mapping],
+    labels: Labels,
+    patients: Patients,
 ) -> pd.DataFrame:
     """Table 3: chains of initialisations, mean and sample deviation over folds.
 
@@ -158,14 +201,14 @@ def cascades(
 
     Parameters
     ----------
-    runs, classifications, metadata, labels
+    runs, classifications, metadata, labels, patients
         As in `patch_classification`.
 
     References
     ----------
     Section 3, experiment 2, table 3.
     """
-    scores = _scores(runs, classifications, metadata)
+    scores = _scores(runs, classifications, metadata, patients)
     chosen = scores.loc[scores.groupby([*_MODEL, "fold"], sort=False)["validation_loss"].idxmin()]
     models = {key: of_model.set_index("fold") for key, of_model in chosen.groupby(_MODEL, sort=False)}
     rows = []
@@ -182,6 +225,7 @@ def cascades(
                 "cascade": naming.cascade(dataset, init, labels),
                 "folds": len(of_model),
                 **_summary(of_model),
+                **_az_interval(of_model),
                 **_tested("cascade", test, naming.cascade(dataset, first[2], labels)),
             }
         )
@@ -189,14 +233,18 @@ def cascades(
 
 
 def _scores(
-    runs: Sequence[Run], classifications: Sequence[pd.DataFrame], metadata: Sequence[Mapping]
+    runs: Sequence[Run],
+    classifications: Sequence[pd.DataFrame],
+    metadata: Sequence[Mapping],
+    patients: Patients,
 ) -> pd.DataFrame:
-    """A row per run: its key, test accuracy and Az, and validation loss."""
+    """A row per run: its key, test accuracy and Az, Az of every draw of patients, and validation loss."""
     return pd.DataFrame(
         {
             **run,
             "accuracy": ((table["probability"] > 0.5) == (table["label"] == 1)).mean(),
             "az": statistics.az(table["label"], table["probability"]),
+            "az_of_draws": patients.az_of_draws(run, table),
             "validation_loss": record["validation_loss"],
         }
         for run, table, record in zip(runs, classifications, metadata, strict=True)
@@ -212,6 +260,12 @@ def _summary(scores: pd.DataFrame) -> dict[str, float]:
         "az_mean": float(az),
         "az_std": float(az_std),
     }
+
+
+def _az_interval(scores: pd.DataFrame) -> dict[str, float]:
+    """Interval of the mean Az of a model's trainings: patients are drawn, the trainings are given."""
+    low, high = statistics.percentile_interval(np.mean(list(scores["az_of_draws"]), axis=0))
+    return {"az_low": low, "az_high": high}
 
 
 def _over(scores: pd.DataFrame, unit: str) -> pd.DataFrame:
@@ -239,81 +293,183 @@ def _tested(what: str, test: statistics.Test | None, against: str) -> dict[str, 
 
 
 def detection(
-    operating_points: Mapping[str, pd.DataFrame],
-    splits: pd.DataFrame,
-    evaluation: Mapping[str, object],
-    labels: Labels,
+    operating_points: Mapping[str, pd.DataFrame], evaluation: Evaluation, labels: Labels
 ) -> pd.DataFrame:
     """Table 4: TPR at the configured FPI, then the paper's points and the literature's.
 
     Parameters
     ----------
     operating_points : mapping of str to pandas.DataFrame
-        Table ``froc-operating-points`` of each chain ``dataset/backbone/init``.
-    splits : pandas.DataFrame
-        Of the data set, for the number of images.
-    evaluation : mapping
-        The config's ``detection: evaluation``.
+        Table ``froc-operating-points`` of each chain.
+    evaluation : Evaluation
+        The settings.
     labels : mapping
         As in `naming`.
 
     Returns
     -------
     pandas.DataFrame
-        All lesions, in the configured mode: the configured IoU at every configured FPI, and a stricter
-        IoU, where there is one, at the configured FPI nearest to the paper's.
+        All lesions, as configured: at every configured FPI, and with a stricter IoU, where there is one, at
+        the configured FPI nearest to the paper's.
 
     References
     ----------
     Section 4, table 4.
     """
-    images = splits.loc[splits["role"] == "test", "image_id"].nunique()
     rows = [
         row
         for chain, points in operating_points.items()
-        for row in _points_of_chain(chain, points, evaluation, images, labels)
+        for row in _points_of_chain(chain, points, evaluation, labels)
     ]
     return _with_published(rows, literature.operating_points())
 
 
-def _points_of_chain(
-    chain: str, points: pd.DataFrame, evaluation: Mapping, images: int, labels: Labels
-) -> list[dict]:
-    at = list(evaluation["operating_points"])
-    strict = min(at, key=lambda fpi: abs(fpi - literature.STRICT_FPI))
-    shown = (points["mode"] == evaluation["mode"]) & (points["stratum"] == "all")
-    asked = (points["iou"] == evaluation["iou"]) & points["fpi"].isin(at)
-    asked |= (points["iou"] > evaluation["iou"]) & (points["fpi"] == strict)
-    rows = []
-    for point in points[shown & asked].sort_values(["iou", "fpi"]).to_dict("records"):
-        rows.append(
-            {
-                "source": "ours",
-                "method": labels["backbones"][chain.split("/")[1]],
-                "cascade": naming.cascade(chain.split("/")[0], chain.split("/")[2], labels),
-                "data": naming.dataset(chain, labels),
-                **{column: value for column, value in point.items() if column not in _FROC_KEYS},
-                "note": _reached(point["folds"], point["folds_reached"]),
-                "images": images,
-                "subset": "all images",
-                "hit_rule": f"IoU > {point['iou']:g}",
-                "mode": point["mode"],
-                "denominator": f"{images} images",
-            }
-        )
-    return rows
+def _points_of_chain(chain: str, points: pd.DataFrame, evaluation: Evaluation, labels: Labels) -> list[dict]:
+    own, at = evaluation.definition_of(chain), list(evaluation.operating_points)
+    shown = [_at(own.rows(points), at)]
+    if own.hit != "centre-in-box" and own.iou < STRICT_IOU:
+        nearest = min(at, key=lambda fpi: abs(fpi - literature.STRICT_FPI))
+        shown.append(_at(replace(own, iou=STRICT_IOU).rows(points), [nearest]))
+    return [
+        {
+            **_model_of(chain, labels),
+            **{column: value for column, value in point.items() if column not in _FROC_KEYS},
+            "note": _note(point, evaluation.bootstrap),
+            "subset": "all images" if own.fpi_over == "all" else f"{own.fpi_over} images",
+            "hit_rule": Definition(**{key: point[key] for key in _FROC_KEYS}).rule,
+            "mode": point["mode"],
+            "denominator": f"{point['images']} images",
+        }
+        for point in pd.concat(shown).to_dict("records")
+    ]
 
 
-def _reached(folds: int, reached: int) -> str:
+def _at(points: pd.DataFrame, fpi: Sequence[float]) -> pd.DataFrame:
+    """Operating points at some of the FPI, ascending."""
+    asked = np.isclose(points["fpi"].to_numpy()[:, None], fpi).any(axis=1)
+    return points[asked].sort_values("fpi")
+
+
+def _model_of(chain: str, labels: Labels) -> dict[str, str]:
+    dataset, backbone, init = chain.split("/")
+    if is_external(chain):
+        who = {"source": "external", "method": naming.experiment(chain, labels), "cascade": ""}
+    else:
+        cascade = naming.cascade(dataset, init, labels)
+        who = {"source": "ours", "method": labels["backbones"][backbone], "cascade": cascade}
+    return {**who, "data": naming.dataset(chain, labels)}
+
+
+def _note(point: Mapping, bootstrap: int) -> str:
+    """Why something is missing, or not what it seems; empty when nothing is."""
+    folds = point["folds"]
     if not folds:
-        return "no lesion"
-    return "" if reached == folds else f"not reached in {folds - reached} of {folds} folds"
+        return "nothing to find" if point["fpi_over"] == "all" else f"no {point['fpi_over']} image"
+    notes = []
+    if point["folds_reached"] < folds:
+        notes.append(f"{point['fpi']:g} FPI not reached in {folds - point['folds_reached']} of {folds} folds")
+    if folds == 1:
+        notes.append("one fold: no deviation")
+    if bootstrap and pd.isna(point["bootstrap_low"]):
+        notes.append("lesions of fewer than two patients in every fold: no bootstrap")
+    if point["folds_normal"] < folds:
+        notes.append(f"no normal image in {folds - point['folds_normal']} of {folds} folds")
+    return "; ".join(notes)
+
+
+def protocol(
+    operating_points: Mapping[str, pd.DataFrame], evaluation: Evaluation, labels: Labels
+) -> pd.DataFrame:
+    """Protocol table: the same boxes under each definition that publications use.
+
+    Parameters
+    ----------
+    operating_points, evaluation, labels
+        As in `detection`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        First the configured definition, then those that differ from it in one thing, named in ``definition``.
+    """
+    rows = []
+    for chain, points in operating_points.items():
+        own = evaluation.definition_of(chain)
+        for definition in evaluation.protocol():
+            if definition.mode != own.mode and is_external(chain):
+                definition = replace(definition, mode=own.mode)
+            if definition == own and rows and rows[-1]["chain"] == chain:
+                continue
+            at = {fpi: _at(definition.rows(points), [fpi]).iloc[0] for fpi in PROTOCOL_FPI}
+            last = at[PROTOCOL_FPI[-1]]
+            rows.append(
+                {
+                    "chain": chain,
+                    **_model_of(chain, labels),
+                    "definition": definition.difference(own) or f"as configured ({own.rule}, {own.mode})",
+                    "targets": last["targets"],
+                    "images": last["images"],
+                    **{
+                        f"{column}_at_{fpi:g}": point[column]
+                        for fpi, point in at.items()
+                        for column in ("tpr_mean", "tpr_std", "bootstrap_low", "bootstrap_high")
+                    },
+                    "folds": last["folds"],
+                    "note": _note(last, evaluation.bootstrap),
+                }
+            )
+    return _typed(pd.DataFrame(rows).drop(columns="chain"))
+
+
+def comparison(models: Mapping[str, Evaluated], evaluation: Evaluation, labels: Labels) -> pd.DataFrame:
+    """Comparison of models: what each reaches, and its difference to another by paired draws of patients.
+
+    Parameters
+    ----------
+    models : mapping of str to Evaluated
+        Tables of each chain; the given boxes of others come last.
+    evaluation, labels
+        As in `detection`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Each cascade is compared with the first one of the same network, and given boxes with the last
+        cascade.
+    """
+    rows = []
+    ours = [chain for chain in models if not is_external(chain)]
+    for chain, model in models.items():
+        first = next((other for other in ours if other.rpartition("/")[0] == chain.rpartition("/")[0]), None)
+        reference = ours[-1] if is_external(chain) else first
+        other = models[reference] if reference != chain else None
+        found = measures(model, evaluation.definition_of(chain), evaluation.operating_points, other)
+        for row in found.to_dict("records"):
+            rows.append(
+                {
+                    **_model_of(chain, labels),
+                    **row,
+                    "against": naming.experiment(reference, labels) if other else "",
+                    "note": _why_no_interval(row),
+                }
+            )
+    return _typed(pd.DataFrame(rows))
+
+
+def _why_no_interval(row: Mapping) -> str:
+    if not row["folds"]:
+        return "no normal image" if row["measure"] == "wAFROC" else "nothing to find"
+    return "lesions of fewer than two patients in every fold" if pd.isna(row["low"]) else ""
 
 
 def _with_published(rows: Sequence[Mapping], published: pd.DataFrame) -> pd.DataFrame:
     """Rows of ours, then the published ones, in our columns."""
     ours = pd.DataFrame(rows)
-    table = pd.concat([ours, published.reindex(columns=ours.columns)], ignore_index=True)
+    return _typed(pd.concat([ours, published.reindex(columns=ours.columns)], ignore_index=True))
+
+
+def _typed(table: pd.DataFrame) -> pd.DataFrame:
+    """Empty text where there is none, and whole numbers where something is counted."""
     texts = table.select_dtypes(exclude="number").columns
     counts = [column for column in table if column in _COUNTS]
     return table.assign(
@@ -350,7 +506,8 @@ def readable(table: pd.DataFrame, name: str) -> pd.DataFrame:
     Parameters
     ----------
     table : pandas.DataFrame
-        Of `data_description`, `patch_classification`, `cascades`, `detection` or `reconciliation.table`.
+        Of `data_description`, `patch_classification`, `cascades`, `detection`, `protocol`, `comparison` or
+        `reconciliation.table`.
     name : str
         A key of `PRESENTATIONS`.
 
@@ -405,10 +562,13 @@ def _p(what: str) -> Cell:
     def cell(row: Mapping) -> str:
         if pd.isna(row[f"p_{what}"]):
             return NONE
-        p = row[f"p_{what}"]
-        return f"{'< 0.001' if p < 0.001 else format(p, '.3f')} (against {row[f'{what}_against']})"
+        return f"{_p_of(row[f'p_{what}'])} (against {row[f'{what}_against']})"
 
     return cell
+
+
+def _p_of(p: float) -> str:
+    return NONE if pd.isna(p) else "< 0.001" if p < 0.001 else format(p, ".3f")
 
 
 def _formatted(value: float, form: str) -> str:
@@ -447,6 +607,7 @@ PRESENTATIONS = {
             "Runs": _number("runs", "d"),
             "Accuracy (%)": _ACCURACY,
             "Az": _AZ,
+            "Az, 95 %": _interval("az_low", "az_high"),
             "Seconds per epoch": _number("seconds_per_epoch", ".1f"),
             "Epochs": _number("epochs", ".1f"),
             "Best validation loss": _number("best_validation_loss", ".3f"),
@@ -458,7 +619,9 @@ PRESENTATIONS = {
         "the folds. p: two-sided test of the accuracies, Welch's t-test between runs or, with one run of "
         "several folds, the paired t-test fold by fold, against the first initialisation of the same "
         "network and against the network with the highest mean accuracy from the same initialisation; not "
-        "corrected for multiple comparisons. The paper does not name its test and reports p < 0.01 for "
+        "corrected for multiple comparisons. Az, 95 %: percentile bootstrap of the mean Az; patients of the "
+        "test part are drawn within folds, all patches of a patient together, and the trainings are given. "
+        "The paper does not name its test and reports p < 0.01 for "
         "both. Seconds per epoch: median epoch of a training, averaged over trainings, on the machine of "
         "the training.",
     ),
@@ -471,10 +634,12 @@ PRESENTATIONS = {
             "Folds": _number("folds", "d"),
             "Accuracy (%)": _ACCURACY,
             "Az": _AZ,
+            "Az, 95 %": _interval("az_low", "az_high"),
             "p": _p("cascade"),
         },
-        "Mean ± sample standard deviation (n − 1) over folds on their test parts. p: two-sided paired "
-        "t-test of the accuracies, fold by fold.",
+        "Mean ± sample standard deviation (n − 1) over folds on their test parts. Az, 95 %: percentile "
+        "bootstrap of the mean Az; patients are drawn within folds, all patches of a patient together. p: "
+        "two-sided paired t-test of the accuracies, fold by fold.",
     ),
     "table-4": Presentation(
         "Table 4. Detection of masses, and results published on INbreast.",
@@ -487,6 +652,9 @@ PRESENTATIONS = {
             "95 % t": _interval("t_low", "t_high"),
             "95 % bootstrap": _interval("bootstrap_low", "bootstrap_high"),
             "Note": _text("note"),
+            "FPI normal / mass": lambda row: (
+                f"{_formatted(row['fpi_normal'], '.2f')} / {_formatted(row['fpi_mass'], '.2f')}"
+            ),
             "# images": _number("images", "d"),
             "Subset": _text("subset"),
             "Hit rule": _text("hit_rule"),
@@ -496,10 +664,56 @@ PRESENTATIONS = {
         "TPR: mean ± sample standard deviation (n − 1) over folds of the largest TPR at no more than the "
         "given false positives per image (FPI); where a fold's curve ends before it, the TPR at its end "
         "counts and the note says so. Intervals of the mean: Student's t over folds, and percentile "
-        "bootstrap of patients within folds. Mode “paper”: the boxes are the components of the map at each "
-        "threshold; “candidate”: fixed boxes with scores. Rows of source “paper” and “literature” are "
-        "published numbers on INbreast, not ours; rows differ in data, subset, hit rule and denominator, "
-        "and a dash means that our sources do not state it.",
+        "bootstrap of patients within folds. FPI normal / mass: false positives per image without and with "
+        "a mass at the points that the TPR is read from, mean over the folds that have such images. Mode "
+        "“paper”: the boxes are the components of the map at each threshold; “candidate”: fixed boxes with "
+        "scores. Rows of source “external” are given boxes of somebody else's, held against the same lesions "
+        "here. Rows of source “paper” and “literature” are published numbers on INbreast, not ours; rows "
+        "differ in data, subset, hit rule and denominator, and a dash means that our sources do not say.",
+    ),
+    "table-protocol": Presentation(
+        "Protocol table. The same boxes under other definitions.",
+        {
+            "Source": _text("source"),
+            "Method": lambda row: ", ".join(filter(None, (row["method"], row["cascade"]))),
+            "Definition": _text("definition"),
+            "# to find": _number("targets", "d"),
+            "# images": _number("images", "d"),
+            **{
+                f"TPR at {fpi:g} FPI": _spread(f"tpr_mean_at_{fpi:g}", f"tpr_std_at_{fpi:g}", ".2f")
+                for fpi in PROTOCOL_FPI
+            },
+            "95 % bootstrap at 1 FPI": _interval("bootstrap_low_at_1", "bootstrap_high_at_1"),
+            "Folds": _number("folds", "d"),
+            "Note": _text("note"),
+        },
+        "How much of a difference between publications may be definition: each row differs from the first of "
+        "its method in the thing it names. Mean ± sample standard deviation (n − 1) over the folds that have "
+        "something to find. Per image, breast or patient: found when one of its lesions is hit. Unmerged "
+        "lesions: every annotated contour by itself. Subsets: boxes on other lesions are ignored; BI-RADS 4 "
+        "to 6 of INbreast stands for malignant, 1 to 3 for benign.",
+    ),
+    "table-comparison": Presentation(
+        "Comparison table. Models against each other, paired by patient.",
+        {
+            "Source": _text("source"),
+            "Method": lambda row: ", ".join(filter(None, (row["method"], row["cascade"]))),
+            "Measure": lambda row: (
+                row["measure"] + (f" at {row['fpi']:g} FPI" if pd.notna(row["fpi"]) else "")
+            ),
+            "Mode": _text("mode"),
+            "Value": _number("value", ".3f"),
+            "95 %": _interval("low", "high"),
+            "Difference": _number("difference", "+.3f"),
+            "95 % of difference": _interval("difference_low", "difference_high"),
+            "p": lambda row: _p_of(row["p"]),
+            "Against": _text("against"),
+            "Note": _text("note"),
+        },
+        "Means over folds. Intervals: percentiles of the bootstrap of patients within folds, the same draws "
+        "for both models; p: two-sided, from the share of paired draws on either side of no difference; not "
+        "corrected for multiple comparisons. wAFROC: area under the weighted alternative FROC curve, false "
+        "positives of normal images; wAFROC1: those of all images. Both need boxes of mode “candidate”.",
     ),
     "reconciliation": Presentation(
         "Reconciliation. Counts of the release and of every fold beside the paper's.",

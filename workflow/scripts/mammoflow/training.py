@@ -1,25 +1,26 @@
 """Fit a network to a bank, and keep what it takes to use it again."""
 
 import json
-import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
+import numpy as np
 import pandas as pd
+import tensorflow as tf
 
-from mammoflow import backbones, logs, runtime, storage
+from mammoflow import backbones, runtime, storage
 from mammoflow.augmentation import Augmentation
 from mammoflow.bank import Bank
+from mammoflow.callbacks import Events, Keep, Progress
+from mammoflow.contracts.history import HISTORY
 from mammoflow.feed import Feed
+from mammoflow.resume import Checkpoint
 
 # Bytes of patches of each part that training keeps in memory; a larger part is read as needed.
 MEMORY = 2**30
-
-# Seconds between two lines of progress.
-_PAUSE = 5
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class Settings:
         ``head``: shallow tuning, the backbone keeps its weights.
     steps_per_epoch : int or None
         Batches per epoch; None: as many as it takes to show every patch.
+    parts : int
+        Into how many equal parts a batch is cut that does not fit the memory; their gradients are
+        averaged before the step, and only batch normalisation sees the smaller parts.
+    gpus : int
+        GPUs that share a batch.
     precision : str
         As `runtime.policy`.
     batch_normalization_momentum : float or None
@@ -58,6 +64,8 @@ class Settings:
     learning_rate: Mapping[str, float]
     layers: str
     steps_per_epoch: int | None
+    parts: int
+    gpus: int
     precision: str
     batch_normalization_momentum: float | None
     augmentation: Augmentation
@@ -85,8 +93,8 @@ class Fitted:
     validation_loss : float
         Of that epoch.
     patches_per_second : float
-        Training patches over training time; the first epoch, which builds the graph, is left out
-        where there are others.
+        Of training, in its median epoch; the first one, which builds the graph, is left out where there
+        are others.
     """
 
     model: keras.Model
@@ -102,43 +110,6 @@ class Az(keras.metrics.AUC):
 
     def update_state(self, y_true, y_pred, sample_weight=None):  # noqa: ANN001, ANN201, D102
         return super().update_state(y_true, y_pred[:, backbones.MASS], sample_weight)
-
-
-class _Progress(keras.callbacks.Callback):
-    """Rows of the history, and a line on the terminal every few seconds."""
-
-    def __init__(self, title: str, epochs: int, patches: int) -> None:
-        super().__init__()
-        self.title, self.epochs, self.patches = title, epochs, patches
-        self.rows: list[dict[str, float]] = []
-        self.training_seconds: list[float] = []
-        self._announced = time.monotonic()
-
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        self._begun = time.monotonic()
-
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        self._last_step = time.monotonic()
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        now = time.monotonic()
-        self.training_seconds.append(self._last_step - self._begun)
-        row = {name.replace("val_", "validation_"): float(value) for name, value in logs.items()}
-        row |= {"learning_rate": float(self.model.optimizer.learning_rate), "seconds": now - self._begun}
-        self.rows.append({"epoch": epoch + 1, **row})
-        if now - self._announced >= _PAUSE:
-            self._announced = now
-            self._announce(row, epoch + 1)
-
-    def _announce(self, row: dict[str, float], epoch: int) -> None:
-        logs.announce(
-            f"{self.title}: epoch {epoch}/{self.epochs}, "
-            f"validation loss {row['validation_loss']:.3f}, Az {row['validation_az']:.3f}"
-        )
-
-    def patches_per_second(self) -> float:
-        seconds = self.training_seconds[1:] or self.training_seconds
-        return self.patches * len(seconds) / sum(seconds)
 
 
 def start(
@@ -205,6 +176,8 @@ def fit(
     normalization: str,
     seed: int,
     title: str,
+    checkpoint: Checkpoint | None = None,
+    events: Path | None = None,
 ) -> Fitted:
     """Train a network until its validation loss no longer falls.
 
@@ -224,44 +197,80 @@ def fit(
         Of shuffling, augmentation and whatever the network draws.
     title : str
         What the lines of progress begin with.
+    checkpoint : Checkpoint, optional
+        Where the state after each epoch is kept. A state that is found there is gone on from, to the
+        end that an uninterrupted training has.
+    events : Path, optional
+        Folder of TensorBoard's events.
 
     Returns
     -------
     Fitted
 
+    Raises
+    ------
+    ValueError
+        When a batch cannot be shared out equally, or the validation loss is not a number.
+    MemoryError
+        When a batch does not fit the memory.
+
     References
     ----------
     Section 2.4: Adam, early stopping on validation loss, patience 10.
     """
+    if settings.layers not in ("all", "head"):
+        raise ValueError(f"training.layers: expected all or head, got {settings.layers!r}")
     keras.utils.set_random_seed(seed)
     backbones.set_batch_normalization_momentum(model, settings.batch_normalization_momentum)
-    _compile(model, learning_rate, settings.layers)
-    feed = Feed(bank.train, settings.batch, normalization)
-    validation = Feed(bank.validation, settings.batch, normalization)
-    steps = settings.steps_per_epoch or feed.steps
-    progress = _Progress(title, settings.epochs, steps * settings.batch)
+    part = _part(settings)
+    feed, validation = (Feed(each, part, normalization) for each in (bank.train, bank.validation))
+    backbones.body(model).trainable = settings.layers == "all"
+    trained = feed.into(model)
+    _compile(trained, learning_rate, settings.parts)
+    # Whole batches, of as many parts each.
+    steps = settings.parts * (settings.steps_per_epoch or -(-len(bank.train) // settings.batch))
+    progress = Progress(title, settings.epochs, steps)
     stopping = keras.callbacks.EarlyStopping(
         monitor="val_loss", patience=settings.patience, restore_best_weights=True
     )
-    model.fit(
-        feed.training(steps, settings.augmentation, seed),
-        steps_per_epoch=steps,
-        epochs=settings.epochs,
-        validation_data=validation.validation(),
-        validation_steps=validation.steps,
-        callbacks=[progress, stopping],
-        shuffle=False,
-        verbose=0,
-    )
-    return _fitted(model, progress, title)
+    keep = [Keep(checkpoint, progress, stopping)] if checkpoint else []
+    begun, stopped = (keep[0].epoch, keep[0].stopped) if keep else (0, False)
+    try:
+        trained.fit(
+            feed.training(steps, settings.augmentation, seed, first=begun),
+            steps_per_epoch=steps,
+            initial_epoch=begun,
+            epochs=begun if stopped else settings.epochs,
+            validation_data=validation.validation(),
+            validation_steps=validation.steps,
+            callbacks=[progress, stopping, *keep, *([Events(events, progress)] if events else [])],
+            shuffle=False,
+            verbose=0,
+        )
+    except tf.errors.ResourceExhaustedError as error:
+        raise MemoryError(
+            f"{title}: training.batch: expected batches that fit the memory, got {settings.batch} patches of "
+            f"{bank.window} pixels in {settings.parts} parts; lower training.batch, or raise training.parts, "
+            "which computes a batch in parts and takes the same step"
+        ) from error
+    rate = steps * part / np.median(progress.training_seconds[1:] or progress.training_seconds)
+    return _fitted(model, progress, stopping, rate)
 
 
-def _compile(model: keras.Model, learning_rate: float, trained: str) -> None:
-    if trained not in ("all", "head"):
-        raise ValueError(f"training.layers: expected all or head, got {trained!r}")
-    backbones.body(model).trainable = trained == "all"
+def _part(settings: Settings) -> int:
+    """Patches that the network sees at once."""
+    shares = settings.parts * settings.gpus
+    if settings.batch % shares:
+        raise ValueError(
+            f"training.batch: expected a multiple of parts times gpus ({settings.parts} × {settings.gpus}), "
+            f"got {settings.batch}"
+        )
+    return settings.batch // settings.parts
+
+
+def _compile(model: keras.Model, learning_rate: float, parts: int = 1) -> None:
     model.compile(
-        keras.optimizers.Adam(learning_rate),
+        keras.optimizers.Adam(learning_rate, gradient_accumulation_steps=parts if parts > 1 else None),
         keras.losses.SparseCategoricalCrossentropy(),
         metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy"), Az(name="az")],
         jit_compile=False,
@@ -270,16 +279,16 @@ def _compile(model: keras.Model, learning_rate: float, trained: str) -> None:
     model.optimizer.build(model.trainable_variables)
 
 
-def _fitted(model: keras.Model, progress: _Progress, title: str) -> Fitted:
-    history = pd.DataFrame(progress.rows)
-    if history["validation_loss"].isna().all():
+def _fitted(
+    model: keras.Model, progress: Progress, stopping: keras.callbacks.EarlyStopping, rate: float
+) -> Fitted:
+    if not np.isfinite(stopping.best):
         raise ValueError(
-            f"{title}: expected a validation loss, got NaN in every epoch; lower the learning rate"
+            f"{progress.title}: expected a validation loss, got {stopping.best} in the first epoch; lower "
+            "the learning rate"
         )
-    best = history.loc[history["validation_loss"].idxmin()]
-    return Fitted(
-        model, history, int(best["epoch"]), float(best["validation_loss"]), progress.patches_per_second()
-    )
+    history = pd.DataFrame(progress.rows)[list(HISTORY.columns)]
+    return Fitted(model, history, stopping.best_epoch + 1, float(stopping.best), float(rate))
 
 
 def save(

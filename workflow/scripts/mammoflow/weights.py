@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from mammoflow import backbones, storage
-from mammoflow.networks import NETWORKS
+from mammoflow import backbones, networks, storage
 
 
 def obtain(name: str, backbone: str, window: int, source: Mapping, path: Path) -> dict[str, object]:
@@ -15,7 +14,7 @@ def obtain(name: str, backbone: str, window: int, source: Mapping, path: Path) -
     name : str
         The key under ``weights`` in the config.
     backbone : str
-        A key of `backbones.BACKBONES`.
+        One of `networks.names`.
     window : int
         Side of the patches in pixels.
     source : mapping
@@ -42,7 +41,7 @@ def obtain(name: str, backbone: str, window: int, source: Mapping, path: Path) -
 
 
 def _download(name: str, backbone: str, window: int, path: Path) -> dict[str, object]:
-    if not NETWORKS[backbone].imagenet:
+    if not networks.network(backbone).imagenet:
         raise ValueError(
             f"weights.{name}: expected a backbone that Keras has ImageNet weights of, got {backbone}; "
             "give a file under 'source: files'"
@@ -65,11 +64,11 @@ def _adopt(name: str, backbone: str, window: int, files: Mapping, path: Path) ->
             f"weights.{name}.files: expected a file for {backbone}, got {', '.join(files) or 'none'}"
         )
     given, expected = files[backbone]["path"], files[backbone]["sha256"]
-    digest = storage.sha256(given)
+    path.write_bytes(Path(given).read_bytes())
+    digest = storage.sha256(path)
     if digest != expected.lower():
         raise ValueError(
             f"weights.{name}.files.{backbone}: {given}: expected sha256 {expected}, got {digest}"
         )
-    backbones.load_notop(backbones.build(backbone, window), given)
-    path.write_bytes(Path(given).read_bytes())
-    return {"source": "files", "path": given}
+    backbones.load_notop(backbones.build(backbone, window), path)
+    return {"source": "files"}

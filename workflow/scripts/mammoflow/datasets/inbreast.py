@@ -61,7 +61,9 @@ PAPER = {
     "lesions": 112,
 }
 
-_NAME = re.compile(r"(?P<id>[0-9]+)_(?P<patient>[0-9a-f]{16})_MG_(?P<side>[LR])_(?P<view>CC|ML|FB)_ANON\.dcm")
+_NAME = re.compile(
+    r"(?P<id>[0-9]+)_(?P<patient>[0-9a-f]{16})_MG_(?P<side>[LR])_(?P<view>CC|ML|FB)_ANON(?i:\.dcm)"
+)
 _BIRADS = re.compile(r"[0-6][abc]?")
 _NUMBER = r"\s*(-?[0-9]{1,7}(?:\.[0-9]{0,12})?)\s*"
 _POINT = re.compile(rf"\({_NUMBER},{_NUMBER}\)")

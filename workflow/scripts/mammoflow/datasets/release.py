@@ -2,6 +2,7 @@
 
 import filecmp
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from mammoflow.contracts.index import EXCLUDED, IMAGES, LESIONS, RECONCILIATION
 from mammoflow.datasets import marks
 from mammoflow.exclusions import Excluded
 from mammoflow.tables import Table
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,9 @@ class Files:
     excluded: list[dict[str, str]] = field(default_factory=list)
 
     def exclude(self, path: str, error: Excluded) -> None:
-        """Add a row to the exclusions; what is not UTF-8 in the path is written with backslashes."""
+        """Add a row to the exclusions; what no table can hold of the path is written with backslashes."""
         path = path.encode(errors="backslashreplace").decode()
+        path = _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), path)
         self.excluded.append({"path": path, "reason": error.reason, "detail": error.detail})
 
 
@@ -68,36 +72,60 @@ def walk(root: Path) -> Files:
     if not root.is_dir():
         raise ValueError(f"{root}: expected the folder of a release, found none")
     files = Files(root.resolve())
-    for folder, subfolders, names in os.walk(files.root):
-        for name in sorted(subfolders):
-            if (Path(folder) / name).is_symlink():
-                files.exclude(_relative(files.root, folder, name), Excluded("symbolic-link"))
-        for name in sorted(names):
-            path = _relative(files.root, folder, name)
-            if name.startswith("._") or name in (".DS_Store", "Thumbs.db") or "__MACOSX" in path:
-                files.plain += 1
-                continue
-            try:
-                if not _is_utf8(path):
-                    raise Excluded("name", "expected a path in UTF-8")
-                inside(files.root, path)
-                files.paths.append(path)
-            except Excluded as error:
-                files.exclude(path, error)
+    folders = [""]
+    while folders:
+        folder = folders.pop()
+        try:
+            with os.scandir(files.root / folder) as entries:
+                entries = list(entries)
+        except OSError as error:
+            files.exclude(
+                folder, Excluded("unreadable", f"a folder that cannot be opened ({type(error).__name__})")
+            )
+            continue
+        for entry in entries:
+            path = f"{folder}/{entry.name}" if folder else entry.name
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(path)
+            else:
+                _add(files, path, entry)
     files.paths.sort()
+    files.excluded.sort(key=lambda row: row["path"])
     return files
 
 
-def _relative(root: Path, folder: str, name: str) -> str:
-    return (Path(folder) / name).relative_to(root).as_posix()
+def _add(files: Files, path: str, entry: os.DirEntry) -> None:
+    """File what is not a folder under what it is: a path, a leftover or an exclusion."""
+    try:
+        if entry.is_symlink() and os.path.isdir(entry):
+            raise Excluded("symbolic-link")
+        if _is_leftover(path):
+            files.plain += 1
+            return
+        if not _is_writable(path):
+            raise Excluded("name", "expected a path in UTF-8 without control characters")
+        if entry.is_symlink():
+            inside(files.root, path)
+        elif not entry.is_file():
+            raise Excluded("unreadable", "neither a file nor a folder")
+        files.paths.append(path)
+    except Excluded as error:
+        files.exclude(path, error)
 
 
-def _is_utf8(path: str) -> bool:
+def _is_leftover(path: str) -> bool:
+    """Whether an operating system left a file there."""
+    *folders, name = path.split("/")
+    return name.startswith("._") or name in (".DS_Store", "Thumbs.db") or "__MACOSX" in folders
+
+
+def _is_writable(path: str) -> bool:
+    """Whether a table in UTF-8 can hold a path."""
     try:
         path.encode()
     except UnicodeEncodeError:
         return False
-    return True
+    return not _CONTROL.search(path)
 
 
 def inside(root: Path, path: str) -> Path:
@@ -118,10 +146,14 @@ def inside(root: Path, path: str) -> Path:
     root = Path(root).resolve()
     if "\0" in path:
         raise Excluded("outside-root", "the path holds a NUL character")
-    resolved = (root / path.replace("\\", "/")).resolve()
+    try:
+        resolved = (root / path.replace("\\", "/")).resolve()
+        is_file = resolved.is_file()
+    except (OSError, RuntimeError) as error:  # a name that is too long, links that lead to each other
+        raise Excluded("missing-file", f"a path that leads nowhere ({type(error).__name__})") from error
     if not resolved.is_relative_to(root):
         raise Excluded("outside-root")
-    if not resolved.is_file():
+    if not is_file:
         raise Excluded("missing-file")
     return resolved
 
@@ -208,8 +240,11 @@ def read_dicom(root: Path, path: str) -> np.ndarray:
 
 
 def is_image(root: Path, path: str) -> bool:
-    """Whether a file is, or by its name should be, a DICOM object."""
-    return PurePosixPath(path).suffix.lower() in (".dcm", ".dicom") or dicom.is_dicom(inside(root, path))
+    """Whether a file is, or by its name should be, a DICOM object; one that cannot be opened may be."""
+    try:
+        return PurePosixPath(path).suffix.lower() in (".dcm", ".dicom") or dicom.is_dicom(inside(root, path))
+    except OSError:
+        return True
 
 
 def lesion_row(
@@ -263,7 +298,7 @@ def make_index(
     Raises
     ------
     ValueError
-        When no image is usable.
+        When no image is usable, an image or a lesion is there twice, or a lesion's image is not there.
     """
     if not images:
         reasons = Counter(row["reason"] for row in files.excluded)
@@ -286,12 +321,28 @@ def make_index(
         }
         for quantity, number in found.items()
     ]
-    return Index(
+    index = Index(
         images=_table(IMAGES, images, "image_id"),
         lesions=_table(LESIONS, lesions, "image_id"),
         excluded=_table(EXCLUDED, files.excluded, "path"),
         reconciliation=RECONCILIATION.check(pd.DataFrame(reconciliation), origin="reconciliation"),
     )
+    _check_identifiers(files.root, index)
+    return index
+
+
+def _check_identifiers(root: Path, index: Index) -> None:
+    for column, frame in (("image_id", index.images), ("lesion_id", index.lesions)):
+        twice = frame[column][frame[column].duplicated()].unique()
+        if len(twice):
+            raise ValueError(f"{root}: expected each {column} once, got {_some(twice)} more than once")
+    strangers = index.lesions["image_id"][~index.lesions["image_id"].isin(index.images["image_id"])].unique()
+    if len(strangers):
+        raise ValueError(f"{root}: expected lesions of images in the index, got some of {_some(strangers)}")
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} others" if len(names) > 3 else "")
 
 
 def _table(table: Table, rows: Iterable[dict[str, object]], order: str) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from mammoflow import froc
+from mammoflow.evaluation import Definition
 
 LEFT, RIGHT = 0.1, 8
 _TICKS = (0.125, 0.25, 0.5, 1, 2, 4, 8)
@@ -57,7 +58,7 @@ def reached(points: pd.DataFrame) -> float:
     return float(points.groupby("fold")["fpi"].max().min()) if len(points) else np.inf
 
 
-def label_axes(axes: Axes, evaluation: froc.Evaluation) -> None:
+def label_axes(axes: Axes, definition: Definition) -> None:
     """Scales and names of FROC axes."""
     axes.set_xscale("log")
     axes.set_xlim(LEFT, RIGHT)
@@ -66,4 +67,4 @@ def label_axes(axes: Axes, evaluation: froc.Evaluation) -> None:
     axes.xaxis.set_major_formatter(FixedFormatter([f"{tick:g}" for tick in _TICKS]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("False positives per image")
-    axes.set_ylabel(f"True positive rate (IoU > {evaluation.iou:g})")
+    axes.set_ylabel(f"True positive rate ({definition.rule})")

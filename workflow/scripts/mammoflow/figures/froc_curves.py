@@ -6,8 +6,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mammoflow import froc, literature, naming
-from mammoflow.examples import definition
+from mammoflow import literature, naming
+from mammoflow.evaluation import Evaluation, is_external
 from mammoflow.figures import style
 from mammoflow.figures.froc_axes import draw_curve, draw_folds, label_axes, reached
 from mammoflow.naming import Labels
@@ -20,7 +20,7 @@ _PUBLISHED = "Published, on INbreast"
 def draw(
     points: Mapping[str, pd.DataFrame],
     curves: Mapping[str, pd.DataFrame],
-    evaluation: froc.Evaluation,
+    evaluation: Evaluation,
     labels: Labels,
 ) -> Figure:
     """TPR against false positives per image.
@@ -28,8 +28,8 @@ def draw(
     Parameters
     ----------
     points, curves : mapping of str to pandas.DataFrame
-        Tables ``froc-points`` and ``froc-curve`` of each chain ``dataset/backbone/init``.
-    evaluation : froc.Evaluation
+        Tables ``froc-points`` and ``froc-curve`` of each chain; given boxes of others last.
+    evaluation : Evaluation
         The definition to show.
     labels : mapping
         As in `naming`.
@@ -47,20 +47,24 @@ def draw(
     figure = style.new(style.PAGE, 4.4)
     axes = figure.subplots()
     datasets = " and ".join(dict.fromkeys(naming.dataset(chain, labels) for chain in curves))
-    ours = f"This run, on {datasets}"
-    axes.plot([], [], ls="none", label=ours)
+    headings = {False: f"This run, on {datasets}", True: f"Boxes of others, on {datasets}"}
+    said = [_PUBLISHED]
     for place, chain in enumerate(curves):
+        if (heading := headings[is_external(chain)]) not in said:
+            said.append(heading)
+            axes.plot([], [], ls="none", label=heading)
         colour = style.SERIES[place % len(style.SERIES)]
-        its_points, curve = definition(points[chain], evaluation), definition(curves[chain], evaluation)
+        definition = evaluation.definition_of(chain)
+        its_points = definition.rows(points[chain])
         draw_folds(axes, its_points, colour)
         label = naming.experiment(chain, labels).replace(", ", "\n", 1)
-        draw_curve(axes, curve, colour, label, reached(its_points))
+        draw_curve(axes, definition.rows(curves[chain]), colour, label, reached(its_points))
     axes.plot([], [], ls="none", label=_PUBLISHED)
     _published(axes)
     for text in figure.legend(loc="outside right upper").get_texts():
-        text.set_fontweight("bold" if text.get_text() in (ours, _PUBLISHED) else "normal")
+        text.set_fontweight("bold" if text.get_text() in said else "normal")
     axes.set_title(f"Detection of masses on {datasets}", loc="left")
-    label_axes(axes, evaluation)
+    label_axes(axes, evaluation.definition)
     return figure
 
 

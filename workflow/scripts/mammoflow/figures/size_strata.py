@@ -1,10 +1,12 @@
 """Figure 5: FROC by lesion size."""
 
+from dataclasses import replace
+
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mammoflow import froc, literature, naming
-from mammoflow.examples import definition
+from mammoflow import literature, naming
+from mammoflow.evaluation import Evaluation
 from mammoflow.figures import style
 from mammoflow.figures.froc_axes import draw_curve, label_axes, reached
 from mammoflow.naming import Labels
@@ -15,7 +17,7 @@ _MARKERS = {"small": ("o", 5.5), "medium": ("D", 8), "large": ("s", 4.5)}
 
 @style.styled
 def draw(
-    points: pd.DataFrame, curve: pd.DataFrame, evaluation: froc.Evaluation, chain: str, labels: Labels
+    points: pd.DataFrame, curve: pd.DataFrame, evaluation: Evaluation, chain: str, labels: Labels
 ) -> Figure:
     """TPR against false positives per image for small, medium and large masses.
 
@@ -23,7 +25,7 @@ def draw(
     ----------
     points, curve : pandas.DataFrame
         Tables ``froc-points`` and ``froc-curve`` of the chain.
-    evaluation : froc.Evaluation
+    evaluation : Evaluation
         The definition to show.
     chain : str
         ``dataset/backbone/init``.
@@ -42,8 +44,9 @@ def draw(
     figure = style.new(style.PAGE, 3.4)
     axes = figure.subplots()
     for (stratum, marker), colour in zip(_MARKERS.items(), style.SERIES, strict=False):
-        its_points, its_curve = (definition(table, evaluation, stratum) for table in (points, curve))
-        lesions = int(its_points.drop_duplicates("fold")["lesions"].sum())
+        definition = replace(evaluation.definition, subset=stratum)
+        its_points, its_curve = (definition.rows(table) for table in (points, curve))
+        lesions = int(its_points.drop_duplicates("fold")["targets"].sum())
         folds = its_points["fold"].nunique()
         found = f"masses {lesions}, folds {folds}" if lesions else "no mass"
         size = _size(stratum, evaluation.size_strata_cm2)
@@ -66,7 +69,7 @@ def draw(
         [handles[i] for i in order], [names[i] for i in order], loc="outside right upper", alignment="left"
     )
     axes.set_title(naming.experiment(chain, labels), loc="left")
-    label_axes(axes, evaluation)
+    label_axes(axes, evaluation.definition)
     return figure
 
 

@@ -59,9 +59,8 @@ def letter(place: int) -> str:
 
 
 @styled
-def save(figure: Figure, *paths: str | Path) -> None:
-    """Write a figure as PNG or SVG, or both; the same figure gives the same bytes."""
-    for path in paths:
-        metadata = {"Date": None} if Path(path).suffix == ".svg" else {}
+def save(figure: Figure, png: str | Path, svg: str | Path | None = None) -> None:
+    """Write a figure as PNG, and as SVG where that is asked for; the same figure gives the same bytes."""
+    for path, metadata in ((png, {}), (svg, {"Date": None}))[: 2 if svg else 1]:
         with storage.whole(path) as temporary:
             figure.savefig(temporary, metadata=metadata)

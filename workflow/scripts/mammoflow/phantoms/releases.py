@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import multiprocessing
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -136,9 +134,7 @@ def _all_written(settings: Settings, seed: int, root: Path, threads: int) -> Ite
     task = partial(write_patient, settings, seed, root)
     if threads == 1:
         return map(task, range(settings.patients))
-    # Forked, since a spawned process would run Snakemake's script anew.
-    processes = partial(ProcessPoolExecutor, mp_context=multiprocessing.get_context("fork"))
-    return pool.ordered(task, range(settings.patients), threads, processes)
+    return pool.ordered(task, range(settings.patients), threads, pool.processes)
 
 
 def clear(root: Path) -> None:

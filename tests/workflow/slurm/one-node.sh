@@ -1,0 +1,179 @@
+#!/usr/bin/env bash
+# A real SLURM of one node, for tests. It needs root and Debian's packages; no systemd, no cgroups.
+#
+#   one-node.sh start FOLDER   installs what is missing, starts the daemons; then: . FOLDER/env.sh
+#   one-node.sh stop FOLDER    cancels what runs and ends the daemons
+#
+# Everything lies in FOLDER, with its own key, sockets and ports: another SLURM of the machine is neither
+# read nor touched. The path of FOLDER must be short (sockets) and open to all (munge's user).
+# Exit status 3: SLURM cannot be had on this machine; the reason is the last line.
+#
+# Environment: PORT, the first of two (26817); CPUS and GPUS that the node claims (8 and 2; more than it has
+# is all right); MEMORY in MB that it claims (256000).
+set -euo pipefail
+
+command=$1 folder=$2
+port=${PORT:-26817} cpus=${CPUS:-8} gpus=${GPUS:-2} memory=${MEMORY:-256000}
+host=$(uname -n) && host=${host%%.*}
+export SLURM_CONF=$folder/slurm.conf
+
+say() { echo "one-node SLURM: $*" >&2; }
+cannot() { say "$*"; exit 3; }
+die() { tail -n 20 "$folder"/*.log >&2 || true; say "$*"; exit 1; }
+
+# The daemon of that name whose pid is noted here, not a zombie that nobody reaps.
+alive() {
+  local pid
+  pid=$(cat "$folder/$1.pid" 2>/dev/null) && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$1" ] &&
+    ! grep -q '^State:.[ZX]' "/proc/$pid/status"
+}
+
+# until_true SECONDS COMMAND...
+until_true() {
+  local end=$((SECONDS + $1)); shift
+  until "$@" >/dev/null 2>&1; do
+    [ $SECONDS -lt $end ] || return 1
+    sleep 0.2
+  done
+}
+
+install_packages() {
+  local missing=()
+  for package in slurmctld slurmd slurm-client munge; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' $package 2>/dev/null)" = installed ] || missing+=("$package")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  command -v apt-get >/dev/null || cannot "needs ${missing[*]}, and there is no apt-get"
+  say "installing ${missing[*]}"
+  # The packages' own scripts must not start daemons.
+  if [ ! -e /usr/sbin/policy-rc.d ]; then
+    printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+  fi
+  local get="apt-get -q -y -o DPkg::Lock::Timeout=300" log=$folder/apt.log
+  export DEBIAN_FRONTEND=noninteractive
+  $get install --no-install-recommends "${missing[@]}" </dev/null >"$log" 2>&1 ||
+    { $get update && $get install --no-install-recommends "${missing[@]}"; } </dev/null >"$log" 2>&1 ||
+    { tail -n 20 "$log" >&2; cannot "could not install ${missing[*]}"; }
+}
+
+configure() {
+  : >"$folder/gres.conf"
+  for ((i = 0; i < gpus; i++)); do
+    # slurmd wants a device file: another name for /dev/null stands in for a GPU.
+    [ -c "$folder/gpu$i" ] || mknod -m 666 "$folder/gpu$i" c 1 3 || cannot "may not make device files"
+    echo "NodeName=$host Name=gpu File=$folder/gpu$i" >>"$folder/gres.conf"
+  done
+  cat >"$folder/cgroup.conf" <<CONF
+CgroupAutomount=no
+ConstrainCores=no
+ConstrainDevices=no
+ConstrainRAMSpace=no
+CONF
+  cat >"$folder/slurm.conf" <<CONF
+ClusterName=onenode
+SlurmctldHost=$host(127.0.0.1)
+SlurmctldPort=$port
+SlurmdPort=$((port + 1))
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/munge
+AuthInfo=socket=$folder/munge.socket
+CredType=cred/munge
+StateSaveLocation=$folder/state
+SlurmdSpoolDir=$folder/spool
+SlurmctldPidFile=$folder/slurmctld.pid
+SlurmdPidFile=$folder/slurmd.pid
+SlurmctldLogFile=$folder/slurmctld.log
+SlurmdLogFile=$folder/slurmd.log
+MpiDefault=none
+SwitchType=switch/none
+# Processes are followed by their parents and bound to nothing.
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+# Without cgroups the gathered memory is the only limit: a job above its request is ended.
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=task=1
+JobAcctGatherParams=OverMemoryKill,UsePss
+SlurmdParameters=config_overrides
+# A job larger than the node is refused; it would wait for ever.
+EnforcePartLimits=ALL
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU_Memory
+# First come, first served in each partition; backfill would keep the one node for the GPU jobs that wait.
+SchedulerType=sched/builtin
+SchedulerParameters=batch_sched_delay=0,sched_interval=2,sched_min_interval=0
+# Ended jobs stay visible to squeue, which Snakemake and the tests ask.
+MinJobAge=7200
+AccountingStorageType=accounting_storage/none
+KillWait=3
+WaitTime=5
+InactiveLimit=0
+ReturnToService=2
+GresTypes=gpu
+NodeName=$host NodeAddr=127.0.0.1 CPUs=$cpus RealMemory=$memory Gres=gpu:$gpus State=UNKNOWN
+PartitionName=cpu Nodes=$host Default=YES MaxTime=7-00:00:00 DefaultTime=00:10:00 DefMemPerCPU=500 State=UP
+PartitionName=gpu Nodes=$host Default=NO MaxTime=7-00:00:00 DefaultTime=00:10:00 DefMemPerCPU=500 State=UP
+CONF
+  # Snakemake's job step drops every SLURM_* variable before it calls srun: this srun knows its SLURM.
+  mkdir -p "$folder/bin"
+  printf '#!/bin/sh\nSLURM_CONF=%s exec /usr/bin/srun "$@"\n' "$SLURM_CONF" >"$folder/bin/srun"
+  chmod 755 "$folder/bin/srun"
+  printf 'export SLURM_CONF=%s PATH=%s:$PATH\n' "$SLURM_CONF" "$folder/bin" >"$folder/env.sh"
+}
+
+start_munge() {
+  alive munged && return 0
+  mkdir -p "$folder/munge"
+  head -c 1024 /dev/urandom >"$folder/munge/key"
+  chown -R munge: "$folder/munge" && chmod 700 "$folder/munge" && chmod 600 "$folder/munge/key"
+  # The socket's folder must let everyone in; munge may not write the pid file and the socket elsewhere.
+  install -d -o munge -m 755 "$folder/munge-run"
+  runuser -u munge -- munged --key-file="$folder/munge/key" --socket="$folder/munge-run/socket" \
+    --pid-file="$folder/munge-run/pid" --log-file="$folder/munge/log" --seed-file="$folder/munge/seed" </dev/null
+  ln -sf munge-run/pid "$folder/munged.pid"
+  ln -sf munge-run/socket "$folder/munge.socket"
+  until_true 20 sh -c "munge -S '$folder/munge.socket' -n | unmunge -S '$folder/munge.socket'" || die "munge does not answer"
+}
+
+start() {
+  [ "$(id -u)" = 0 ] || cannot "only root can start it"
+  mkdir -p "$folder"/{state,spool}
+  install_packages
+  configure
+  start_munge
+  alive slurmctld || setsid slurmctld </dev/null >>"$folder/slurmctld.log" 2>&1
+  until_true 30 scontrol ping || die "slurmctld does not answer"
+  alive slurmd || setsid slurmd -N "$host" </dev/null >>"$folder/slurmd.log" 2>&1
+  until_true 40 sh -c '[ "$(sinfo -h -N -p cpu -o %T)" = idle ]' || die "the node does not become idle"
+  timeout 60 "$folder/bin/srun" -Q -p gpu -t 1 --mem=50 --gpus=1 sh -c 'test -n "$CUDA_VISIBLE_DEVICES"' ||
+    die "a job got no GPU"
+  say "ready after $SECONDS s"
+}
+
+# Processes of jobs that outlived them: without cgroups SLURM loses those whose parent ended first.
+outliving() {
+  grep -lz "^SLURM_JOB_ID=" $(grep -lzsx "SLURM_CONF=$SLURM_CONF" /proc/[0-9]*/environ) /dev/null 2>/dev/null |
+    cut -d / -f 3
+}
+
+stop() {
+  if alive slurmctld; then
+    scancel --user="$(id -un)" || true
+    until_true 20 sh -c '[ -z "$(squeue -h)" ]' || say "jobs would not end"
+  fi
+  for daemon in slurmd slurmctld munged; do
+    alive $daemon || continue
+    local pid
+    pid=$(cat "$folder/$daemon.pid")
+    kill "$pid"
+    until_true 15 sh -c "! kill -0 $pid" || ! alive $daemon || kill -9 "$pid"
+  done
+  for pid in $(outliving); do kill -9 "$pid" || true; done
+}
+
+case $command in
+  start) start ;;
+  stop) stop ;;
+  *) say "start or stop, not '$command'"; exit 2 ;;
+esac

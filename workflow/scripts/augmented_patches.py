@@ -1,0 +1,26 @@
+"""Contact sheet: patches of a data set as training sees them in its first epochs."""
+
+from mammoflow import logs
+
+logs.redirect(snakemake.log[0])
+
+from mammoflow import augmentation, bank, runtime, seeds
+from mammoflow.figures import augmented_patches, style
+
+# Patches of each class, and epochs.
+EACH, EPOCHS = 3, 6
+
+params, output, dataset = snakemake.params, snakemake.output, snakemake.wildcards.dataset
+runtime.configure(snakemake.threads, gpus=0)
+setting = params.augmentation
+augment = augmentation.Augmentation(setting["flip"], setting["rotation_degrees"], tuple(setting["scale"]))
+seed = seeds.integer(params.seed, "augmented-patches", dataset)
+
+with bank.open_bank(snakemake.input.bank) as patches:
+    rows = augmented_patches.spread(patches.train.labels, EACH)
+    labels, stored = patches.train.labels[rows], patches.train.read(rows).patches
+views = [augmentation.draw(augment, len(rows), seed, epoch) for epoch in range(EPOCHS)]
+shown = [augmentation.apply(stored, drawn) for drawn in views]
+title = f"{params.labels['datasets'][dataset]}: training patches as stored, and as drawn"
+style.save(augmented_patches.draw(stored, labels, shown, views, title), output.png, output.svg)
+logs.announce(f"{output.png}: {len(rows)} patches in {EPOCHS} epochs")

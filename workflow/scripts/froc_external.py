@@ -1,0 +1,23 @@
+"""Compare somebody else's boxes with the lesions of a data set, as ours are compared."""
+
+from mammoflow import logs
+
+logs.redirect(snakemake.log[0])
+
+from mammoflow import external, froc_report, matching
+from mammoflow.contracts.detections import EXTERNAL
+from mammoflow.contracts.index import IMAGES, LESIONS
+from mammoflow.contracts.splits import SPLITS
+from mammoflow.evaluation import Evaluation
+
+given, output = snakemake.input, snakemake.output
+splits, images = SPLITS.read(given.splits), IMAGES.read(given.images)
+boxes = external.check(EXTERNAL.read(given.boxes), images, splits, origin=given.boxes)
+report = froc_report.evaluate(
+    external.folds(boxes, splits, LESIONS.read(given.lesions), images, LESIONS.read(given.contours)),
+    Evaluation(**snakemake.params.evaluation),
+    snakemake.params.seed,
+    boxes_of=matching.of_scores,
+)
+froc_report.write(report, dict(output.items()))
+logs.announce(f"{output.operating_points}: {froc_report.sentence(report)}")

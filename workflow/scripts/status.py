@@ -1,0 +1,48 @@
+"""Say how far a study is: `python workflow/scripts/status.py [arguments of snakemake]`, or `make status`."""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import yaml
+
+from mammoflow import journal, status
+
+HOME = Path(__file__).resolve().parents[2]
+
+
+def asked(*arguments: str) -> str:
+    """What Snakemake prints about the study; its complaint ends this program."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "snakemake", *sys.argv[1:], *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ran.returncode:
+        sys.exit(ran.stderr)
+    return ran.stdout
+
+
+def workspace() -> Path:
+    """Folder of the study's results, as the last config file says that says so."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--configfile", "--configfiles", nargs="+", type=Path, default=[])
+    files = [HOME / "config" / "config.yaml", *parser.parse_known_args()[0].configfile]
+    said = [yaml.safe_load(file.read_text()).get("workspace") for file in files]
+    return Path(*[folder for folder in said if folder][-1:])
+
+
+if __name__ == "__main__":
+    with ThreadPoolExecutor(2) as pool:
+        summary = pool.submit(asked, "--summary")
+        plan = pool.submit(asked, "--dry-run", "--quiet", "host")
+    os.chdir(workspace())
+    records = journal.read(journal.PATH)
+    found = status.status(summary.result(), plan.result(), records)
+    took = status.seconds(Path("results/benchmarks"))
+    print(status.render(found, status.rules(HOME / "Snakefile"), took, records, time.time()))
