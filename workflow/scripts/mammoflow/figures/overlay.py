@@ -47,15 +47,15 @@ def draw(
     """
     rows, columns = image.breast.shape
     width = (style.PAGE - 0.8) / 2
-    figure = style.new(style.PAGE, float(np.clip(width * rows / columns, 2, 9)) + 0.9)
-    plain, found = figure.subplots(1, 2)
+    figure = style.new(style.PAGE, float(np.clip(width * rows / columns, 2, 9)) + 0.8)
+    plain, found, scale = figure.subplots(1, 3, width_ratios=[1, 1, 0.04])
     for axes in (plain, found):
         mammogram.show(axes, image)
         mammogram.outline(axes, image)
     mammogram.scale_bar(plain, image, spacing_mm)
     heat = _heat(found, values)
     mammogram.draw_boxes(found, image, boxes)
-    bar = figure.colorbar(heat, ax=found, shrink=0.7, pad=0.01, aspect=30)
+    bar = figure.colorbar(heat, cax=scale)
     bar.ax.axhline(min(threshold, 1), color="white", lw=1.2)
     bar.set_label("Mass probability; line: threshold", fontsize=7)
     at = "no box at any threshold" if threshold == float("inf") else f"threshold {threshold:g}"
