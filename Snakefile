@@ -1,6 +1,7 @@
 """Automatic mass detection in mammograms, from archives on disk to FROC tables.
 
-Paths, relative to the workspace; {init} is a chain such as imagenet+cbis-ddsm:
+Paths, relative to the workspace; {init} is a chain such as imagenet+cbis-ddsm,
+and for an ablation of it imagenet+cbis-ddsm@shallow:
 
     results/index/{dataset}/{images,lesions,contours,excluded,reconciliation}.csv
     results/images/{dataset}/shard-{shard}.h5
@@ -13,7 +14,7 @@ Paths, relative to the workspace; {init} is a chain such as imagenet+cbis-ddsm:
     results/detections/{dataset}/{backbone}/{init}/fold-{fold}.parquet
     results/froc/{dataset}/{backbone}/{init}/{{points,curve,operating-points,folds,merits}.csv,draws.parquet}
     results/froc/{dataset}/external/{external}/{{points,curve,operating-points,folds,merits}.csv,draws.parquet}
-    results/tables/{table-{1,...,4,protocol,comparison},reconciliation}.{csv,md}
+    results/tables/{table-{1,...,4,protocol,comparison,ablations},reconciliation}.{csv,md}
     results/figures/{figure-{1,...,5}.{png,svg},breast-regions-{dataset}.png,augmented-patches-{dataset}.{png,svg}}
     results/report.html
     results/figures/overlays/{dataset}/{backbone}/{init}/{image_id}.png (on request)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mammoflow import backbones, classification, mpm, normalization, patches
+from mammoflow import backbones, classification, components, mpm, normalization, patches
 from mammoflow.bank import Batch
 from mammoflow.breast import Geometry
 
@@ -144,6 +144,52 @@ def test_images_without_windows_keep_their_place():
     assert [bool(values.any()) for values in found.values()] == [False, True, False, False]
     assert list(maps(store, ["a", "c"], windows)) == ["a", "c"]
     assert maps(store, [], windows) == {}
+
+
+def boxes_of(store, windows):
+    """Boxes of the images' maps at every threshold, by image."""
+    found = {}
+    for image_id, values in maps(store, sorted(store), windows).items():
+        quantised = components.quantise(values, 100)
+        geometry = store[image_id].geometry
+        found[image_id] = components.rows(components.find(quantised), 100, image_id, geometry)
+    return found
+
+
+@pytest.mark.parametrize("shape", [(9, 40), (40, 11), (10, 12), (1, 1)])
+def test_a_window_larger_than_the_image(shape):
+    store = {"a": an_image(7, (40, 40))}
+    pixels = np.full(shape, FULL, np.uint16)
+    pixels[0, 0] = 0
+    geometry = Geometry(*shape, 0, 0, *shape, mirrored=False, factor=1.0)
+    whole = np.ones(shape, bool)
+    store["b"] = SimpleNamespace(pixels=pixels, breast=whole, lesions=pixels * 0, masses=0, geometry=geometry)
+    inside = boxes_of(store, patches.Windows(16, 5, "inside"))
+    assert len(inside["a"])
+    assert inside["b"].empty
+    centred = boxes_of(store, patches.Windows(16, 5, "centred"))
+    if shape == (1, 1):
+        assert centred["b"].empty  # a constant breast is 0
+    else:
+        lowest = centred["b"][centred["b"]["threshold"] == 0]
+        assert lowest[["y0", "x0", "y1", "x1"]].to_numpy().tolist() == [[0, 0, *shape]]
+
+
+@pytest.mark.parametrize("edge", patches.EDGES)
+def test_an_image_without_a_breast_has_an_empty_map(edge):
+    image = an_image(8, (40, 40))
+    image.breast = np.zeros((40, 40), bool)
+    found = boxes_of({"a": image, "b": an_image(9, (40, 40))}, patches.Windows(16, 5, edge))
+    assert found["a"].empty
+    assert len(found["b"])
+
+
+def test_a_map_below_the_lowest_threshold_has_no_box():
+    image = an_image(10, (40, 40))
+    image.pixels[:] = 7
+    image.pixels[0, 0] = FULL  # beyond every window centre
+    image.breast[0, 0] = True
+    assert boxes_of({"a": image}, patches.Windows(16, 5, "inside"))["a"].empty
 
 
 def test_images_are_read_while_maps_are_made():

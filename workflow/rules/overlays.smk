@@ -27,7 +27,7 @@ rule overlay:
         "../../envs/imaging.yaml"
     params:
         overlays=config["detection"]["overlays"],
-        evaluation=config["detection"]["evaluation"],
+        evaluation=STUDY.evaluation,
         levels=config["detection"]["levels"],
         labels=STUDY.labels,
     script:
