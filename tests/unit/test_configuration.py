@@ -43,7 +43,8 @@ def paper(tmp_path):
         root = tmp_path / name
         root.mkdir()
         for names in marks.MARKS[name]:
-            (root / names[0]).touch()
+            mark = root / names[0]
+            mark.touch() if mark.suffix else mark.mkdir()
         config["datasets"][name]["root"] = str(root)
     return config
 
@@ -139,6 +140,12 @@ def test_a_splits_table_of_the_users_own(paper, tmp_path):
     study = configuration.Study(paper)
     assert study.own_splits(SimpleNamespace(dataset="inbreast")) == [str(tmp_path / "own.csv")]
     assert study.own_splits(SimpleNamespace(dataset="cbis-ddsm")) == []
+
+
+def test_paths_with_braces_are_refused(paper, tmp_path):
+    (tmp_path / "inbreast").rename(tmp_path / "a {b}")
+    paper["datasets"]["inbreast"]["root"] = str(tmp_path / "a {b}")
+    assert "'datasets.inbreast.root': expected a path without braces" in refusal(paper)
 
 
 def test_data_sets_need_labels_of_their_own(paper):

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from releases_by_hand import dicom_file, half_ellipse, plist
 
+from mammoflow import dicom
 from mammoflow.contracts.index import EXCLUDED, IMAGES, LESIONS, RECONCILIATION
 from mammoflow.datasets import inbreast
 from mammoflow.exclusions import Excluded
@@ -551,3 +552,30 @@ def test_a_damaged_spreadsheet_is_refused_in_one_sentence(root, place):
     with pytest.raises(ValueError, match=r"INbreast\.xls: expected") as caught:
         inbreast.index(root, threads=1)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["101.xml", f"101_{A}_MG_L_CC_ANON.dcm"])
+def test_what_cannot_be_read_is_listed(root, monkeypatch, name):
+    def failing(real):
+        def called(path, *args, **kwargs):
+            if path.name == name:
+                raise OSError(5, "Input/output error", str(path))
+            return real(path, *args, **kwargs)
+
+        return called
+
+    monkeypatch.setattr(Path, "read_bytes", failing(Path.read_bytes))
+    monkeypatch.setattr(dicom, "is_dicom", failing(dicom.is_dicom))
+    index = inbreast.index(root, threads=1)
+    assert "101" not in set(index.images["image_id"])
+    row = index.excluded[
+        index.excluded["path"].str.contains("101") & (index.excluded["reason"] == "unreadable")
+    ]
+    assert row["detail"].tolist() != []
+    assert not row["detail"].str.contains("101").any()
+
+
+def test_suffixes_may_be_of_capitals(root):
+    path = next((root / "AllDICOMs").glob("101_*"))
+    path.rename(path.with_suffix(".DCM"))
+    assert "101" in set(inbreast.index(root, threads=1).images["image_id"])

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -56,3 +57,20 @@ def test_marks_load_nothing_heavy():
         [sys.executable, "-c", code], cwd=SCRIPTS, capture_output=True, text=True, check=True
     )
     assert ran.stdout.strip() == "[]"
+
+
+def test_what_cannot_be_looked_at_or_is_of_the_other_kind_is_no_mark(tmp_path, monkeypatch):
+    (tmp_path / "a" / "table.csv").mkdir(parents=True)
+    put(tmp_path / "b" / "Folder")
+    assert marks.find(tmp_path, ["table.csv"]) is None
+    assert marks.find(tmp_path, ["Folder"]) is None
+    table = put(tmp_path / "release" / "table.csv")
+    real = os.stat
+
+    def stat(path, *args, **kwargs):  # a folder such as lost+found, closed to this user
+        if Path(path).parent == tmp_path / "a":
+            raise PermissionError(path)
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "stat", stat)
+    assert marks.find(tmp_path, ["table.csv"]) == table

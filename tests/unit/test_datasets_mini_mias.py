@@ -1,4 +1,6 @@
+import os
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -179,3 +181,30 @@ def test_nothing_usable(tmp_path):
         mini_mias.index(tmp_path, threads=1)
     with pytest.raises(ValueError, match="expected the folder of a release"):
         mini_mias.index(tmp_path / "nowhere", threads=1)
+
+
+def test_a_row_that_is_there_twice_is_one_mass(root):
+    (root / "Info.txt").write_text("mdb001 G CIRC B 10 5 3\nmdb001 G CIRC B 10 5 3\nmdb002 D NORM\n")
+    index = mini_mias.index(root, threads=1)
+    assert index.lesions["lesion_id"].tolist() == ["mdb001_1"]
+    assert index.excluded.set_index("path")["reason"]["Info.txt:2"] == "duplicate"
+
+
+def test_only_the_pixels_of_a_film_are_read(root):
+    pgm(root / "mdb001.pgm", np.full((40, 32), 1))
+    os.truncate(root / "mdb001.pgm", 2**40)  # sparse: more than any memory
+    assert (mini_mias.read_image(root, "mdb001.pgm") == 1).all()
+
+
+def test_a_film_that_cannot_be_read_is_listed(root, monkeypatch):
+    real = Path.open
+
+    def opened(path, *args, **kwargs):
+        if path.name == "mdb001.pgm":
+            raise PermissionError(path)
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", opened)
+    excluded = mini_mias.index(root, threads=1).excluded.set_index("path")
+    assert excluded.loc["mdb001.pgm", "reason"] == "unreadable"
+    assert "mdb001" not in excluded.loc["mdb001.pgm", "detail"]

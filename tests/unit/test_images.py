@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from releases_by_hand import half_ellipse, rectangle
 
 from mammoflow import breast, images, storage
+from mammoflow.boxes import BOX
 from mammoflow.breast import Geometry, Region
 from mammoflow.contracts.stored import STORED
 from mammoflow.exclusions import Excluded
@@ -263,15 +264,40 @@ class ByHand:
         return np.zeros((64, 64), np.uint16) if path == "black" else half_ellipse()
 
     def lesion_mask(self, root, source, shape):
-        return rectangle(shape, (60, 10, 70, 20))
+        return rectangle(shape, MASS)
 
 
-def filled(path, paths, threads, archive=None):
+MASS = (60, 10, 70, 20)
+
+
+class Changed(ByHand):
+    """The archive after other files took the place of those that were indexed."""
+
+    def __init__(self, image=None, mass=MASS):
+        self.image, self.mass = image, mass
+
+    def read_image(self, root, path):
+        return super().read_image(root, path) if self.image is None else self.image
+
+    def lesion_mask(self, root, source, shape):
+        return rectangle(shape, self.mass)
+
+
+def filled(path, paths, threads, archive=None, masses=2):
     """The stage on images of these paths; the first has two masses."""
+    shapes = [{"black": (64, 64)}.get(path, (128, 96)) for path in paths]
     table = pd.DataFrame(
-        {"image_id": list("abcdefgh"[: len(paths)]), "path": paths, "laterality": "L", "spacing_mm": nan}
+        {
+            "image_id": list("abcdefgh"[: len(paths)]),
+            "path": paths,
+            "laterality": "L",
+            "spacing_mm": nan,
+            "rows": [shape[0] for shape in shapes],
+            "columns": [shape[1] for shape in shapes],
+        }
     )
-    lesions = pd.DataFrame({"image_id": ["a", "a"], "source": ["1", "2"]})
+    lesions = pd.DataFrame({"image_id": "a", "source": [str(n) for n in range(masses)]})
+    lesions = lesions.assign(**dict(zip(BOX, MASS, strict=True)), area_px=100)
     with storage.create_hdf5(path) as file:
         return STORED.check(
             images.fill(file, table, lesions, archive or ByHand(), None, "digital", "original", threads)
@@ -295,6 +321,22 @@ def test_failed_images_are_listed_and_the_others_stored(tmp_path, threads):
         seen = dict(images.read_overviews(file))
         assert list(seen) == ["a", "b", "d"]
         np.testing.assert_array_equal(seen["a"].region, half_ellipse() > 0)
+
+
+@pytest.mark.parametrize(
+    "archive",
+    [Changed(image=half_ellipse((256, 192))), Changed(mass=(61, 10, 71, 20)), Changed(mass=(60, 10, 70, 19))],
+)
+def test_what_changed_after_it_was_indexed_is_not_stored(tmp_path, archive):
+    table = filled(tmp_path / "a.h5", ["good"], 1, archive)
+    assert table["reason"].tolist() == ["changed"]
+
+
+def test_an_image_with_more_masses_than_memory_should_hold_is_left_out(tmp_path):
+    table = filled(tmp_path / "a.h5", ["good", "good"], 1, masses=images.MAX_LESIONS + 1)
+    assert table["reason"].tolist() == ["too-many-lesions", ""]
+    table = filled(tmp_path / "b.h5", ["good"], 1, masses=images.MAX_LESIONS)
+    assert table["stored"].all()
 
 
 def test_any_number_of_processes_stores_the_same(tmp_path):

@@ -82,7 +82,7 @@ def test_boxes_of_others(project, tmp_path):
     external = {"theirs": {"label": "Others", "path": str(boxes)}}
     planned = project.planned(configfile=None, settings={"detection": {"external": external}})
     assert planned["froc_external"] == 1
-    assert planned["froc"] == 2
+    assert planned["froc"] == 2 + 5
 
 
 @pytest.mark.usefixtures("releases")

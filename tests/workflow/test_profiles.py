@@ -29,7 +29,7 @@ def test_every_entry_is_explained(profile):
 
 def test_plans_are_the_same_with_every_profile(project):
     plans = [project.planned("--workflow-profile", f"profiles/{profile}") for profile in PROFILES]
-    assert sum(plans[0].values()) == 59
+    assert plans[0]["train"] == 14
     assert all(plan == plans[0] for plan in plans)
 
 
@@ -38,7 +38,7 @@ def test_rules_on_a_gpu_have_its_partition():
     rules = "".join(path.read_text() for path in sorted(REPOSITORY.glob("workflow/rules/*.smk"))).split(
         "\nrule "
     )[1:]
-    on_gpu = {rule.split(":")[0] for rule in rules if "gpu=1" in rule}
+    on_gpu = {rule.split(":")[0] for rule in rules if "\n        gpu=" in rule}
     assert {
         rule for rule, set_to in slurm["set-resources"].items() if set_to == {"slurm_partition": "gpu"}
     } == on_gpu

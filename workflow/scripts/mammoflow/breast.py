@@ -278,6 +278,8 @@ def _film(threshold: Callable[[np.ndarray], float], small: np.ndarray) -> tuple[
     grey = np.log1p(small - small.min())
     exposed = _exposed(small)
     exposed &= ~_frame(small, bounding_box(exposed))
+    if not exposed.any():
+        return exposed, exposed
     level = threshold(grey[exposed])
     foreground = (grey > level) & exposed
     y0, x0, y1, x1 = _inner(foreground, bounding_box(exposed))
@@ -332,7 +334,7 @@ def _inner(foreground: np.ndarray, box: tuple[int, int, int, int]) -> tuple[int,
 
 def _line_width(bright: np.ndarray) -> int:
     """Rows or columns to leave out at the beginning: a line that goes on further is no line."""
-    limit, margin = max(2, len(bright) // 20), max(1, len(bright) // 100)
+    limit, margin = min(len(bright), max(2, len(bright) // 20)), max(1, len(bright) // 100)
     lines = np.flatnonzero(bright[:limit])
     width = int(lines[-1]) + 1 + margin if lines.size and not bright[limit - 1] else margin
     return min(width, (len(bright) - 1) // 2)

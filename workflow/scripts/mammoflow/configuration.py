@@ -561,11 +561,26 @@ class Study:
                 f"them apart; got '{label}' {labels.count(label)} times."
             )
         yield from self._problems_of_ablations()
+        for key, path in self._paths():
+            if "{" in path or "}" in path:
+                yield f"Config key '{key}': expected a path without braces (wildcards); got '{path}'."
         for dataset in self.used_datasets:
             yield from self._problems_of_dataset(dataset)
         for weights in _unique(init.split("+")[0] for init in self.chains):
             if weights != "random":
                 yield from self._problems_of_weights(weights)
+
+    def _paths(self) -> Iterator[tuple[str, str]]:
+        """Keys and values of the paths that become inputs of rules."""
+        for name, dataset in self.config["datasets"].items():
+            yield from (
+                (f"datasets.{name}.{key}", dataset[key]) for key in ("root", "splits") if key in dataset
+            )
+        for name, weights in self.config["weights"].items():
+            for backbone, file in weights.get("files", {}).items():
+                yield f"weights.{name}.files.{backbone}.path", file["path"]
+        for name, boxes in self.config["detection"].get("external", {}).items():
+            yield f"detection.external.{name}.path", boxes["path"]
 
     def _problems_of_experiment(self, name: str, experiment: dict[str, Any]) -> Iterator[str]:
         dataset, key = experiment["dataset"], f"experiments.{name}"

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.pixels import apply_modality_lut
 
 from mammoflow import decoding, pixeldata
-from mammoflow.exclusions import Excluded
+from mammoflow.exclusions import Excluded, unreadable
 
 # Values are checked here, where they are used. pydicom's own checks would print them, and a
 # value can be a name.
@@ -20,6 +20,8 @@ pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 
 MAX_PIXELS = 80_000_000
 MAX_MAGNIFICATION = 1.3
+# Pixels of a mammogram, in mm; 70 is one in micrometres.
+SPACING_MM = (0.01, 1.0)
 MAX_HEADER_BYTES = 2**24
 
 NATIVE = (uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian)
@@ -137,9 +139,9 @@ def read_header(path: Path) -> Dataset:
 
 
 def _read(path: Path, keywords: tuple[str, ...]) -> Dataset:
-    if not is_dicom(path):
-        raise Excluded("not-dicom")
     try:
+        if not is_dicom(path):
+            raise Excluded("not-dicom")
         with _Header(path) as file:
             header = pydicom.dcmread(file, specific_tags=list(keywords), stop_before_pixels=True)
             header.pixels = pixeldata.locate(file, *header.original_encoding)
@@ -352,7 +354,8 @@ def decode(path: Path) -> np.ndarray:
     """
     header = _read(path, PIXEL_HEADER)
     _check(header)
-    stored = _stored(path, header)
+    with unreadable():
+        stored = _stored(path, header)
     grey = _modality(stored, header)
     if _photometric(header) == "MONOCHROME1":
         ends = _modality(_stored_range(header), header)
@@ -505,7 +508,7 @@ def spacing(header: Dataset) -> tuple[float | None, str, list[str]]:
     source : str
         ``"PixelSpacing"``, ``"ImagerPixelSpacing"`` (at the detector, not in the patient) or empty.
     flags : list of str
-        ``spacing-invalid`` (missing value, not a positive number, a decimal comma),
+        ``spacing-invalid`` (missing value, not a number, a decimal comma, outside `SPACING_MM`),
         ``spacing-not-square``.
 
     References
@@ -521,7 +524,7 @@ def spacing(header: Dataset) -> tuple[float | None, str, list[str]]:
             found.append("spacing-invalid")
             continue
         row, column = map(float, texts)
-        if not (0 < row < np.inf and 0 < column < np.inf):
+        if not all(SPACING_MM[0] <= side <= SPACING_MM[1] for side in (row, column)):
             found.append("spacing-invalid")
         elif abs(row - column) > 1e-3 * row:
             found.append("spacing-not-square")

@@ -1,5 +1,8 @@
 """Why a file, an image or an annotation is left out: reason codes, and the exception that carries one."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 REASONS = {
     # files
     "missing-file": "a table names a file that is not under the root",
@@ -51,6 +54,8 @@ REASONS = {
     "lesion-without-coordinates": "a mass whose place the release does not give",
     "too-many-lesions": "more lesions in an image than its label map can tell apart",
     "lesion-excluded": "a mass of the image cannot be used, so the image is not used either",
+    # the images stage
+    "changed": "the image or an annotation is no longer what was indexed",
     # breast region
     "breast-area": "the region found is too small or too large a part of the image",
     "breast-fragmented": "the foreground falls apart into several large pieces",
@@ -75,3 +80,18 @@ class Excluded(Exception):
         super().__init__(f"{reason}: {detail or REASONS[reason]}")
         self.reason = reason
         self.detail = detail or REASONS[reason]
+
+
+@contextmanager
+def unreadable() -> Iterator[None]:
+    """Make an exclusion of what the system says of a file that it cannot read.
+
+    Raises
+    ------
+    Excluded
+        ``unreadable``.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise Excluded("unreadable", f"the file cannot be read ({type(error).__name__})") from None

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -24,7 +25,8 @@ from mammoflow.exclusions import Excluded
 CHUNK = 256
 # Longest side of an overview in pixels.
 OVERVIEW = 192
-MAX_LESIONS = np.iinfo(np.uint8).max
+# More masks than any image has; they are in memory at the same time.
+MAX_LESIONS = 64
 
 
 class Archive(Protocol):
@@ -177,8 +179,6 @@ def label_map(masks: Sequence[np.ndarray], geometry: Geometry) -> np.ndarray:
     (m, n) uint8 ndarray
         0, or the lesion's place in the sequence, from 1.
     """
-    if len(masks) > MAX_LESIONS:
-        raise Excluded("too-many-lesions", f"expected at most {MAX_LESIONS} in an image, got {len(masks)}")
     labels = np.zeros(geometry.shape, dtype=np.uint8)
     cover = {label: _reduce(mask, geometry) for label, mask in enumerate(masks, start=1)}
     by_area = sorted(cover, key=lambda label: -np.count_nonzero(masks[label - 1]))
@@ -323,14 +323,23 @@ def shard_of(patient_id: str, shards: int) -> int:
     return int.from_bytes(digest[:8], "big") % shards
 
 
+class Indexed(NamedTuple):
+    """A mass as ``lesions.csv`` has it."""
+
+    source: str
+    box: tuple[int, int, int, int]
+    area_px: int
+
+
 class Task(NamedTuple):
-    """An image to prepare, and the sources of its masses in the order of ``lesions.csv``."""
+    """An image to prepare, as ``images.csv`` has it, and its masses in the order of ``lesions.csv``."""
 
     image_id: str
     path: str
     laterality: str
     spacing_mm: float
-    lesions: list[str]
+    shape: tuple[int, int]
+    lesions: list[Indexed]
 
 
 def fill(
@@ -372,9 +381,18 @@ def fill(
     RuntimeError
         When a process is killed.
     """
-    sources = lesions.groupby("image_id")["source"].agg(list)
+    indexed = defaultdict(list)
+    for row in lesions.itertuples(index=False):
+        indexed[row.image_id].append(Indexed(row.source, (row.y0, row.x0, row.y1, row.x1), row.area_px))
     tasks = [
-        Task(row.image_id, row.path, row.laterality, row.spacing_mm, sources.get(row.image_id, []))
+        Task(
+            row.image_id,
+            row.path,
+            row.laterality,
+            row.spacing_mm,
+            (row.rows, row.columns),
+            indexed[row.image_id],
+        )
         for row in table.itertuples(index=False)
     ]
     add = partial(_add, archive.read_image, archive.lesion_mask, root, acquisition, resolution)
@@ -413,15 +431,32 @@ def _add(
     digest = ""
     try:
         image = read_image(root, task.path)
+        if image.shape != task.shape:
+            raise Excluded(
+                "changed", f"expected {task.shape} pixels, as the index has them, got {image.shape}"
+            )
         digest = pixels_digest(image)
         region = breast.breast_region(image, acquisition)
         write_overview(file, task.image_id, overview(region))
-        masks = [lesion_mask(root, source, image.shape) for source in task.lesions]
+        masks = _masks(partial(lesion_mask, root), task)
         stored = prepare(task.image_id, image, region, masks, task.laterality, resolution, task.spacing_mm)
     except Excluded as error:
         return task.image_id, False, error.reason, error.detail, digest
     write(file, replace(stored, pixels_sha256=digest))
     return task.image_id, True, "", stored.flags, digest
+
+
+def _masks(lesion_mask: Callable, task: Task) -> list[np.ndarray]:
+    """Masses of an image, each what the index says."""
+    if len(task.lesions) > MAX_LESIONS:
+        raise Excluded("too-many-lesions", f"expected at most {MAX_LESIONS}, got {len(task.lesions)}")
+    masks = []
+    for lesion in task.lesions:
+        mask = lesion_mask(lesion.source, task.shape)
+        if np.count_nonzero(mask) != lesion.area_px or bounding_box(mask) != lesion.box:
+            raise Excluded("changed", "a mass is not where the index has it")
+        masks.append(mask)
+    return masks
 
 
 def _packed(add: Callable, task: Task) -> tuple[tuple, bytes]:

@@ -54,7 +54,7 @@ class Table:
         for column, kind in self.columns.items():
             try:
                 checked[column] = _CONVERTED[kind](frame[column])
-            except (TypeError, ValueError) as error:
+            except (OverflowError, TypeError, ValueError) as error:
                 place = f"{origin}: column '{column}' of a '{self.name}' table"
                 raise ValueError(f"{place} should hold {kind.__name__}: {error}") from error
         return pd.DataFrame(checked, columns=list(self.columns)).reset_index(drop=True)

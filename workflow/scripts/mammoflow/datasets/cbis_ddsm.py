@@ -266,8 +266,6 @@ def _read_object(root: Path, path: str) -> _Object | Excluded:
         return _Object(path, case, series, instance, shape, spacing_mm, source, dicom.flags(header) + flags)
     except Excluded as error:
         return error
-    except OSError as error:
-        return Excluded("unreadable", f"the file cannot be opened ({type(error).__name__})")
 
 
 def _copies(root: Path, items: list[_Object]) -> list[tuple[_Object, Excluded]]:

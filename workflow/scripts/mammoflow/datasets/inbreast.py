@@ -24,7 +24,7 @@ from mammoflow.boxes import bounding_box
 from mammoflow.datasets import release
 from mammoflow.datasets.marks import INBREAST_TABLE
 from mammoflow.datasets.release import Files, Index
-from mammoflow.exclusions import Excluded
+from mammoflow.exclusions import Excluded, unreadable
 
 SPACING_MM = 0.07
 MAX_XML_BYTES = 16 * 2**20
@@ -373,11 +373,13 @@ def _rois(path: Path) -> list[dict[str, object]]:
     Excluded
         ``bad-xml``. Entities and binary property lists are refused.
     """
-    size = path.stat().st_size
-    if size > MAX_XML_BYTES:
-        raise Excluded("bad-xml", f"expected at most {MAX_XML_BYTES} bytes, got {size}")
+    with unreadable():
+        size = path.stat().st_size
+        if size > MAX_XML_BYTES:
+            raise Excluded("bad-xml", f"expected at most {MAX_XML_BYTES} bytes, got {size}")
+        content = path.read_bytes()
     try:
-        document = plistlib.loads(path.read_bytes(), fmt=plistlib.FMT_XML)
+        document = plistlib.loads(content, fmt=plistlib.FMT_XML)
         rois = [
             {"Name": str.strip(roi["Name"]), "Point_px": [str.strip(text) for text in roi["Point_px"]]}
             for image in document["Images"]

@@ -41,11 +41,17 @@ def find(root: Path, names: Sequence[str]) -> Path | None:
     for level in range(LEVELS + 1):
         for name in names:
             for folder in folders:
-                if (folder / name).exists() and not (folder / name).is_symlink():
+                if _is_there(folder / name):
                     return folder / name
         if level < LEVELS:
             folders = _below(folders)
     return None
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is a file, or a folder where the name is one's; never an error, as of closed folders."""
+    kind = os.path.isfile if path.suffix else os.path.isdir
+    return kind(path) and not os.path.islink(path)
 
 
 def _below(folders: Iterable[Path]) -> list[Path]:

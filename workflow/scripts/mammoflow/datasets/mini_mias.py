@@ -18,7 +18,7 @@ from mammoflow import dicom, pool
 from mammoflow.datasets import release
 from mammoflow.datasets.marks import MINI_MIAS_TABLE
 from mammoflow.datasets.release import Files, Index
-from mammoflow.exclusions import Excluded
+from mammoflow.exclusions import Excluded, unreadable
 
 SPACING_MM = 0.2
 MASSES = ("CIRC", "SPIC", "MISC")
@@ -30,6 +30,7 @@ _ROW = re.compile(
 )
 _BROKEN_ROW = re.compile(r"(?P<id>mdb\d{3})\s")
 _NAME = re.compile(r"mdb(\d{3})\.pgm")
+_HEADER_BYTES = 4096
 _GAP = rb"(?:\s|#[^\n]*\n)+"
 _PGM = re.compile(rb"P5%b(\d{1,9})%b(\d{1,9})%b(\d{1,9})\s" % (_GAP, _GAP, _GAP))
 
@@ -92,8 +93,8 @@ def read_image(root: Path, path: str) -> np.ndarray:
     Excluded
         ``unreadable``, ``too-many-pixels``, ``truncated``.
     """
-    content = release.inside(root, path).read_bytes()
-    header = _PGM.match(content)
+    with unreadable(), release.inside(root, path).open("rb") as file:
+        header = _PGM.match(file.read(_HEADER_BYTES))
     if header is None:
         raise Excluded("unreadable", "expected a binary PGM header")
     columns, rows, highest = map(int, header.groups())
@@ -102,10 +103,13 @@ def read_image(root: Path, path: str) -> np.ndarray:
     if rows * columns > dicom.MAX_PIXELS:
         raise Excluded("too-many-pixels")
     kind = np.dtype(">u2" if highest > 255 else "u1")
-    needed, got = rows * columns * kind.itemsize, len(content) - header.end()
-    if got < needed:
-        raise Excluded("truncated", f"expected {needed} bytes of pixels, got {got}")
-    pixels = np.frombuffer(content, kind, rows * columns, header.end())
+    needed = rows * columns * kind.itemsize
+    with unreadable(), release.inside(root, path).open("rb") as file:
+        file.seek(header.end())
+        content = file.read(needed)
+    if len(content) < needed:
+        raise Excluded("truncated", f"expected {needed} bytes of pixels, got {len(content)}")
+    pixels = np.frombuffer(content, kind)
     return pixels.reshape(rows, columns).astype(np.uint16)
 
 
@@ -140,12 +144,17 @@ def lesion_mask(root: Path, source: str, shape: tuple[int, int]) -> np.ndarray:
 
 def _table(files: Files) -> dict[str, list[_Finding]]:
     """Rows of ``Info.txt`` by image; lines of prose are skipped."""
-    path = files.root / release.table_path(files, [MINI_MIAS_TABLE])
+    path = release.table_path(files, [MINI_MIAS_TABLE])
     findings = defaultdict(list)
-    for line in path.read_text(encoding="latin-1").splitlines():
+    lines = (files.root / path).read_text(encoding="latin-1").splitlines()
+    for number, line in enumerate(lines, start=1):
         if row := _ROW.fullmatch(line.strip()):
             circle = tuple(int(row[name]) for name in ("x", "y", "radius")) if row["x"] else None
-            findings[row["id"]].append(_Finding(row["kind"], row["severity"] or "", circle))
+            finding = _Finding(row["kind"], row["severity"] or "", circle)
+            if finding in findings[row["id"]]:
+                files.exclude(f"{path}:{number}", Excluded("duplicate", "a row that is there a second time"))
+            else:
+                findings[row["id"]].append(finding)
         elif row := _BROKEN_ROW.match(line.strip()):
             findings[row["id"]].append(_Finding("", "", None))
     return dict(findings)

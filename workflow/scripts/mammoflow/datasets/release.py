@@ -16,7 +16,7 @@ from mammoflow import dicom
 from mammoflow.boxes import BOX, bounding_box
 from mammoflow.contracts.index import EXCLUDED, IMAGES, LESIONS, RECONCILIATION
 from mammoflow.datasets import marks
-from mammoflow.exclusions import Excluded
+from mammoflow.exclusions import Excluded, unreadable
 from mammoflow.tables import Table
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -168,7 +168,9 @@ def require_copies(root: Path, paths: Sequence[str]) -> None:
     """
     first, *others = [inside(root, path) for path in paths]
     for other in others:
-        if other.name.lower() != first.name.lower() or not filecmp.cmp(first, other, shallow=False):
+        with unreadable():
+            same = other.name.lower() == first.name.lower() and filecmp.cmp(first, other, shallow=False)
+        if not same:
             raise Excluded("duplicate", "files of one image that are not copies of each other")
 
 
@@ -243,7 +245,7 @@ def is_image(root: Path, path: str) -> bool:
     """Whether a file is, or by its name should be, a DICOM object; one that cannot be opened may be."""
     try:
         return PurePosixPath(path).suffix.lower() in (".dcm", ".dicom") or dicom.is_dicom(inside(root, path))
-    except OSError:
+    except (OSError, Excluded):
         return True
 
 
