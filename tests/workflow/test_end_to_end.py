@@ -25,7 +25,7 @@ def results(finished):
 
 
 def test_everything_promised_is_there(results):
-    for table in (*range(1, 5), "protocol", "comparison"):
+    for table in (*range(1, 5), "protocol", "comparison", "ablations"):
         assert len(pd.read_csv(results / f"tables/table-{table}.csv")) > 0
         assert (results / f"tables/table-{table}.md").read_text().count("|") > 10
     figures = [*(f"figure-{n}" for n in range(1, 6)), "augmented-patches-film", "augmented-patches-digital"]
