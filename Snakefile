@@ -1,6 +1,7 @@
 """Automatic mass detection in mammograms, from archives on disk to FROC tables.
 
-Paths, relative to the workspace; {init} is a chain such as imagenet+cbis-ddsm:
+Paths, relative to the workspace; {init} is a chain such as imagenet+cbis-ddsm,
+and for an ablation of it imagenet+cbis-ddsm@shallow:
 
     results/index/{dataset}/{images,lesions,contours,excluded,reconciliation}.csv
     results/images/{dataset}/shard-{shard}.h5
@@ -13,9 +14,10 @@ Paths, relative to the workspace; {init} is a chain such as imagenet+cbis-ddsm:
     results/detections/{dataset}/{backbone}/{init}/fold-{fold}.parquet
     results/froc/{dataset}/{backbone}/{init}/{{points,curve,operating-points,folds,merits}.csv,draws.parquet}
     results/froc/{dataset}/external/{external}/{{points,curve,operating-points,folds,merits}.csv,draws.parquet}
-    results/tables/{table-{1,...,4,protocol,comparison},reconciliation}.{csv,md}
+    results/tables/{table-{1,...,4,protocol,comparison,ablations},reconciliation}.{csv,md}
     results/figures/{figure-{1,...,5}.{png,svg},breast-regions-{dataset}.png,augmented-patches-{dataset}.{png,svg}}
     results/report.html
+    results/figures/overlays/{dataset}/{backbone}/{init}/{image_id}.png (on request)
 
 Logs and benchmarks repeat the sub-path under logs/{rule}/ and results/benchmarks/{rule}/. What happened to
 the jobs is in logs/journal.jsonl.
@@ -53,6 +55,7 @@ include: "workflow/rules/classify.smk"
 include: "workflow/rules/detect.smk"
 include: "workflow/rules/froc.smk"
 include: "workflow/rules/present.smk"
+include: "workflow/rules/overlays.smk"
 
 
 rule all:

@@ -1,13 +1,13 @@
 import itertools
 from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mammoflow import backbones, classification, mpm, normalization, patches
+from mammoflow import backbones, classification, components, mpm, normalization, patches
 from mammoflow.bank import Batch
 from mammoflow.breast import Geometry
 
@@ -38,7 +38,7 @@ def test_how_patches_are_batched_does_not_matter(cuts, size):
     edges = [0, *sorted(cuts), 40]
     rows = [slice(*pair) for pair in itertools.pairwise(edges)]
     batches = [Batch(PATCHES[row], LOW[row], HIGH[row]) for row in rows]
-    found = classification.probabilities(MODEL, batches, "gcn", size)
+    found = classification.probabilities(MODEL, batches, "gcn", size=size)
     np.testing.assert_allclose(found, expected("gcn"), atol=1e-5)
 
 
@@ -68,14 +68,15 @@ def test_sweep_cuts_all_windows_of_the_map_in_order():
 FULL = 4095
 
 
-class CentreAnswers:
+def centre_answers():
     """A network whose answer is the central grey value of a patch, scaled by the breast's range to 0–1."""
+    patch = keras.Input((16, 16, 1))
+    centre = keras.layers.Flatten()(keras.layers.Cropping2D(((8, 7), (8, 7)))(patch))
+    mass = keras.layers.Rescaling(1 / 255)(centre)
+    return keras.Model(patch, keras.layers.Concatenate()([keras.layers.Rescaling(-1, 1)(mass), mass]))
 
-    input_shape = (None, 16, 16, 1)
 
-    def __call__(self, x, training):
-        mass = x[:, 8, 8, 0] / 255
-        return tf.stack([1 - mass, mass], axis=1)
+CENTRE_ANSWERS = centre_answers()
 
 
 def an_image(seed, shape, share=0.7):
@@ -90,13 +91,13 @@ def an_image(seed, shape, share=0.7):
     return SimpleNamespace(pixels=pixels, breast=breast, lesions=lesions, masses=0, geometry=geometry)
 
 
-def maps(store, image_ids, windows, size=256):
-    grids = classification.grids(CentreAnswers(), store, image_ids, windows, "scale", size)
+def maps(store, image_ids, windows, size=16):
+    grids = classification.grids(CENTRE_ANSWERS, store, image_ids, windows, "scale", size=size)
     return {image_id: grid.map() for image_id, grid in grids}
 
 
 @pytest.mark.parametrize("edge", patches.EDGES)
-@pytest.mark.parametrize("size", [7, 256])
+@pytest.mark.parametrize("size", [7, 64])
 def test_map_is_the_networks_answer_at_the_centres_of_its_windows(edge, size):
     windows = patches.Windows(16, 5, edge)
     store = {"b": an_image(1, (50, 41)), "a": an_image(2, (38, 64))}
@@ -128,7 +129,7 @@ def test_map_is_that_of_all_windows_up_to_the_skin(edge, stride):
     low, high = (np.full(len(top) * len(left), extreme) for extreme in (grey.min(), grey.max()))
     begin = patches.begins(np.ones((len(top), len(left)), bool), image.breast.shape, windows)
     batch = Batch(patches.cut(image.pixels, begin, 16), low, high)
-    answers = classification.probabilities(CentreAnswers(), [batch], "scale").reshape(len(top), len(left))
+    answers = classification.probabilities(CENTRE_ANSWERS, [batch], "scale").reshape(len(top), len(left))
     expected = mpm.probability_map(answers, top + 8, left + 8, image.breast)
     assert not patches.supporting(image.breast, windows).all()
     np.testing.assert_array_equal(maps({"a": image}, ["a"], windows)["a"], expected)
@@ -145,6 +146,52 @@ def test_images_without_windows_keep_their_place():
     assert maps(store, [], windows) == {}
 
 
+def boxes_of(store, windows):
+    """Boxes of the images' maps at every threshold, by image."""
+    found = {}
+    for image_id, values in maps(store, sorted(store), windows).items():
+        quantised = components.quantise(values, 100)
+        geometry = store[image_id].geometry
+        found[image_id] = components.rows(components.find(quantised), 100, image_id, geometry)
+    return found
+
+
+@pytest.mark.parametrize("shape", [(9, 40), (40, 11), (10, 12), (1, 1)])
+def test_a_window_larger_than_the_image(shape):
+    store = {"a": an_image(7, (40, 40))}
+    pixels = np.full(shape, FULL, np.uint16)
+    pixels[0, 0] = 0
+    geometry = Geometry(*shape, 0, 0, *shape, mirrored=False, factor=1.0)
+    whole = np.ones(shape, bool)
+    store["b"] = SimpleNamespace(pixels=pixels, breast=whole, lesions=pixels * 0, masses=0, geometry=geometry)
+    inside = boxes_of(store, patches.Windows(16, 5, "inside"))
+    assert len(inside["a"])
+    assert inside["b"].empty
+    centred = boxes_of(store, patches.Windows(16, 5, "centred"))
+    if shape == (1, 1):
+        assert centred["b"].empty  # a constant breast is 0
+    else:
+        lowest = centred["b"][centred["b"]["threshold"] == 0]
+        assert lowest[["y0", "x0", "y1", "x1"]].to_numpy().tolist() == [[0, 0, *shape]]
+
+
+@pytest.mark.parametrize("edge", patches.EDGES)
+def test_an_image_without_a_breast_has_an_empty_map(edge):
+    image = an_image(8, (40, 40))
+    image.breast = np.zeros((40, 40), bool)
+    found = boxes_of({"a": image, "b": an_image(9, (40, 40))}, patches.Windows(16, 5, edge))
+    assert found["a"].empty
+    assert len(found["b"])
+
+
+def test_a_map_below_the_lowest_threshold_has_no_box():
+    image = an_image(10, (40, 40))
+    image.pixels[:] = 7
+    image.pixels[0, 0] = FULL  # beyond every window centre
+    image.breast[0, 0] = True
+    assert boxes_of({"a": image}, patches.Windows(16, 5, "inside"))["a"].empty
+
+
 def test_images_are_read_while_maps_are_made():
     read = []
 
@@ -156,7 +203,7 @@ def test_images_are_read_while_maps_are_made():
     names = [f"{number:02d}" for number in range(40)]
     store = Store(dict.fromkeys(names, an_image(6, (60, 60))))
     grids = classification.grids(
-        CentreAnswers(), store, names, patches.Windows(16, 5, "inside"), "scale", size=8
+        CENTRE_ANSWERS, store, names, patches.Windows(16, 5, "inside"), "scale", size=8
     )
     assert next(grids)[0] == "00"
     assert len(read) < 10

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -111,6 +113,40 @@ def test_quantise_refuses():
         components.quantise(np.float32([[0, np.nan]]), 1000)
     with pytest.raises(ValueError, match="levels: expected 1 to 65535, got 0"):
         components.quantise(np.float32([[0, 1]]), 0)
+
+
+@pytest.fixture
+def few_cells():
+    """Room for so little that maps of more than a peak or two are taken in bands."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(components, "_CELLS", 8)
+        yield
+
+
+@pytest.mark.usefixtures("few_cells")
+@settings(max_examples=100, deadline=None)
+@given(arrays(np.uint16, array_shapes(min_dims=2, max_dims=2, max_side=9), elements=st.integers(0, 12)))
+def test_bands_of_levels_make_no_difference(quantised):
+    found = components.find(quantised)
+    assert listed(found) == level_by_level(quantised)
+    runs = set(zip(map(tuple, found.boxes.tolist()), found.score.tolist(), found.last.tolist(), strict=True))
+    begins = zip(
+        map(tuple, found.boxes.tolist()), found.score.tolist(), (found.first - 1).tolist(), strict=True
+    )
+    assert not runs & set(begins)  # no run is cut in two
+
+
+def test_memory_of_a_noisy_map_is_bounded(monkeypatch):
+    monkeypatch.setattr(components, "_CELLS", 2**17)
+    noise = np.random.default_rng(0).integers(0, 1001, (160, 160)).astype(np.uint16)
+    tracemalloc.start()
+    try:
+        components.find(noise)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # All levels of its 2,900 peaks would be 46 MB.
+    assert peak < 16 * 2**17 + 500 * noise.size
 
 
 def test_rows_are_in_original_pixels():

@@ -82,7 +82,9 @@ def test_the_demo_is_the_same_design_in_a_workspace_of_its_own(paper, demo):
     experiment = demo["experiments"]["classification"]
     assert set(paper["experiments"]["classification"]["backbones"]) < set(experiment["backbones"])
     assert "imagenet" not in "".join(
-        init for each in demo["experiments"].values() for init in each["initializations"]
+        init
+        for name in ("classification", "detection")
+        for init in demo["experiments"][name]["initializations"]
     )
 
 
@@ -224,6 +226,7 @@ def test_every_key_is_described():
         (["datasets", "inbreast", "root"], "nowhere/at/all", "found nothing at 'nowhere/at/all'"),
         (["experiments", "detection", "dataset"], "ddsm", "'experiments.detection.dataset'"),
         (["experiments", "detection", "initializations"], ["imagnet"], "got 'imagnet'"),
+        (["experiments", "ablations"], [{"name": "nothing"}], "'experiments.ablations.0'"),
         (["experiments", "detection", "initializations"], ["imagenet+ddsm"], "goes through 'ddsm'"),
         (["experiments", "detection", "initializations"], ["imagenet+inbreast"], "trained on"),
         (["experiments", "detection", "initializations"], [], "'experiments.detection.initializations'"),
@@ -329,6 +332,80 @@ def test_the_same_images_under_another_name_are_no_other_images(paper, demo):
     demo["datasets"]["again"] = again
     demo["experiments"]["detection"]["initializations"] = ["natural+again"]
     assert "trained on" in refusal(demo)
+
+
+def test_an_ablation_takes_from_the_model_what_its_setting_does_not_touch(paper):
+    paper["experiments"]["ablations"] = [
+        {"name": "fine", "stride": 28},
+        {"name": "strict", "iou": 0.5},
+        {"name": "scaled", "normalization": "scale"},
+        {"name": "shallow", "layers": "head"},
+    ]
+    study = configuration.Study(paper)
+    chain = "imagenet+cbis-ddsm"
+    lies = {
+        name: (study.trained_as(f"{chain}@{name}"), study.mapped_as(f"{chain}@{name}"))
+        for name in study.ablations
+    }
+    assert lies == {
+        "fine": (chain, f"{chain}@fine"),
+        "strict": (chain, chain),
+        "scaled": (f"{chain}@scaled", f"{chain}@scaled"),
+        "shallow": (f"{chain}@shallow", f"{chain}@shallow"),
+    }
+    assert [case.chain for case in study.cases] == [
+        f"inbreast/inceptionv3/{chain}{suffix}" for suffix in ("", "@fine", "@strict", "@scaled", "@shallow")
+    ]
+    assert study.cases[1].runs == study.cases[2].runs == study.cases[0].runs
+    assert study.cases[2].maps == study.cases[0].maps
+
+
+def test_an_ablation_changes_its_setting_and_no_other(paper):
+    study = configuration.Study(paper)
+
+    def settings(init):
+        wildcards = SimpleNamespace(backbone="inceptionv3", init=init)
+        return (
+            study.training_of_model(wildcards)["layers"],
+            study.normalization(wildcards),
+            study.stride(wildcards),
+            study.evaluation(wildcards)["iou"],
+        )
+
+    chain = "imagenet+cbis-ddsm"
+    assert settings(chain) == ("all", "gcn", 56, 0.2)
+    assert settings(f"{chain}@shallow") == ("head", "gcn", 56, 0.2)
+    assert settings(f"{chain}@scaling") == ("all", "scale", 56, 0.2)
+    assert settings(f"{chain}@stride-28") == ("all", "gcn", 28, 0.2)
+    assert settings(f"{chain}@iou-0.5") == ("all", "gcn", 56, 0.5)
+
+
+def test_only_another_normalization_goes_back_through_the_chain(paper):
+    study = configuration.Study(paper)
+
+    def starts(init):
+        return study.initial(SimpleNamespace(backbone="inceptionv3", init=init), "model.json")
+
+    assert starts("imagenet+cbis-ddsm@shallow") == starts("imagenet+cbis-ddsm")
+    place = "results/models/cbis-ddsm/inceptionv3/imagenet@scaling/fold-0/run-0/model.json"
+    assert starts("imagenet+cbis-ddsm@scaling") == [place]
+    assert starts("imagenet@scaling") == ["results/weights/imagenet/inceptionv3.json"]
+
+
+def test_an_ablation_that_changes_nothing_is_left_out(paper):
+    paper["detection"]["stride"] = 28
+    paper["experiments"]["ablations"].append({"name": "partly", "stride": 28, "iou": 0.4})
+    study = configuration.Study(paper)
+    assert list(study.ablations) == ["stride-112", "iou-0.5", "scaling", "shallow", "partly"]
+    assert study.ablations["partly"] == {"iou": 0.4}
+
+
+def test_ablations_of_one_name_are_refused(paper):
+    paper["experiments"]["ablations"] = [{"name": "a", "stride": 7}, {"name": "a", "iou": 0.4}]
+    (problem,) = configuration.Study(paper).problems()
+    assert problem.startswith(
+        "Config key 'experiments.ablations': expected names that differ; got 'a' 2 times"
+    )
 
 
 def test_an_official_split_needs_its_validation_part(paper):

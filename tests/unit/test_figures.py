@@ -14,7 +14,15 @@ from mammoflow.breast import Geometry
 from mammoflow.contracts.detections import DETECTIONS
 from mammoflow.contracts.froc import CURVE, POINTS
 from mammoflow.evaluation import MODES, SIZES, Evaluation
-from mammoflow.figures import detection_examples, framework, froc_curves, loss_curves, size_strata, style
+from mammoflow.figures import (
+    detection_examples,
+    framework,
+    froc_curves,
+    loss_curves,
+    overlay,
+    size_strata,
+    style,
+)
 from mammoflow.folds import Fold
 from mammoflow.images import StoredImage
 
@@ -405,6 +413,36 @@ def test_unknown_spacing_has_no_bar(saved):
     assert "t; no box at any threshold" in said
     assert "no correct detection" in said
     saved(figure)
+
+
+@pytest.mark.parametrize("spacing", [0.07, float("nan")])
+def test_an_overlay_has_contours_heat_boxes_and_scale(spacing, saved):
+    image = stored()
+    values = np.where(image.breast, np.linspace(0, 1, 80), 0).astype(np.float32)
+    boxes = judged((60, 40, 100, 80, 0.9, examples.TRUE), (2, 0, 30, 20, 0.6, examples.FALSE))
+    figure = overlay.draw(image, values, boxes, 0.5, spacing, "Image f0i0")
+    saved(figure)
+    plain, found, bar = figure.axes
+    (heat,) = found.images[1:]
+    np.testing.assert_allclose(heat.get_array(), values, atol=1e-6)
+    assert heat.get_alpha()[~image.breast].max() == 0
+    assert [same_color(box.get_edgecolor(), style.HIT) for box in found.patches] == [True, False]
+    assert {"0.90", "0.60"} <= set(texts(figure))
+    assert "Image f0i0; threshold 0.5" in texts(figure)
+    words = [text.get_text() for text in plain.texts]
+    assert words == (["spacing unknown"] if np.isnan(spacing) else ["2 mm"])
+    assert [line.get_ydata()[0] for line in bar.lines][-1] == 0.5
+
+
+def test_an_overlay_where_there_is_nothing(saved):
+    image = stored()
+    empty = dataclasses.replace(
+        image, breast=np.zeros_like(image.breast), lesions=np.zeros_like(image.lesions)
+    )
+    figure = overlay.draw(empty, np.zeros((100, 80), np.float32), judged(), float("inf"), 0.07, "Image f0i0")
+    saved(figure)
+    assert "Image f0i0; no box at any threshold" in texts(figure)
+    assert not figure.axes[1].patches
 
 
 def test_all_kinds_of_examples_fill_two_rows(saved):

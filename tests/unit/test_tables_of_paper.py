@@ -443,6 +443,66 @@ def test_markdown_has_a_title_escaped_bars_and_notes(detection):
     assert not re.search(r"\bnan\b", text)
 
 
+# ---- ablations
+
+
+@pytest.fixture
+def ablations():
+    settings = {"normalization": "gcn", "layers": "all", "stride": 56, "iou": 0.2}
+    chain = "digital/compact/natural+film"
+
+    def case(changes, rights=(80, 82, 87), variant="natural+film", tpr=0.8, windows=900.0):
+        strict = {"iou": changes.get("iou", 0.2)}
+        table = pd.DataFrame(
+            [points(fpi=fpi, tpr_mean=tpr + fpi / 100, **strict) for fpi in tables_of_paper.PROTOCOL_FPI]
+            + [points(fpi=fpi, tpr_mean=0, iou=0.77) for fpi in tables_of_paper.PROTOCOL_FPI]
+        )
+        return tables_of_paper.Ablation(
+            changes,
+            table,
+            [run(init=variant, fold=fold, dataset="digital") for fold in range(len(rights))],
+            [answers(right, 100 - right) for right in rights],
+            [{"validation_loss": 1.0} for _ in rights],
+            windows,
+        )
+
+    cases = [
+        case({}),
+        case({"stride": 28}, tpr=0.85, windows=3600.0),
+        case({"iou": 0.5}, tpr=0.6),
+        case({"normalization": "scale", "layers": "head"}, (70, 71, 78), "natural+film@both", tpr=0.7),
+    ]
+    return tables_of_paper.ablations(chain, cases, settings, EVALUATION, LABELS, PATIENTS)
+
+
+def test_ablations_say_what_they_change(ablations):
+    assert ablations["setting"].tolist() == [
+        "as it is",
+        "step of 28 pixels between windows, not 56",
+        "IoU of 0.5, not 0.2",
+        "grey values scaled to 0–255, not global contrast normalisation; only the head tuned, "
+        "not all layers tuned",
+    ]
+    assert ablations["tpr_mean_at_1"].tolist() == pytest.approx([0.81, 0.86, 0.61, 0.71])
+    assert ablations["windows"].tolist() == [900, 3600, 900, 900]
+
+
+def test_ablations_have_an_accuracy_and_a_test_where_there_was_training(ablations):
+    assert ablations["accuracy_percent_mean"].to_numpy() == pytest.approx(
+        [83, np.nan, np.nan, 73], nan_ok=True
+    )
+    expected = stats.ttest_rel([70, 71, 78], [80, 82, 87]).pvalue
+    assert ablations["p_setting"].to_numpy() == pytest.approx([np.nan, np.nan, np.nan, expected], nan_ok=True)
+    assert ablations["setting_against"].tolist() == ["", "", "", "the model as it is"]
+
+
+def test_ablations_read_well(ablations):
+    shown = tables_of_paper.readable(ablations, "table-ablations")
+    assert shown.loc[1, ["Accuracy (%)", "p", "Windows per image", "TPR at 2 FPI"]].tolist() == [
+        *("–", "–", "3600", "0.87 ± 0.10")
+    ]
+
+
 def test_names_of_chains():
     assert naming.experiment("digital/vgg16/natural+film", LABELS) == (
         "VGG16, natural images → film phantoms → digital | phantoms"

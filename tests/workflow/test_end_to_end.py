@@ -25,7 +25,7 @@ def results(finished):
 
 
 def test_everything_promised_is_there(results):
-    for table in (*range(1, 5), "protocol", "comparison"):
+    for table in (*range(1, 5), "protocol", "comparison", "ablations"):
         assert len(pd.read_csv(results / f"tables/table-{table}.csv")) > 0
         assert (results / f"tables/table-{table}.md").read_text().count("|") > 10
     figures = [*(f"figure-{n}" for n in range(1, 6)), "augmented-patches-film", "augmented-patches-digital"]
@@ -142,6 +142,37 @@ def test_boxes_of_others_go_through_the_same_evaluation(finished, results):
     pd.testing.assert_frame_equal(*(candidate.rows(table).reset_index(drop=True) for table in (theirs, ours)))
 
 
+def test_an_ablation_makes_what_its_settings_touch_and_nothing_else(results):
+    chain = "digital/compact/natural+film"
+    assert (results / f"froc/{chain}@iou-0.5/operating-points.csv").is_file()
+    assert not (results / f"detections/{chain}@iou-0.5").exists()
+    for fold in range(3):
+        model = json.loads((results / f"models/{chain}@three/fold-{fold}/run-0/model.json").read_text())
+        assert model["normalization"] == "scale"
+        assert model["provenance"]["settings"]["layers"] == "head"
+        assert "models/film/compact/natural@three/" in model["origin"]["path"]
+    with storage.open_hdf5(results / f"mpm/{chain}@three/fold-0.h5") as file:
+        grid = mpm.read_grid(file, mpm.image_ids(file)[0])
+    assert set(np.diff(grid.centres_y)) == {24}
+    table = pd.read_csv(results / "tables/table-ablations.csv")
+    assert table["setting"].str.split(",").str[0].tolist()[:2] == ["as it is", "IoU of 0.5"]
+    assert table["accuracy_percent_mean"].notna().tolist() == [True, False, True]
+
+
+def test_any_test_image_is_drawn_on_request_and_an_unknown_one_refused(finished, results):
+    splits = SPLITS.read(results / "splits/digital.csv")
+    image_id = splits.loc[splits["role"] == "test", "image_id"].iloc[-1]
+    folder = "results/figures/overlays/digital/compact/natural+film"
+    finished.run(f"{folder}/{image_id}.png")
+    assert (finished.folder / "tiny" / folder / f"{image_id}.png").read_bytes().startswith(b"\x89PNG")
+    ran = finished.snakemake(f"{folder}/nosuch.png")
+    assert ran.returncode != 0
+    said = [line for line in (ran.stdout + ran.stderr).splitlines() if line.startswith("image: expected")]
+    assert len(said) == 1
+    assert said[0].endswith("got 'nosuch'")
+    assert not (finished.folder / "tiny" / folder / "nosuch.png").exists()
+
+
 def test_natural_weights_are_never_called_imagenet_and_phantoms_never_inbreast(results):
     ours = pd.read_csv(results / "tables/table-2.csv").astype(str)
     text = ours[~ours.apply(lambda row: row.str.contains("paper").any(), axis=1)].to_csv()
@@ -153,7 +184,7 @@ def test_natural_weights_are_never_called_imagenet_and_phantoms_never_inbreast(r
 def test_one_log_for_each_job(finished):
     logs = finished.folder / "tiny" / "logs"
     assert (logs / "train/digital/compact/natural+film/fold-2/run-0.log").stat().st_size > 0
-    assert len(list(logs.glob("train/**/*.log"))) == 4 + 2 * 3
+    assert len(list(logs.glob("train/**/*.log"))) == 4 + 2 * 3 + 1 + 3
 
 
 def test_a_second_run_has_nothing_to_do(finished):

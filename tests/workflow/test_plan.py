@@ -7,7 +7,7 @@ import pytest
 pytestmark = pytest.mark.workflow
 
 PRESENTED = (
-    {f"table_{n}": 1 for n in (*range(1, 5), "protocol", "comparison")}
+    {f"table_{n}": 1 for n in (*range(1, 5), "protocol", "comparison", "ablations")}
     | {f"figure_{n}": 1 for n in range(1, 6)}
     | {"reconciliation": 1, "breast_regions": 2, "augmented_patches": 2, "page": 1}
 )
@@ -21,12 +21,13 @@ def test_the_papers_study(project):
         "splits": 2,
         "bank": 1 + 5,
         "weights": 3,
-        "train": 3 * 2 * 5 + 2 * 5,
-        "classify": 3 * 2 * 5 + 2 * 5,
-        "mpm": 2 * 5,
-        "detections": 2 * 5,
+        # Ablations: two strides, an IoU, and two trainings, one of which goes back through the chain.
+        "train": 3 * 2 * 5 + 2 * 5 + 2 * 5 + 1,
+        "classify": 3 * 2 * 5 + 2 * 5 + 2 * 5,
+        "mpm": 2 * 5 + 4 * 5,
+        "detections": 2 * 5 + 4 * 5,
         "contours": 1,
-        "froc": 2,
+        "froc": 2 + 5,
     }
 
 
@@ -40,11 +41,18 @@ def test_the_demo(project):
         "pretrain": 4,
         "train": 4 * 2 * 2 + 2 * 5,
         "classify": 4 * 2 * 2 + 2 * 5,
-        "mpm": 2 * 5,
-        "detections": 2 * 5,
+        "mpm": 2 * 5 + 5,
+        "detections": 2 * 5 + 5,
         "contours": 1,
-        "froc": 2,
+        "froc": 2 + 2,
     }
+
+
+@pytest.mark.usefixtures("releases")
+def test_a_study_without_ablations_has_no_table_of_them(project):
+    planned = project.planned(configfile=None, settings={"experiments": {"ablations": []}})
+    assert "table_ablations" not in planned
+    assert planned["mpm"] == 2 * 5
 
 
 @pytest.mark.usefixtures("releases")
@@ -74,7 +82,7 @@ def test_boxes_of_others(project, tmp_path):
     external = {"theirs": {"label": "Others", "path": str(boxes)}}
     planned = project.planned(configfile=None, settings={"detection": {"external": external}})
     assert planned["froc_external"] == 1
-    assert planned["froc"] == 2
+    assert planned["froc"] == 2 + 5
 
 
 @pytest.mark.usefixtures("releases")

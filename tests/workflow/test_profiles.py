@@ -29,7 +29,7 @@ def test_every_entry_is_explained(profile):
 
 def test_plans_are_the_same_with_every_profile(project):
     plans = [project.planned("--workflow-profile", f"profiles/{profile}") for profile in PROFILES]
-    assert plans[0]["train"] == 10
+    assert plans[0]["train"] == 14
     assert all(plan == plans[0] for plan in plans)
 
 

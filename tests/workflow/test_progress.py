@@ -73,7 +73,7 @@ def test_a_study_that_runs_fails_and_goes_on(prepared):
         report = running.communicate(timeout=120)[1]
     assert re.search(r"^0 of \d+ jobs are done \(0 %\)\.", said, re.MULTILINE)
     assert row(said, "pretrain") == {"running": 1}
-    assert row(said, "train") == {"missing": 10}
+    assert row(said, "train") == {"missing": 14}
     assert "running: pretrain, logs/pretrain/natural/compact.log" in said
 
     assert running.returncode != 0

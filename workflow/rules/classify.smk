@@ -25,5 +25,7 @@ rule classify:
         gpu=1,
         mem=growing(16, "GB"),
         runtime=growing(1, "h"),
+    params:
+        precision=config["inference"]["precision"],
     script:
         "../scripts/classify.py"

@@ -29,7 +29,7 @@ def one_of(names):
 wildcard_constraints:
     dataset=one_of(STUDY.datasets),
     backbone=one_of(STUDY.backbones),
-    init=one_of(STUDY.chains),
+    init=one_of(STUDY.chains + STUDY.ablated_chains),
     weights=one_of(STUDY.base_weights),
     external=one_of(config["detection"]["external"]),
     shard=r"\d+",
@@ -122,10 +122,11 @@ def runs_of_fold(file):
     """Input function: one file of every run of a fold."""
 
     def paths(wildcards):
+        init = STUDY.trained_as(wildcards.init)
         return expand(
             f"results/models/{{dataset}}/{{backbone}}/{{init}}/fold-{{fold}}/run-{{run}}/{file}",
-            **wildcards,
-            run=range(STUDY.runs(wildcards.dataset, wildcards.backbone, wildcards.init)),
+            **(dict(wildcards) | {"init": init}),
+            run=range(STUDY.runs(wildcards.dataset, wildcards.backbone, init)),
         )
 
     return paths
@@ -151,10 +152,19 @@ def initial_metadata(wildcards):
     return STUDY.initial(wildcards, "model.json")
 
 
+def maps_of_folds(wildcards):
+    """Maps of every fold, in order."""
+    return expand(
+        "results/mpm/{dataset}/{backbone}/{init}/fold-{fold}.h5",
+        **(dict(wildcards) | {"init": STUDY.mapped_as(wildcards.init)}),
+        fold=STUDY.folds(wildcards.dataset),
+    )
+
+
 def detections_of_folds(wildcards):
     """Detections of every fold, in order."""
     return expand(
         "results/detections/{dataset}/{backbone}/{init}/fold-{fold}.parquet",
-        **wildcards,
+        **(dict(wildcards) | {"init": STUDY.mapped_as(wildcards.init)}),
         fold=STUDY.folds(wildcards.dataset),
     )

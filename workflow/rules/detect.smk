@@ -30,8 +30,9 @@ rule mpm:
         mem=growing(16, "GB"),
         runtime=growing(4, "h"),
     params:
-        stride=config["detection"]["stride"],
+        stride=STUDY.stride,
         edge=config["patches"]["edge"],
+        precision=config["inference"]["precision"],
     script:
         "../scripts/mpm.py"
 

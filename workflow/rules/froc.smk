@@ -57,7 +57,7 @@ rule froc:
         mem=growing(4, "GB"),
         runtime=growing(1, "h"),
     params:
-        evaluation=config["detection"]["evaluation"],
+        evaluation=STUDY.evaluation,
         seed=config["seed"],
     script:
         "../scripts/froc.py"

@@ -1,7 +1,7 @@
 """What a reader sees: the paper's four tables and five figures, our own beside them, and one page with all of them.
 
 Needs: the classifications, histories, FROC tables and maps of the configured experiments.
-Makes: results/tables/{table-{1,...,4,protocol,comparison},reconciliation}.{csv,md}, results/report.html,
+Makes: results/tables/{table-{1,...,4,protocol,comparison,ablations},reconciliation}.{csv,md}, results/report.html,
        results/figures/{figure-{1,...,5}.{png,svg},breast-regions-{dataset}.png,augmented-patches-{dataset}.{png,svg}}.
 """
 
@@ -9,7 +9,8 @@ CLASSIFICATION = STUDY.classification_runs
 DETECTION = STUDY.detection_runs
 SHOWN = STUDY.shown_chain
 COMPARED_BY_DEFINITION = [SHOWN, *STUDY.external_chains]
-TABLES = [*range(1, 5), "protocol", "comparison"]
+CASES = STUDY.cases
+TABLES = [*range(1, 5), "protocol", "comparison", *(["ablations"] if STUDY.ablations else [])]
 
 
 rule table_1:
@@ -153,6 +154,38 @@ rule table_comparison:
         labels=STUDY.labels,
     script:
         "../scripts/table_comparison.py"
+
+
+rule table_ablations:
+    input:
+        operating_points=[f"results/froc/{case.chain}/operating-points.csv" for case in CASES],
+        classifications=[run.classification for case in CASES for run in case.runs],
+        metadata=[run.metadata for case in CASES for run in case.runs],
+        maps=[path for case in CASES for path in case.maps],
+        images=f"results/index/{STUDY.detection_dataset}/images.csv",
+        code=modules("table_ablations.py"),
+    output:
+        csv=report(
+            "results/tables/table-ablations.csv", category="Tables", caption="../report/table-ablations.rst"
+        ),
+        markdown="results/tables/table-ablations.md",
+    log:
+        "logs/table_ablations.log",
+    benchmark:
+        "results/benchmarks/table_ablations.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    params:
+        changes=[case.changes for case in CASES],
+        runs=[[run.key for run in case.runs] for case in CASES],
+        maps=[len(case.maps) for case in CASES],
+        settings=STUDY.ablated_settings,
+        evaluation=config["detection"]["evaluation"],
+        chain=SHOWN,
+        seed=config["seed"],
+        labels=STUDY.labels,
+    script:
+        "../scripts/table_ablations.py"
 
 
 rule figure_1:

@@ -33,9 +33,9 @@ rule train:
         mem=growing(16, "GB"),
         runtime=growing(24, "h"),
     params:
-        training=STUDY.training,
+        training=STUDY.training_of_model,
         patches=config["patches"],
-        normalization=config["normalization"],
+        normalization=STUDY.normalization,
         seed=config["seed"],
         state="results/resume/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}.state",
         events="logs/tensorboard/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}",

@@ -12,10 +12,12 @@ from mammoflow.contracts.classification import CLASSIFICATION
 wildcards = snakemake.wildcards
 runtime.configure(snakemake.threads)
 
-model, record = training.load(snakemake.input.weights, snakemake.input.metadata)
+model, record = training.load(snakemake.input.weights, snakemake.input.metadata, "float32")
 with bank.open_bank(snakemake.input.bank) as patches:
     test = patches.test
-    probabilities = classification.probabilities(model, test.batches(256), record["normalization"])
+    probabilities = classification.probabilities(
+        model, test.batches(256), record["normalization"], snakemake.params.precision
+    )
     columns = {"image_id": test.image_id, "y": test.y, "x": test.x, "label": test.labels}
 
 table = pd.DataFrame({**columns, "probability": probabilities})

@@ -13,7 +13,7 @@ wildcards, params = snakemake.wildcards, snakemake.params
 runtime.configure(snakemake.threads)
 
 best = training.best_run(snakemake.input.metadata)
-model, record = training.load(snakemake.input.weights[best], snakemake.input.metadata[best])
+model, record = training.load(snakemake.input.weights[best], snakemake.input.metadata[best], "float32")
 windows = patches.Windows(record["window"], params.stride, params.edge)
 
 splits, store = SPLITS.read(snakemake.input.splits), images.open_store(snakemake.input.stores)
@@ -23,7 +23,8 @@ fold = leakage.fold_of(splits, int(wildcards.fold), stored, origin=snakemake.inp
 image_ids = sorted(fold.loc[fold["role"] == "test", "image_id"])
 
 with storage.create_hdf5(snakemake.output.mpm) as file:
-    for image_id, grid in classification.grids(model, store, image_ids, windows, record["normalization"]):
+    grids = classification.grids(model, store, image_ids, windows, record["normalization"], params.precision)
+    for image_id, grid in grids:
         mpm.write_grid(file, image_id, grid)
 
 logs.announce(

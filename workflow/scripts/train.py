@@ -20,10 +20,11 @@ settings = training.Settings.from_config(params.training)
 runtime.configure(snakemake.threads, settings.gpus)
 
 names = (wildcards.dataset, wildcards.backbone, wildcards.init, wildcards.fold, wildcards.run)
-seed = seeds.integer(params.seed, "train", *names)
+chain = wildcards.init.partition("@")[0]  # an ablation draws what the model draws that it is compared with
+seed = seeds.integer(params.seed, "train", *names[:2], chain, *names[3:])
 title = "{} fold {} {} {} run {}".format(*(names[i] for i in (0, 3, 1, 2, 4)))
 policy = runtime.policy(settings.precision)
-kind = "random" if wildcards.init == "random" else "pretrained"
+kind = "random" if chain == "random" else "pretrained"
 
 with (
     bank.open_bank(snakemake.input.bank, training.MEMORY) as patches,

@@ -2,14 +2,13 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
+from itertools import chain, islice
 from typing import Protocol
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from mammoflow import backbones, patches
+from mammoflow import inference, patches, pool
 from mammoflow.bank import Batch, Image
 from mammoflow.breast import Geometry
 from mammoflow.mpm import Grid
@@ -24,49 +23,79 @@ class Located(Image, Protocol):
 
 
 def probabilities(
-    model: keras.Model, batches: Iterable[Batch], normalization: str, size: int = 256
+    model: keras.Model,
+    batches: Iterable[Batch],
+    normalization: str,
+    precision: str = "float32",
+    size: int | None = None,
 ) -> np.ndarray:
     """Probability that the centre of a patch lies in a mass.
 
     Parameters
     ----------
     model : keras.Model
-        A network that `backbones.build` made.
+        A network that `backbones.build` made, in float32.
     batches : iterable of Batch
-        Patches in batches of any length. They are normalised while the network computes, and
-        regrouped: a processor prepares itself anew for every length.
+        Patches in batches of any length; they are regrouped.
     normalization : {'gcn', 'scale'}
         What the network was trained with.
+    precision : str, optional
+        As `inference.compiled`.
     size : int, optional
-        Patches that the network takes at once.
+        Patches that the network takes at once; `inference.batch` when left out.
 
     Returns
     -------
     (n,) ndarray of float32
         In the order of the patches.
     """
-    return np.concatenate([np.empty(0, np.float32), *_forward(model, batches, normalization, size)])
+    found = _forward(model, batches, normalization, precision, size)
+    return np.concatenate([np.empty(0, np.float32), *found])
 
 
 def _forward(
-    model: keras.Model, batches: Iterable[Batch], normalization: str, size: int
+    model: keras.Model, batches: Iterable[Batch], normalization: str, precision: str, size: int | None
 ) -> Iterator[np.ndarray]:
-    """Probabilities of `size` patches at a time; batches are taken a little ahead, in another thread."""
-    window = model.input_shape[1]
+    """Probabilities of `size` patches at a time.
 
-    def normalized() -> Iterable[np.ndarray]:
-        for batch in batches:
-            yield normalize(batch.patches, batch.minimum, batch.maximum, normalization)[..., None]
+    Two threads normalise and compute, while batches are made in this one, a few ahead.
+    """
+    size = size or inference.batch()
+    groups = _regrouped(batches, size)
+    first = list(islice(groups, -(-inference.TRIAL // size)))
+    if not first:
+        return
 
-    @tf.function(input_signature=[tf.TensorSpec((None, window, window, 1))], autograph=False)
-    def forward(x: tf.Tensor) -> tf.Tensor:
-        return model(x, training=False)[:, backbones.MASS]
+    def normalized(group: Batch) -> np.ndarray:
+        return normalize(group.patches, group.minimum, group.maximum, normalization)[..., None]
 
-    feed = tf.data.Dataset.from_generator(
-        normalized, output_signature=tf.TensorSpec((None, window, window, 1))
-    )
-    for patches_at_once in feed.rebatch(size).prefetch(2):
-        yield forward(patches_at_once).numpy()
+    sample = np.concatenate([normalized(group) for group in first])
+    network = inference.compiled(model, precision, size, sample)
+    yield from pool.ordered(lambda group: network(normalized(group)), chain(first, groups), workers=2)
+
+
+def _regrouped(batches: Iterable[Batch], size: int) -> Iterator[Batch]:
+    """The same patches, `size` at a time; fewer in the last group."""
+    waiting: list[Batch] = []
+    for batch in batches:
+        waiting.append(batch)
+        while sum(len(part.patches) for part in waiting) >= size:
+            together = _together(waiting)
+            yield _rows(together, slice(size))
+            waiting = [_rows(together, slice(size, None))]
+    if any(len(part.patches) for part in waiting):
+        yield _together(waiting)
+
+
+def _together(batches: list[Batch]) -> Batch:
+    if len(batches) == 1:
+        return batches[0]
+    columns = zip(*((batch.patches, batch.minimum, batch.maximum) for batch in batches), strict=True)
+    return Batch(*map(np.concatenate, columns))
+
+
+def _rows(batch: Batch, rows: slice) -> Batch:
+    return Batch(batch.patches[rows], batch.minimum[rows], batch.maximum[rows])
 
 
 def sweep(image: Image, windows: Windows, size: int = 256) -> Iterator[Batch]:
@@ -103,21 +132,22 @@ def grids(
     image_ids: Iterable[str],
     windows: Windows,
     normalization: str,
-    size: int = 256,
+    precision: str = "float32",
+    size: int | None = None,
 ) -> Iterator[tuple[str, Grid]]:
     """Window probabilities of images, one image after the other.
 
     Parameters
     ----------
     model : keras.Model
-        A network that `backbones.build` made.
+        A network that `backbones.build` made, in float32.
     store : mapping of str to Located
         Stored images. Each is read once, and a few are in memory at a time.
     image_ids : iterable of str
         Images of the store, in the order in which they are given back.
     windows : Windows
         How windows are laid.
-    normalization, size
+    normalization, precision, size
         As in `probabilities`. One run of the network may hold windows of several images.
 
     Yields
@@ -135,11 +165,11 @@ def grids(
         for image_id in image_ids:
             image = store[image_id]
             read.append((image_id, image.breast, image.geometry, patches.supporting(image.breast, windows)))
-            yield from sweep(image, windows, size)
+            yield from sweep(image, windows)
 
     rest = np.empty(0, np.float32)
     # The empty end is for images without a window that come last.
-    for found in chain(_forward(model, sweeps(), normalization, size), [rest]):
+    for found in chain(_forward(model, sweeps(), normalization, precision, size), [rest]):
         rest = np.concatenate([rest, found])
         while read and (count := read[0][3].sum()) <= len(rest):
             image_id, breast, geometry, classified = read.popleft()

@@ -4,8 +4,11 @@ A map is quantised once; then each row is cut into hills (segments that rise and
 are joined to the peak that they climb to, and peaks are merged from the highest saddle down. That is
 a component tree over hundreds of peaks instead of ten million pixels, so NumPy alone is enough.
 (``skimage.morphology.max_tree`` needs minutes for a map of this size.)
+
+A map of many peaks is taken in bands of levels, so that memory is bounded by the pixels.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import h5py
@@ -18,6 +21,9 @@ from mammoflow.breast import Geometry
 from mammoflow.contracts.detections import DETECTIONS
 
 _NONE = np.iinfo(np.int32).max
+
+# Boxes of peaks by levels in memory at once, 16 bytes each.
+_CELLS = 2**23
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,8 @@ def find(quantised: np.ndarray) -> Components:
     Returns
     -------
     Components
-        A box once per unbroken run of thresholds at which it is the same box with the same score.
+        A box once per unbroken run of thresholds at which it is the same box with the same score, in the
+        order of the boxes.
 
     References
     ----------
@@ -100,33 +107,108 @@ def find(quantised: np.ndarray) -> Components:
     --------
     >>> found = find(np.array([[1, 3, 1, 0, 2]], np.uint16))
     >>> np.column_stack([found.boxes, found.first, found.last, found.score])
-    array([[0, 1, 1, 2, 1, 2, 3],
-           [0, 0, 1, 3, 0, 0, 3],
+    array([[0, 0, 1, 3, 0, 0, 3],
+           [0, 1, 1, 2, 1, 2, 3],
            [0, 4, 1, 5, 0, 1, 2]], dtype=int32)
     """
-    width = quantised.shape[1] + 1
     # Zeros around the map, one column between the end of a row and the start of the next.
     flat = np.pad(np.asarray(quantised, np.uint16), ((1, 1), (1, 0))).ravel()
     flat = np.append(flat, np.uint16(0))
+    return _joined(list(_bands(flat, quantised.shape[1] + 1, 0, int(flat.max()))))
+
+
+def _bands(flat: np.ndarray, width: int, low: int, high: int) -> Iterator[Components]:
+    """Components at the thresholds from `low` to below `high`: few at a time where peaks are many."""
+    if low == high:
+        return
+    hills = _Hills.of(np.clip(flat, low, high) - np.uint16(low), width, flat)
+    if len(hills.score) * (high - low + 1) <= _CELLS or high - low == 1:
+        yield hills.components(low)
+        return
+    del hills
+    middle = (low + high) // 2
+    yield from _bands(flat, width, low, middle)
+    yield from _bands(flat, width, middle, high)
+
+
+def _joined(bands: list[Components]) -> Components:
+    """One `Components` of all bands, ordered by box; a box that goes on under another peak, or in the
+    next band, is one box.
+    """
+    if not bands:
+        none = np.zeros(0, np.int32)
+        return Components(np.zeros((0, 4), np.int32), none, none, none)
+    boxes, first, last, score = (
+        np.concatenate([getattr(band, name) for band in bands])
+        for name in ("boxes", "first", "last", "score")
+    )
+    # At one level a box is that of one component: two that both reach all its sides would cross, so touch.
+    order = np.lexsort((first, score, *boxes.T[::-1]))
+    boxes, first, last, score = boxes[order], first[order], last[order], score[order]
+    other = np.any(boxes[1:] != boxes[:-1], axis=1) | (score[1:] != score[:-1])
+    begins = np.append(True, other | (first[1:] != last[:-1] + 1))
+    return Components(boxes[begins], first[begins], last[np.append(begins[1:], True)], score[begins])
+
+
+@dataclass(frozen=True)
+class _Hills:
+    """A band of a map, cut into n hills that climb to m peaks.
+
+    Attributes
+    ----------
+    flat : (p,) uint16 array
+        Levels of the band's pixels, row by row with zeros between; `width` to a row.
+    starts : (n,) int array
+        First pixels of the hills.
+    hill : (p,) int32 array
+        Hill of each pixel; the zeros behind a hill are its too.
+    height : (n,) int32 array
+        Highest level of each hill.
+    one, other, saddle : (e,) int arrays
+        Neighbouring hills, and the highest level at which they touch.
+    peak : (n,) int array
+        Peak of each hill, and `score`, (m,) int32, the highest level of each peak in the whole map.
+    """
+
+    flat: np.ndarray
+    width: int
+    starts: np.ndarray
+    hill: np.ndarray
+    height: np.ndarray
+    one: np.ndarray
+    other: np.ndarray
+    saddle: np.ndarray
+    peak: np.ndarray
+    score: np.ndarray
+
+    @classmethod
+    def of(cls, flat: np.ndarray, width: int, whole: np.ndarray) -> "_Hills":
+        """Hills of a band with at least one pixel above 0; `whole` is the map it was clipped from."""
+        steps, rises = _steps(flat)
+        starts = steps[rises & ~np.append(False, rises[:-1])]
+        hill = np.zeros(len(flat), np.int32)
+        hill[starts[1:]] = 1
+        np.cumsum(hill, out=hill)
+        height = np.maximum.reduceat(flat, starts).astype(np.int32)
+        one, other, saddle = _edges(flat, width, starts, hill)
+        peaks, peak = np.unique(_climb(height, one, other, saddle), return_inverse=True)
+        score = np.zeros(len(peaks), np.int32)
+        np.maximum.at(score, peak, np.maximum.reduceat(whole, starts).astype(np.int32))
+        return cls(flat, width, starts, hill, height, one, other, saddle, peak, score)
+
+    def components(self, low: int) -> Components:
+        """Components of a band that begins at threshold `low`."""
+        boxes = _extents(self)
+        height = np.zeros(len(self.score), np.int32)
+        np.maximum.at(height, self.peak, self.height)
+        floor = _merge(boxes, self.score, self.peak[self.one], self.peak[self.other], self.saddle)
+        return _lifetimes(boxes, height, floor, self.score, low)
+
+
+def _steps(flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels that differ from the one before, and whether they are higher."""
     steps = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    if not len(steps):
-        empty = np.zeros(0, np.int32)
-        return Components(np.zeros((0, 4), np.int32), empty, empty, empty)
-    rises = flat[steps] > flat[steps - 1]
-    starts = steps[rises & ~np.append(False, rises[:-1])]
-    hill = np.zeros(len(flat), np.int32)  # number of the hill of each pixel; trailing zeros are its too
-    hill[starts[1:]] = 1
-    np.cumsum(hill, out=hill)
-    height = np.maximum.reduceat(flat, starts).astype(np.int32)
-
-    one, other, saddle = _edges(flat, width, starts, hill)
-    peak = _climb(height, one, other, saddle)
-    peaks, peak = np.unique(peak, return_inverse=True)
-    height_of_peak = height[peaks]
-
-    boxes = _extents(flat, width, steps, rises, starts, hill, height, peak)
-    floor = _merge(boxes, height_of_peak, peak[one], peak[other], saddle)
-    return _lifetimes(boxes, height_of_peak, floor)
+    return steps, flat[steps] > flat[steps - 1]
 
 
 def _edges(flat: np.ndarray, width: int, starts: np.ndarray, hill: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -161,35 +243,29 @@ def _climb(height: np.ndarray, one: np.ndarray, other: np.ndarray, saddle: np.nd
     return up
 
 
-def _extents(
-    flat: np.ndarray,
-    width: int,
-    steps: np.ndarray,
-    rises: np.ndarray,
-    starts: np.ndarray,
-    hill: np.ndarray,
-    height: np.ndarray,
-    peak: np.ndarray,
-) -> np.ndarray:
+def _extents(hills: _Hills) -> np.ndarray:
     """Box of each peak's pixels at or above each level, (peaks, levels + 1, 4) int32.
 
     As ``(y0, x0, -y1, -x1)``, so that the box of a union is a minimum.
     """
-    levels = int(height.max()) + 1
-    y0, x0, y1, x1 = boxes = np.full((4, (int(peak.max()) + 1) * levels), _NONE, np.int32)
-    key = peak * levels + height
-    row = (starts // width - 1).astype(np.int32)
+    flat, width, peak = hills.flat, hills.width, hills.peak
+    steps, rises = _steps(flat)
+    levels = int(hills.height.max()) + 1
+    y0, x0, y1, x1 = boxes = np.full((4, len(hills.score) * levels), _NONE, np.int32)
+    key = peak * levels + hills.height
+    row = (hills.starts // width - 1).astype(np.int32)
     np.minimum.at(y0, key, row)
     np.minimum.at(y1, key, -(row + 1))
     for extent, pixels, offset, sign in ((x0, steps[rises], -1, 1), (x1, steps[~rises] - 1, 0, -1)):
-        key = peak[hill[pixels]] * levels + flat[pixels]
+        key = peak[hills.hill[pixels]] * levels + flat[pixels]
         np.minimum.at(extent, key, sign * (pixels % width + offset).astype(np.int32))
-    boxes = boxes.reshape(4, -1, levels)
-    return np.minimum.accumulate(boxes[:, :, ::-1], axis=2)[:, :, ::-1].transpose(1, 2, 0)
+    down = boxes.reshape(4, -1, levels)[:, :, ::-1]
+    np.minimum.accumulate(down, axis=2, out=down)
+    return boxes.reshape(4, -1, levels).transpose(1, 2, 0)
 
 
 def _merge(
-    boxes: np.ndarray, height: np.ndarray, one: np.ndarray, other: np.ndarray, saddle: np.ndarray
+    boxes: np.ndarray, score: np.ndarray, one: np.ndarray, other: np.ndarray, saddle: np.ndarray
 ) -> np.ndarray:
     """Merge peaks from the highest saddle down, the lower peak into the higher, in place.
 
@@ -198,8 +274,8 @@ def _merge(
     (peaks,) int array
         Level at which each peak is lost in a higher one; 0 when never.
     """
-    floor = np.zeros(len(height), int)
-    into = list(range(len(height)))
+    floor = np.zeros(len(score), int)
+    into = list(range(len(score)))
     for a, b, level in _passes(one, other, saddle):
         while into[a] != a:
             into[a] = a = into[into[a]]
@@ -207,7 +283,7 @@ def _merge(
             into[b] = b = into[into[b]]
         if a == b:
             continue
-        low, high = (a, b) if height[a] < height[b] else (b, a)
+        low, high = (a, b) if score[a] < score[b] else (b, a)
         into[low], floor[low] = high, level
         np.minimum(boxes[high, : level + 1], boxes[low, : level + 1], out=boxes[high, : level + 1])
     return floor
@@ -224,8 +300,10 @@ def _passes(one: np.ndarray, other: np.ndarray, saddle: np.ndarray) -> list[tupl
     return np.column_stack([low[best], high[best], saddle[best]])[order].tolist()
 
 
-def _lifetimes(boxes: np.ndarray, height: np.ndarray, floor: np.ndarray) -> Components:
-    """Distinct boxes of each peak between its top and the level at which it is lost."""
+def _lifetimes(
+    boxes: np.ndarray, height: np.ndarray, floor: np.ndarray, score: np.ndarray, low: int
+) -> Components:
+    """Distinct boxes of each peak between its top in the band and the level at which it is lost."""
     level = np.arange(boxes.shape[1])
     alive = (level > floor[:, None]) & (level <= height[:, None])
     same = np.all(boxes[:, 1:] == boxes[:, :-1], axis=2)  # as one level lower
@@ -234,12 +312,12 @@ def _lifetimes(boxes: np.ndarray, height: np.ndarray, floor: np.ndarray) -> Comp
     of_peak, first = np.nonzero(begins[:, ::-1])
     first = boxes.shape[1] - 1 - first
     last = boxes.shape[1] - 1 - np.nonzero(ends[:, ::-1])[1]
-    # A component of {level > k} is one of {level >= k + 1}.
+    # A component of {level > k} is one of {level >= k + 1}, and the band begins above `low`.
     return Components(
         boxes=boxes[of_peak, first] * np.array([1, 1, -1, -1], np.int32),
-        first=(first - 1).astype(np.int32),
-        last=(last - 1).astype(np.int32),
-        score=height[of_peak].astype(np.int32),
+        first=(first - 1 + low).astype(np.int32),
+        last=(last - 1 + low).astype(np.int32),
+        score=score[of_peak],
     )
 
 

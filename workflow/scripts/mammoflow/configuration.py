@@ -17,6 +17,10 @@ from mammoflow.datasets import marks
 # What the paper calls the archives that it studies.
 PUBLISHED = {"cbis-ddsm": "CBIS-DDSM", "inbreast": "INbreast"}
 
+# Settings of an ablation on which a model's weights depend, and on which its maps do.
+_TRAINED = ("normalization", "layers")
+_MAPPED = (*_TRAINED, "stride")
+
 # The archive whose format each kind of phantoms is written in.
 WRITTEN_AS = {"film": "cbis-ddsm", "digital": "inbreast"}
 
@@ -134,6 +138,28 @@ class Run:
         return f"results/classification/{self.place}.csv"
 
 
+@dataclass(frozen=True)
+class Case:
+    """A row of the table of ablations: the shown model with settings changed, or as it is.
+
+    Parameters
+    ----------
+    changes : dict
+        Values by the keys of an ablation; none for the model as it is.
+    chain : str
+        ``dataset/backbone/init@name``, where its FROC tables lie.
+    runs : list of Run
+        Trainings that it uses.
+    maps : list of str
+        Paths of its maps.
+    """
+
+    changes: dict[str, Any]
+    chain: str
+    runs: list[Run]
+    maps: list[str]
+
+
 class Study:
     """What a checked config asks for, in the terms that the rules use.
 
@@ -237,6 +263,73 @@ class Study:
         """Folds of the data set that the wildcards name."""
         return self.folds(wildcards.dataset)
 
+    # ---- ablations -------------------------------------------------------------------------------
+    #
+    # The shown model with settings changed. In paths it is ``{init}@{name}``, so that every rule makes it as
+    # it makes any model, and what the settings do not touch is taken from the model itself.
+
+    @cached_property
+    def ablations(self) -> dict[str, dict[str, Any]]:
+        """What each ablation changes, by name; those that change nothing in this study are left out."""
+        listed = self.config["experiments"]["ablations"]
+        changes = {
+            entry["name"]: {
+                key: entry[key] for key, now in self.ablated_settings.items() if entry.get(key, now) != now
+            }
+            for entry in listed
+        }
+        return {name: changed for name, changed in changes.items() if changed}
+
+    @property
+    def ablated_chains(self) -> list[str]:
+        """Initialisations of ablations, as in paths, the beginnings of their chains included."""
+        links = self.shown_chain.split("/")[2].split("+")
+        beginnings = ["+".join(links[:length]) for length in range(1, len(links) + 1)]
+        return [f"{beginning}@{name}" for beginning in beginnings for name in self.ablations]
+
+    def changes(self, init: str) -> dict[str, Any]:
+        """Settings that are changed for an initialisation as it is in paths."""
+        return self.ablations.get(init.partition("@")[2], {})
+
+    def trained_as(self, init: str) -> str:
+        """Initialisation under which the weights for one lie."""
+        return self._nearest(init, _TRAINED)
+
+    def mapped_as(self, init: str) -> str:
+        """Initialisation under which the maps for one lie."""
+        return self._nearest(init, _MAPPED)
+
+    def _nearest(self, init: str, matter: tuple[str, ...]) -> str:
+        changed = any(key in matter for key in self.changes(init))
+        return init if changed else init.partition("@")[0]
+
+    @property
+    def cases(self) -> list[Case]:
+        """The shown model as it is, then each ablation of it."""
+        dataset, backbone, init = self.shown_chain.split("/")
+        return [
+            Case(
+                self.changes(variant),
+                f"{dataset}/{backbone}/{variant}",
+                self.runs_of_model(dataset, backbone, self.trained_as(variant)),
+                [
+                    f"results/mpm/{dataset}/{backbone}/{self.mapped_as(variant)}/fold-{fold}.h5"
+                    for fold in self.folds(dataset)
+                ],
+            )
+            for variant in [init, *(f"{init}@{name}" for name in self.ablations)]
+        ]
+
+    @property
+    def ablated_settings(self) -> dict[str, Any]:
+        """What the ablations are changes of."""
+        return {
+            "normalization": self.config["normalization"],
+            "layers": self._training(self.shown_chain.split("/")[1])["layers"],
+            "stride": self.config["detection"]["stride"],
+            "iou": self.config["detection"]["evaluation"]["iou"],
+        }
+
     # ---- what a reader sees --------------------------------------------------------------------
 
     @property
@@ -267,8 +360,13 @@ class Study:
     @property
     def evaluated_lesions(self) -> str:
         """Table of what counts as lesions of the detection data set."""
+        return f"results/index/{self.detection_dataset}/{self.evaluated_as}.csv"
+
+    @property
+    def evaluated_as(self) -> str:
+        """Name of the table of what counts as lesions."""
         unmerged = self.config["detection"]["evaluation"]["lesions"] == "unmerged"
-        return f"results/index/{self.detection_dataset}/{'contours' if unmerged else 'lesions'}.csv"
+        return "contours" if unmerged else "lesions"
 
     def shown(self, folder: str, suffix: str) -> list[str]:
         """Files of the shown model, one for each fold."""
@@ -359,11 +457,14 @@ class Study:
             Nothing for ``random``; base weights, or their record, for a chain of one link; that file
             of every run of the chain's last data set otherwise.
         """
-        before, _, last = wildcards.init.rpartition("+")
+        init, _, ablation = wildcards.init.partition("@")
+        before, _, last = init.rpartition("+")
         if last == "random":
             return []
         if not before:
             return [f"results/weights/{last}/{wildcards.backbone}{Path(file).suffix}"]
+        if "normalization" in self.changes(wildcards.init):  # all links of a chain see grey values alike
+            before = f"{before}@{ablation}"
         return [
             f"results/models/{run.place}/{file}"
             for run in self.runs_of_model(last, wildcards.backbone, before)
@@ -372,6 +473,24 @@ class Study:
     def training(self, wildcards: Wildcards) -> dict[str, Any]:
         """Training settings of a network: the common ones, with its own laid over."""
         return self._training(wildcards.backbone)
+
+    def training_of_model(self, wildcards: Wildcards) -> dict[str, Any]:
+        """Training settings of a model: its network's, with an ablation's laid over."""
+        settings = self._training(wildcards.backbone)
+        return settings | {"layers": self.changes(wildcards.init).get("layers", settings["layers"])}
+
+    def normalization(self, wildcards: Wildcards) -> str:
+        """Grey values as a model takes them."""
+        return self.changes(wildcards.init).get("normalization", self.config["normalization"])
+
+    def stride(self, wildcards: Wildcards) -> int:
+        """Step between windows of a model's maps."""
+        return self.changes(wildcards.init).get("stride", self.config["detection"]["stride"])
+
+    def evaluation(self, wildcards: Wildcards) -> dict[str, Any]:
+        """What counts as a detection of a model."""
+        settings = self.config["detection"]["evaluation"]
+        return settings | {"iou": self.changes(wildcards.init).get("iou", settings["iou"])}
 
     def gpus(self, wildcards: Wildcards) -> int:
         """GPUs that a training of a network asks for."""
@@ -447,6 +566,7 @@ class Study:
                 "Config key 'datasets': expected a label of its own for each data set, by which tables tell "
                 f"them apart; got '{label}' {labels.count(label)} times."
             )
+        yield from self._problems_of_ablations()
         for key, path in self._paths():
             if "{" in path or "}" in path:
                 yield f"Config key '{key}': expected a path without braces (wildcards); got '{path}'."
@@ -493,6 +613,12 @@ class Study:
                     f"Config key '{key}.initializations': '{init}' should go through other images than "
                     f"those of '{dataset}', once each, or patients under test may have been trained on."
                 )
+
+    def _problems_of_ablations(self) -> Iterator[str]:
+        key = "Config key 'experiments.ablations'"
+        listed = [entry["name"] for entry in self.config["experiments"]["ablations"]]
+        for name in _unique(name for name in listed if listed.count(name) > 1):
+            yield f"{key}: expected names that differ; got '{name}' {listed.count(name)} times."
 
     def _origin(self, dataset: str) -> str:
         """Where images come from: data sets of different names may share it."""

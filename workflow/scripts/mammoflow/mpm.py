@@ -149,6 +149,11 @@ def read_grid(file: h5py.File, image_id: str) -> Grid:
     )
 
 
+def windows_per_image(file: h5py.File) -> list[int]:
+    """Windows on the grid of each image of a file opened by `storage.open_hdf5`, those left out included."""
+    return [file[f"{_GROUP}/{image_id}/probabilities"].size for image_id in image_ids(file)]
+
+
 def image_ids(file: h5py.File) -> list[str]:
     """Images in a file opened by `storage.open_hdf5`, in ascending order; may be empty."""
     return sorted(file[_GROUP]) if _GROUP in file else []

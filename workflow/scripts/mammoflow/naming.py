@@ -35,8 +35,17 @@ def initialization(init: str, labels: Labels) -> str:
 
 
 def cascade(dataset: str, init: str, labels: Labels) -> str:
-    """Chain of initialisations and the data set that it ends on, as in table 3 of the paper."""
-    return f"{initialization(init, labels)} → {labels['datasets'][dataset]}"
+    """Chain of initialisations and the data set that it ends on, as in table 3 of the paper.
+
+    Examples
+    --------
+    >>> labels = {"weights": {"imagenet": "ImageNet"}, "datasets": {"inbreast": "INbreast"}}
+    >>> cascade("inbreast", "imagenet@shallow", labels)
+    'ImageNet → INbreast (shallow)'
+    """
+    chain, _, ablation = init.partition("@")
+    words = f"{initialization(chain, labels)} → {labels['datasets'][dataset]}"
+    return f"{words} ({ablation})" if ablation else words
 
 
 def experiment(chain: str, labels: Labels) -> str:

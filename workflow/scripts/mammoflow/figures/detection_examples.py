@@ -84,11 +84,12 @@ def draw(panels: Sequence[Panel], threshold: float, title: str) -> Figure:
         axes.remove()
     at = "no box at any threshold" if threshold == float("inf") else f"threshold {threshold:g}"
     figure.suptitle(f"{title}; {at}", fontsize=8, x=0.01, ha="left")
-    figure.legend(handles=_key(), loc="outside lower center", ncols=4)
+    figure.legend(handles=key(), loc="outside lower center", ncols=4)
     return figure
 
 
-def _key() -> list[Line2D]:
+def key() -> list[Line2D]:
+    """What the lines on a mammogram are, for a legend."""
     lines = (
         ("annotated mass", style.ANNOTATION, "-"),
         ("true positive", style.HIT, "-"),

@@ -88,11 +88,13 @@ def draw_boxes(axes: Axes, image: StoredImage, boxes: pd.DataFrame, scores: bool
             )
         )
         if scores and verdict != examples.DUPLICATE:
+            inside = y0 < 0.03 * image.breast.shape[0]  # above the box would be above the image
             axes.annotate(
                 f"{score:.2f}",
                 (x0, y0),
-                (0, 2.5),
+                (2, -2.5) if inside else (0, 2.5),
                 textcoords="offset points",
+                va="top" if inside else "bottom",
                 color=colour,
                 fontsize=6,
                 bbox=_PLATE,

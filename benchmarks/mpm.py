@@ -1,0 +1,161 @@
+"""Windows to probabilities: the compiled network against `keras predict` over windows cut in Python.
+
+Also from an images store to stored grids against the network alone. Everything is done in turn,
+several times, in one process; medians of the rates, and ratios of processor time, which other work on
+the machine disturbs less. Run from the repository:
+
+    python benchmarks/mpm.py --backbone inceptionv3 --window 224
+
+Without `--model`, a folder with a trained `model.weights.h5` and `model.json`, weights are random.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from scipy import ndimage
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
+
+from mammoflow import backbones, classification, images, inference, mpm, patches, pool, storage, training
+from mammoflow.breast import Geometry
+from mammoflow.normalization import gcn
+
+
+def random_network(backbone: str, window: int) -> keras.Model:
+    """Random weights; biases and statistics are not neutral, or passes would leave them out."""
+    keras.utils.set_random_seed(0)
+    model = backbones.build(backbone, window)
+    generator = np.random.default_rng(0)
+    for layer in backbones.body(model).layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.moving_mean.assign(generator.normal(0, 0.05, layer.moving_mean.shape))
+            layer.moving_variance.assign(generator.uniform(0.5, 1, layer.moving_variance.shape))
+            layer.beta.assign(generator.normal(0, 0.05, layer.beta.shape))
+    return model
+
+
+def write_store(path: Path, count: int, window: int) -> None:
+    """Images of cloudy noise, all breast."""
+    shape = (window * 4, window * 3)
+    geometry = Geometry(*shape, 0, 0, *shape, mirrored=False, factor=1.0)
+    breast, lesions = np.ones(shape, bool), np.zeros(shape, np.uint8)
+    with storage.create_hdf5(path) as file:
+        for number in range(count):
+            noise = np.random.default_rng(number).normal(size=shape)
+            cloudy = sum(ndimage.gaussian_filter(noise, width) * width for width in (1, 4, 16))
+            pixels = np.clip(2000 + 800 * cloudy, 0, 4095).astype(np.uint16)
+            images.write(file, images.StoredImage(f"{number}", pixels, breast, lesions, geometry))
+
+
+def predict(model: keras.Model, image: images.StoredImage, windows: patches.Windows) -> np.ndarray:
+    """The naive way: a window after the other, then Keras."""
+    top, left = patches.grid(image.pixels.shape, windows)
+    side = windows.window
+    cut = [image.pixels[y : y + side, x : x + side] for y in top for x in left]
+    normalized = np.stack([gcn(patch[None])[0] for patch in cut])[..., None]
+    return model.predict(normalized, batch_size=32, verbose=0)[:, backbones.MASS]
+
+
+def network_alone(network: inference.Compiled, normalized: np.ndarray) -> np.ndarray:
+    """Windows that are cut and normalised already, as `classification` hands them on."""
+    starts = range(0, len(normalized), network.size)
+    parts = (normalized[start : start + network.size] for start in starts)
+    return np.concatenate(list(pool.ordered(network, parts, workers=2)))
+
+
+def timed(function: Callable, *arguments: object) -> tuple[np.ndarray, float, float]:
+    """Result, seconds, and seconds of processor time."""
+    begun, used = time.perf_counter(), time.process_time()
+    result = function(*arguments)
+    return result, time.perf_counter() - begun, time.process_time() - used
+
+
+def end_to_end(
+    model: keras.Model, store: images.Store, windows: patches.Windows, precision: str, path: Path
+) -> tuple[int, float, float]:
+    """Windows, seconds and seconds of processor time from store to stored grids.
+
+    From the first grid on: compiling takes as long for three images as for three thousand.
+    """
+    with storage.create_hdf5(path) as file:
+        found = classification.grids(model, store, sorted(store), windows, "gcn", precision)
+        next(found)
+        begun, used, count = time.perf_counter(), time.process_time(), 0
+        for image_id, grid in found:
+            mpm.write_grid(file, image_id, grid)
+            count += grid.probabilities.size
+        return count, time.perf_counter() - begun, time.process_time() - used
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--backbone", default="inceptionv3")
+    parser.add_argument("--window", type=int, default=224)
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--images", type=int, default=4)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+    if options.model:
+        files = (options.model / name for name in ("model.weights.h5", "model.json"))
+        model = training.load(*files, "float32")[0]
+    else:
+        model = random_network(options.backbone, options.window)
+    window = model.input_shape[1]
+    windows = patches.Windows(window, window // 4, "inside")
+    precisions = ["float32", "mixed_bfloat16"]
+
+    with tempfile.TemporaryDirectory() as folder:
+        write_store(Path(folder) / "shard-0.h5", options.images, window)
+        store = images.open_store(Path(folder) / "shard-0.h5")
+        image = store["0"]
+        cut = np.concatenate([batch.patches for batch in classification.sweep(image, windows)])
+        normalized = gcn(cut)[..., None]
+        networks = {kind: inference.Compiled(model, kind, inference.batch()) for kind in precisions}
+        ways = {"keras predict, float32": lambda: predict(model, image, windows)}
+        ways |= {
+            f"compiled, {kind}": lambda network=network: network_alone(network, normalized)
+            for kind, network in networks.items()
+        }
+        first = {way: function() for way, function in ways.items()}  # builds what has to be built
+        seconds: dict[str, list] = {way: [] for way in [*ways, *(f"store to grids, {k}" for k in precisions)]}
+        for _ in range(options.repeats):
+            for way, function in ways.items():
+                seconds[way].append([len(cut), *timed(function)[1:]])
+            for kind in precisions:
+                found = end_to_end(model, store, windows, kind, Path(folder) / "fold-0.h5")
+                seconds[f"store to grids, {kind}"].append(found)
+
+    exact = first.pop("keras predict, float32")
+    print(f"{model.name}, {len(cut)} windows of {window}, p from {exact.min():.3f} to {exact.max():.3f}")
+    for way, found in first.items():
+        difference = np.abs(found - exact)
+        print(f"{way}: |Δp| at most {difference.max():.1e}, on average {difference.mean():.1e}")
+    base = np.array(seconds["keras predict, float32"])
+    for way, rows in seconds.items():
+        count, wall, processor = np.array(rows).T
+        rate, each = np.median(count / wall), np.median(processor / count)
+        faster = np.median((count / wall) / (base[:, 0] / base[:, 1]))
+        lighter = np.median((base[:, 2] / base[:, 0]) / (processor / count))
+        print(
+            f"{way:30} {rate:6.1f} windows/s ({faster:.2f} times), "
+            f"{1000 * each:5.1f} ms of processor ({lighter:.2f} times less)"
+        )
+    for kind in precisions:
+        alone, whole = (np.array(seconds[f"{way}, {kind}"]) for way in ("compiled", "store to grids"))
+        ratio = np.median((whole[:, 0] / whole[:, 1]) / (alone[:, 0] / alone[:, 1]))
+        lighter = np.median((alone[:, 2] / alone[:, 0]) / (whole[:, 2] / whole[:, 0]))
+        print(f"store to grids, {kind}: {ratio:.2f} of the network's rate, {lighter:.2f} by processor time")
+
+
+if __name__ == "__main__":
+    main()

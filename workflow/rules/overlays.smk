@@ -1,0 +1,34 @@
+"""Any test image with its masses, map and boxes: made when asked for, by no other rule.
+
+Needs: the index, the splits, the images store, and the maps, detections and FROC points of a model.
+Makes: results/figures/overlays/{dataset}/{backbone}/{init}/{image_id}.png.
+"""
+
+
+rule overlay:
+    input:
+        splits="results/splits/{dataset}.csv",
+        images="results/index/{dataset}/images.csv",
+        lesions=f"results/index/{{dataset}}/{STUDY.evaluated_as}.csv",
+        stores=stores,
+        mpms=maps_of_folds,
+        detections=detections_of_folds,
+        points="results/froc/{dataset}/{backbone}/{init}/points.csv",
+        code=modules("overlay.py"),
+    output:
+        png="results/figures/overlays/{dataset}/{backbone}/{init}/{image_id}.png",
+    log:
+        "logs/overlay/{dataset}/{backbone}/{init}/{image_id}.log",
+    benchmark:
+        "results/benchmarks/overlay/{dataset}/{backbone}/{init}/{image_id}.tsv"
+    wildcard_constraints:
+        image_id="[^/]+",
+    conda:
+        "../../envs/imaging.yaml"
+    params:
+        overlays=config["detection"]["overlays"],
+        evaluation=STUDY.evaluation,
+        levels=config["detection"]["levels"],
+        labels=STUDY.labels,
+    script:
+        "../scripts/overlay.py"

@@ -1,0 +1,43 @@
+"""One test image with its masses, map and boxes."""
+
+from mammoflow import logs
+
+logs.redirect(snakemake.log[0])
+
+import sys
+
+from mammoflow import examples, images, mpm, naming, overlays, storage
+from mammoflow.contracts.detections import DETECTIONS
+from mammoflow.contracts.froc import POINTS
+from mammoflow.contracts.index import IMAGES, LESIONS
+from mammoflow.contracts.splits import SPLITS
+from mammoflow.evaluation import Evaluation
+from mammoflow.figures import overlay, style
+
+given, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
+image_id, definition = wildcards.image_id, Evaluation(**params.evaluation).definition
+try:
+    fold = overlays.fold_testing(SPLITS.read(given.splits), image_id, given.splits)
+except ValueError as error:
+    logs.announce(str(error))
+    sys.exit(1)
+
+threshold = overlays.threshold(definition.rows(POINTS.read(given.points)), params.levels, **params.overlays)
+boxes = DETECTIONS.read(given.detections[fold], filters=[("image_id", "==", image_id)])
+lesions = LESIONS.read(given.lesions)
+judged, _ = examples.judge(
+    examples.boxes_at(boxes, threshold, definition.mode), lesions[lesions["image_id"] == image_id], definition
+)
+with storage.open_hdf5(given.mpms[fold]) as file:
+    grid = mpm.read_grid(file, image_id)
+chain = f"{wildcards.dataset}/{wildcards.backbone}/{wildcards.init}"
+figure = overlay.draw(
+    images.open_store(given.stores)[image_id],
+    grid.map(),
+    judged,
+    threshold,
+    IMAGES.read(given.images).set_index("image_id").loc[image_id, "spacing_mm"],
+    f"Image {image_id}, test of fold {fold}\n{naming.experiment(chain, params.labels)}",
+)
+style.save(figure, snakemake.output.png)
+logs.announce(f"{snakemake.output.png}: {len(judged)} boxes at threshold {threshold:g}")

@@ -1,0 +1,54 @@
+"""Ablations: the shown model with a setting changed."""
+
+from mammoflow import logs
+
+logs.redirect(snakemake.log[0])
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from mammoflow import mpm, storage, tables_of_paper
+from mammoflow.contracts.classification import CLASSIFICATION
+from mammoflow.contracts.froc import OPERATING_POINTS
+from mammoflow.contracts.index import IMAGES
+from mammoflow.evaluation import Evaluation
+
+
+def windows(paths: list[str]) -> float:
+    """Mean number of windows on the grid of an image."""
+    counts: list[int] = []
+    for path in paths:
+        with storage.open_hdf5(path) as file:
+            counts += mpm.windows_per_image(file)
+    return float(np.mean(counts))
+
+
+given, params, output = snakemake.input, snakemake.params, snakemake.output
+classifications, metadata, maps = iter(given.classifications), iter(given.metadata), iter(given.maps)
+cases = [
+    tables_of_paper.Ablation(
+        changes=changes,
+        operating_points=OPERATING_POINTS.read(points),
+        runs=runs,
+        classifications=[CLASSIFICATION.read(next(classifications)) for _ in runs],
+        metadata=[json.loads(Path(next(metadata)).read_text()) for _ in runs],
+        windows=windows([next(maps) for _ in range(count)]),
+    )
+    for changes, points, runs, count in zip(
+        params.changes, given.operating_points, params.runs, params.maps, strict=True
+    )
+]
+evaluation = Evaluation(**params.evaluation)
+patients = IMAGES.read(given.images).set_index("image_id")["patient_id"]
+table = tables_of_paper.ablations(
+    params.chain,
+    cases,
+    params.settings,
+    evaluation,
+    params.labels,
+    tables_of_paper.Patients(patients, evaluation.bootstrap, params.seed),
+)
+tables_of_paper.write(table, "table-ablations", output.csv, output.markdown)
+logs.announce(f"{output.csv}: {len(cases) - 1} ablations")
