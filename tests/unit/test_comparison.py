@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mammoflow import comparison, froc_report, resampling
 from mammoflow.comparison import Evaluated
 
-EVALUATION = settings_with(bootstrap=400)
+EVALUATION = settings_with(bootstrap=200)
 AT = EVALUATION.operating_points
 
 
@@ -89,7 +89,7 @@ def test_where_patients_cannot_be_drawn_there_is_no_p():
 
 def test_other_numbers_of_draws_are_refused():
     first, second = evaluated(two_folds()), evaluated(two_folds(), settings_with(bootstrap=30))
-    with pytest.raises(ValueError, match="as many draws of both models, got 400 and 30"):
+    with pytest.raises(ValueError, match="as many draws of both models, got 200 and 30"):
         comparison.measures(first, EVALUATION.definition, AT, second)
 
 

@@ -145,7 +145,7 @@ def test_the_point_that_is_read_is_the_first_of_the_best():
     assert froc.point_at(tpr, fpi, [0.1, 0.4, 5]).tolist() == [0, 1, 4]
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(seeds_of_cases, st.sampled_from(UNITS))
 def test_units_agree_with_groups_of_images(seed, unit):
     its = random_fold(seed)
@@ -215,6 +215,11 @@ def evaluated(folds=None, **changes):
     return froc_report.evaluate(folds or two_folds(), settings_with(**changes), seed=1)
 
 
+@pytest.fixture(scope="module")
+def report():
+    return evaluated()
+
+
 def operating_point(report, fpi, **changes):
     found = Definition(**changes).rows(report.operating_points)
     found = found[found["fpi"] == fpi]
@@ -228,8 +233,7 @@ def written_and_read(report, folder):
     return [table.read(path) for table, path in zip(TABLES, paths.values(), strict=True)]
 
 
-def test_report_over_folds(tmp_path):
-    report = evaluated()
+def test_report_over_folds(report, tmp_path):
     low = operating_point(report, 0.125)
     assert (low["tpr_mean"], low["tpr_std"], low["folds"], low["folds_reached"]) == (0.5, 0, 2, 2)
     assert (low["t_low"], low["t_high"]) == (0.5, 0.5)
@@ -248,8 +252,7 @@ def test_report_over_folds(tmp_path):
         pd.testing.assert_frame_equal(again, frame)
 
 
-def test_operating_points_are_the_mean_of_the_folds():
-    report = evaluated()
+def test_operating_points_are_the_mean_of_the_folds(report):
     keys = [*Definition().key, "fpi"]
     folds = report.folds.groupby(keys)
     told = report.operating_points.set_index(keys).sort_index()
@@ -265,8 +268,8 @@ def test_operating_points_are_the_mean_of_the_folds():
         assert (point["tpr"], point["fpi"]) == (row["tpr"], row["fpi_there"])
 
 
-def test_every_definition_of_the_protocol_has_its_points():
-    report, evaluation = evaluated(), settings_with()
+def test_every_definition_of_the_protocol_has_its_points(report):
+    evaluation = settings_with()
     definitions = evaluation.protocol()
     assert len(definitions) == len(set(definitions)) > 15
     at = report.operating_points["fpi"].nunique()
@@ -275,8 +278,8 @@ def test_every_definition_of_the_protocol_has_its_points():
     assert len(report.operating_points) == at * len({*definitions, *evaluation.drawn()})
 
 
-def test_draws_are_the_same_for_all_models_and_give_the_interval():
-    report, other = evaluated(), evaluated([each._replace(detections=rows()) for each in two_folds()])
+def test_draws_are_the_same_for_all_models_and_give_the_interval(report):
+    other = evaluated([each._replace(detections=rows()) for each in two_folds()])
     keys = ["mode", "measure", "fpi", "draw"]
     pd.testing.assert_frame_equal(report.draws[keys], other.draws[keys])
     point = operating_point(report, 0.125)
@@ -295,12 +298,12 @@ def test_areas_stand_in_the_report():
     assert merits["folds"].tolist() == [2, 2]
 
 
-def test_given_boxes_have_one_mode(tmp_path):
+def test_given_boxes_have_one_mode(report, tmp_path):
+    ours = report
     folds = [each._replace(detections=matching.candidates(each.detections)) for each in two_folds()]
     report = froc_report.evaluate(folds, settings_with(), seed=1, boxes_of=matching.of_scores)
     for frame in (report.points, report.curve, report.operating_points, report.draws):
         assert set(frame["mode"]) == {"candidate"}
-    ours = evaluated()
     for column in ("tpr_mean", "bootstrap_low"):
         np.testing.assert_array_equal(
             Definition("candidate").rows(report.operating_points)[column],
@@ -330,8 +333,8 @@ def test_one_table_of_detections_is_in_memory_at_a_time():
         pd.testing.assert_frame_equal(frame, other)
 
 
-def test_report_is_reproducible():
-    for first, second in zip(evaluated(), evaluated(), strict=True):
+def test_report_is_reproducible(report):
+    for first, second in zip(report, evaluated(), strict=True):
         pd.testing.assert_frame_equal(first, second)
 
 
@@ -429,7 +432,6 @@ def test_lesions_of_one_patient_cannot_be_drawn_again_either():
     assert operating_point(evaluated([first, folds[1]]), 1)["bootstrap_high"] == 1
 
 
-def test_all_sizes_are_reported_even_where_there_is_none():
-    report = evaluated()
+def test_all_sizes_are_reported_even_where_there_is_none(report):
     for size in SIZES:
         assert operating_point(report, 1, subset=size)["folds"] >= 0

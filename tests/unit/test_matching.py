@@ -82,7 +82,7 @@ def orders(linked, taken):
     return [order for choice in (-1, *free) for order in orders(linked, (*taken, choice))]
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(seeds_of_cases, st.sampled_from(DUPLICATES), st.sampled_from(HITS), st.booleans())
 def test_every_threshold_agrees_with_brute_force(seed, duplicates, hit, scored):
     its = random_fold(seed, scored)
@@ -114,7 +114,7 @@ def test_order_of_rows_does_not_matter(seed):
     np.testing.assert_array_equal(line(its).false_positives, shuffled.false_positives)
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(seeds_of_cases, st.sampled_from(DUPLICATES))
 def test_fixed_boxes_never_lose_a_lesion_or_a_false_positive(seed, duplicates):
     its = random_fold(seed, scored=True)
