@@ -61,6 +61,90 @@ def test_folded_where_it_changes_nothing_and_nowhere_else():
     np.testing.assert_allclose(folded(image, training=False).numpy(), expected, rtol=1e-4)
 
 
+def _one_model_in_two_places(image):
+    inner = keras.Input((12, 12, 1))
+    z = layers.BatchNormalization()(layers.Conv2D(1, 3, padding="same")(inner))
+    inside = keras.Model(inner, z)
+    return layers.Concatenate()([inside(image), inside(inside(image))])
+
+
+def _convolution_used_twice(image):
+    convolution = layers.Conv2D(1, 3, padding="same")
+    x = layers.BatchNormalization()(convolution(image))
+    return layers.Concatenate()([x, convolution(x)])
+
+
+def _normalization_used_twice(image):
+    normalization = layers.BatchNormalization()
+    return layers.Concatenate()([normalization(layers.Conv2D(4, 3)(image)) for _ in range(2)])
+
+
+def _result_also_added_without_a_layer(image):
+    x = layers.Conv2D(4, 3)(image)
+    return keras.ops.relu(x + layers.BatchNormalization()(x))
+
+
+def _result_also_given_back(image):
+    inner = keras.Input((12, 12, 1))
+    x = layers.Conv2D(2, 3)(inner)
+    return layers.Concatenate()(keras.Model(inner, [x, layers.BatchNormalization()(x)])(image))
+
+
+def _names_that_a_nested_model_has_too(image):
+    inner = keras.Input((12, 12, 1))
+    x = layers.BatchNormalization(name="n")(layers.Conv2D(4, 3, name="c")(inner))
+    x = layers.ReLU()(keras.Model(inner, x)(image))
+    x = layers.ReLU()(layers.Conv2D(4, 1, name="c")(x))
+    return layers.BatchNormalization(name="n")(x)
+
+
+def _sequential_with_dropout(image):
+    steps = [layers.Conv2D(4, 3, use_bias=False), layers.BatchNormalization(), layers.Dropout(0.5)]
+    return keras.Sequential([keras.Input((12, 12, 1)), *steps])(image)
+
+
+def _convolutions_of_other_kinds(image):
+    x = layers.BatchNormalization()(layers.DepthwiseConv2D(3, depth_multiplier=3)(image))
+    return layers.BatchNormalization()(layers.Conv2D(6, 3, groups=3)(x))
+
+
+def _values_that_were_adapted(image):
+    adapted = layers.Normalization()
+    x = layers.Conv2D(4, 3)(adapted(image))
+    adapted.adapt(5 + 3 * PATCHES)
+    return x
+
+
+@pytest.mark.parametrize(
+    ("features", "left"),
+    [
+        (_one_model_in_two_places, 0),
+        (_convolution_used_twice, 1),
+        (_normalization_used_twice, 1),
+        (_result_also_added_without_a_layer, 1),
+        (_result_also_given_back, 1),
+        (_names_that_a_nested_model_has_too, 1),
+        (_sequential_with_dropout, 0),
+        (_convolutions_of_other_kinds, 1),
+        (_values_that_were_adapted, 0),
+    ],
+)
+def test_networks_of_any_wiring_answer_as_before(features, left):
+    keras.utils.set_random_seed(3)
+    image = keras.Input((12, 12, 1))
+    pooled = layers.GlobalAveragePooling2D()(features(image))
+    model = shuffle(keras.Model(image, layers.Dense(2, name="probabilities")(pooled)))
+    values = np.random.default_rng(4).normal(size=(5, 12, 12, 1)).astype(np.float32)
+    expected = model(values, training=False).numpy()[:, backbones.MASS]
+    assert np.ptp(expected) > 0.01
+    folded = inference.fold(model, "float32")
+    kept = [layer for layer in inference._leaves(folded) if isinstance(layer, layers.BatchNormalization)]
+    assert len(kept) == left
+    for policy, tolerance in (("float32", 1e-6), ("mixed_bfloat16", 0.02), ("mixed_float16", 0.01)):
+        found = inference.Compiled(model, policy, 5)(values)
+        np.testing.assert_allclose(found, expected, atol=tolerance)
+
+
 def test_the_network_itself_is_not_changed():
     before = [weight.copy() for weight in MODEL.get_weights()]
     inference.fold(MODEL, "mixed_bfloat16")

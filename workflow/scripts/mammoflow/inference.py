@@ -23,7 +23,8 @@ class Compiled:
     """A network as one graph without variables, for a fixed number of patches at a time.
 
     Calls from several threads are safe, and two at a time are faster than one after the other: the gaps
-    of one, where few threads have work, are filled by the other.
+    of one, where few threads have work, are filled by the other. TensorFlow's own passes join convolution,
+    bias and activation, where `runtime.configure` has left them on.
 
     Parameters
     ----------
@@ -36,9 +37,6 @@ class Compiled:
     """
 
     def __init__(self, model: keras.Model, policy: str, size: int) -> None:
-        # TensorFlow's own passes join convolution, bias and activation; `runtime.configure` turns them
-        # off for training, where they gain nothing.
-        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
         self.policy, self.size = policy, size
         folded = fold(model, policy)
         weights = [
@@ -122,48 +120,82 @@ def fold(model: keras.Model, policy: str) -> keras.Model:
         Not for training: the statistics are part of kernels and biases.
     """
     normalized = dict(_normalized(model))
-    absorbed = {normalization.name for normalization in normalized.values()}
+    absorbed = set(normalized.values())
+    copies: dict[layers.Layer, layers.Layer] = {}
 
-    def copy(layer: layers.Layer) -> layers.Layer:
-        settings = layer.get_config()
-        if layer.name not in model.output_names:
+    def copy(operation: keras.Operation) -> keras.Operation:
+        if not isinstance(operation, layers.Layer):  # such as the sum of ``x + y``: nothing to change
+            return operation
+        settings = operation.get_config()
+        if operation.name not in model.output_names:
             settings["dtype"] = policy
-        if layer.name in normalized:
+        if operation in absorbed:
+            return _Nothing(name=operation.name, dtype=policy)
+        if operation in normalized:
             settings["use_bias"] = True
-        return type(layer).from_config(settings)
+        copies[operation] = type(operation).from_config(settings)
+        return copies[operation]
 
-    def call(layer: layers.Layer, *arguments: object, **settings: object) -> keras.KerasTensor:
-        return arguments[0] if layer.name in absorbed else layer(*arguments, **settings)
-
-    folded = keras.models.clone_model(model, clone_function=copy, call_function=call, recursive=True)
-    copies = {layer.name: layer for layer in _leaves(folded)}
-    for layer in _leaves(model):
-        if layer.name in normalized:
-            copies[layer.name].set_weights(_joined(layer, normalized[layer.name]))
-        elif layer.weights and layer.name not in absorbed:
-            copies[layer.name].set_weights(layer.get_weights())
+    folded = keras.models.clone_model(model, clone_function=copy, recursive=True)
+    for layer, its in copies.items():
+        if layer in normalized:
+            its.set_weights(_joined(layer, normalized[layer]))
+        else:
+            its.set_weights(layer.get_weights())
+        if isinstance(its, layers.Normalization):
+            its.finalize_state()  # it computes with what it derives from its weights
     return folded
 
 
-def _leaves(model: keras.Model) -> Iterator[layers.Layer]:
+class _Nothing(layers.Layer):
+    """In the place of a batch normalisation that a convolution does, called as it was."""
+
+    def call(self, values: tf.Tensor, mask: None = None) -> tf.Tensor:
+        return values
+
+
+def _normalized(model: keras.Model) -> Iterator[tuple[layers.Conv2D, layers.BatchNormalization]]:
+    """Convolutions whose result goes into a batch normalisation and nowhere else.
+
+    Keras tells only by attributes that are not public how often a layer is used, and by what.
+    """
+    takers = defaultdict(list)
+    for inner in _models(model):
+        for tensor in inner.outputs:
+            takers[id(tensor)].append(inner)
+    for operation in _leaves(model):
+        for node in operation._inbound_nodes:
+            for tensor in node.input_tensors:
+                takers[id(tensor)].append(operation)
+    for layer in _leaves(model):
+        if _used_once(layer, layers.Conv2D) and layer.activation is keras.activations.linear:
+            match takers[id(layer.output)]:
+                case [normalization] if (
+                    _used_once(normalization, layers.BatchNormalization)
+                    and layer.data_format == "channels_last"
+                    and normalization.axis in (-1, 3)
+                ):
+                    yield layer, normalization
+
+
+def _used_once(operation: keras.Operation, kind: type[layers.Layer]) -> bool:
+    """Whether this is a layer of a kind, and called in one place."""
+    return type(operation) is kind and len(operation._inbound_nodes) == 1
+
+
+def _models(model: keras.Model) -> Iterator[keras.Model]:
+    """A network and the models inside it."""
+    yield model
     for layer in model.layers:
         if isinstance(layer, keras.Model):
-            yield from _leaves(layer)
-        else:
-            yield layer
+            yield from _models(layer)
 
 
-def _normalized(model: keras.Model) -> Iterator[tuple[str, layers.BatchNormalization]]:
-    """Names of the convolutions whose result goes into a batch normalisation and nowhere else."""
-    takers = defaultdict(list)
-    for layer in _leaves(model):
-        for tensor in keras.tree.flatten(layer.input):
-            takers[id(tensor)].append(layer)
-    for layer in _leaves(model):
-        if type(layer) is layers.Conv2D and layer.activation is keras.activations.linear:
-            match takers[id(layer.output)]:
-                case [layers.BatchNormalization() as normalization]:
-                    yield layer.name, normalization
+def _leaves(model: keras.Model) -> Iterator[keras.Operation]:
+    """What a network computes, step by step, models inside it opened."""
+    for inner in _models(model):
+        steps = inner.layers if isinstance(inner, keras.Sequential) else inner.operations
+        yield from (step for step in steps if not isinstance(step, keras.Model))
 
 
 def _joined(convolution: layers.Conv2D, normalization: layers.BatchNormalization) -> list[np.ndarray]:
