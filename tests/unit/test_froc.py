@@ -78,6 +78,20 @@ def test_false_positives_of_normal_and_of_mass_images_have_their_own_denominator
     assert rates["normal"] == pytest.approx([0, 0, 2 / 3, 1])
 
 
+@pytest.mark.parametrize("over", FPI_OVER)
+def test_false_positives_of_both_kinds_of_images_are_told_whichever_count(over):
+    detections = rows(
+        *(("a", 0.5, box, 0.9) for box in ((0, 0, 10, 10), (50, 50, 60, 60))),
+        *(("c", 0.5, (y, 0, y + 9, 9), 0.9) for y in (0, 20, 40)),
+    )
+    lesions = masses(("a", (0, 0, 10, 10)), ("b", (0, 0, 10, 10)), ("c", (50, 0, 60, 10)))
+    its = fold(dict(zip("abcd", "pqrs", strict=True)), lesions, detections)
+    points = froc_report.evaluate([its], settings_with(fpi_over=over), 1).operating_points
+    point = points[(points["fpi_over"] == over) & (points["fpi"] == 8)].iloc[0]
+    # Three images with a mass have four false positives, the one without has none.
+    assert (point["fpi_mass"], point["fpi_normal"]) == pytest.approx((4 / 3, 0))
+
+
 def test_hits_on_lesions_of_other_subsets_are_neither():
     lesions = masses(
         ("a", (0, 0, 10, 10)),

@@ -30,19 +30,21 @@ class Counts:
     ----------
     thresholds : (t,) float array
         Descending; at the first, infinity, nothing is found.
-    hits, false_positives, normal_false_positives : (p, t) float arrays
-        Units found; false positives on the images that count, and on those without a lesion.
-    targets, images, normal_images : (p,) int arrays
-        Units that there are; images that count, and those without a lesion.
+    hits, false_positives, normal_false_positives, mass_false_positives : (p, t) float arrays
+        Units found; false positives on the images that count, on those without a lesion, and with one.
+    targets, images, normal_images, mass_images : (p,) int arrays
+        Units that there are; images that count, those without a lesion, and with one.
     """
 
     thresholds: np.ndarray
     hits: np.ndarray
     false_positives: np.ndarray
     normal_false_positives: np.ndarray
+    mass_false_positives: np.ndarray
     targets: np.ndarray
     images: np.ndarray
     normal_images: np.ndarray
+    mass_images: np.ndarray
 
     @property
     def defined(self) -> bool:
@@ -58,9 +60,9 @@ class Curve:
     ----------
     thresholds : (t,) float array
         Descending; the first is infinite.
-    hits, false_positives, normal_false_positives : (t,) int arrays
-        Counts over the fold.
-    targets, images, normal_images : int
+    hits, false_positives, normal_false_positives, mass_false_positives : (t,) int arrays
+        Counts over the fold, as in `Counts`.
+    targets, images, normal_images, mass_images : int
         Denominators; the first two are not zero.
     """
 
@@ -68,9 +70,11 @@ class Curve:
     hits: np.ndarray
     false_positives: np.ndarray
     normal_false_positives: np.ndarray
+    mass_false_positives: np.ndarray
     targets: int
     images: int
     normal_images: int
+    mass_images: int
 
     @property
     def tpr(self) -> np.ndarray:
@@ -107,24 +111,29 @@ def count(matches: Matches, fold: Fold, definition: Definition, edges: Sequence[
         matches.hit[:, among], lesion_image[among], image_patient, fold.images, definition.unit
     )
     normal = ~np.isin(np.arange(len(image_ids)), lesion_image)
-    counted = {"all": np.ones(len(normal), bool), "mass": ~normal, "normal": normal}[definition.fpi_over]
+    counted = {"all": normal | ~normal, "mass": ~normal, "normal": normal}[definition.fpi_over]
 
     def by_patient(found: np.ndarray, patient: np.ndarray) -> np.ndarray:
         total = np.zeros((patients, 1 + len(found)))
         np.add.at(total[:, 1:], patient, found.T)
         return total
 
-    def images_of(chosen: np.ndarray) -> np.ndarray:
-        return np.bincount(image_patient[chosen], minlength=patients)
+    def false_positives_of(images: np.ndarray) -> np.ndarray:
+        return by_patient(matches.false_positives[:, images], image_patient[images])
+
+    def number_of(images: np.ndarray) -> np.ndarray:
+        return np.bincount(image_patient[images], minlength=patients)
 
     return Counts(
         thresholds=np.append(np.inf, matches.thresholds),
         hits=by_patient(hit, target_patient),
-        false_positives=by_patient(matches.false_positives[:, counted], image_patient[counted]),
-        normal_false_positives=by_patient(matches.false_positives[:, normal], image_patient[normal]),
+        false_positives=false_positives_of(counted),
+        normal_false_positives=false_positives_of(normal),
+        mass_false_positives=false_positives_of(~normal),
         targets=np.bincount(target_patient, minlength=patients),
-        images=images_of(counted),
-        normal_images=images_of(normal),
+        images=number_of(counted),
+        normal_images=number_of(normal),
+        mass_images=number_of(~normal),
     )
 
 
@@ -147,9 +156,11 @@ def curve(counts: Counts) -> Curve:
         hits=counts.hits.sum(axis=0).astype(int),
         false_positives=counts.false_positives.sum(axis=0).astype(int),
         normal_false_positives=counts.normal_false_positives.sum(axis=0).astype(int),
+        mass_false_positives=counts.mass_false_positives.sum(axis=0).astype(int),
         targets=int(counts.targets.sum()),
         images=int(counts.images.sum()),
         normal_images=int(counts.normal_images.sum()),
+        mass_images=int(counts.mass_images.sum()),
     )
 
 

@@ -196,8 +196,8 @@ def _operating_points(
     mean, std = statistics.mean_std(values)
     t_low, t_high = statistics.t_interval(values, low=0, high=1)
     low, high = resampling.percentiles(samples)
-    normal, folds_normal = _fpi_of_kind(lines, at, normal=True)
-    mass, _ = _fpi_of_kind(lines, at, normal=False)
+    normal, folds_normal = _fpi_of_kind(lines, at, "normal")
+    mass, _ = _fpi_of_kind(lines, at, "mass")
     return pd.DataFrame(
         {
             **definition.key,
@@ -219,14 +219,13 @@ def _operating_points(
     )
 
 
-def _fpi_of_kind(lines: Iterable[Curve], at: Sequence[float], normal: bool) -> tuple[np.ndarray, int]:
+def _fpi_of_kind(lines: Iterable[Curve], at: Sequence[float], kind: str) -> tuple[np.ndarray, int]:
     """FPI on normal or on mass images where the TPR is read, mean over the folds that have such: (x,)."""
     rates = []
     for line in lines:
-        images = line.normal_images if normal else line.images - line.normal_images
-        counts = line.normal_false_positives if normal else line.false_positives - line.normal_false_positives
-        if images > 0:
-            rates.append(counts[froc.point_at(line.tpr, line.fpi, at)] / images)
+        images, found = getattr(line, f"{kind}_images"), getattr(line, f"{kind}_false_positives")
+        if images:
+            rates.append(found[froc.point_at(line.tpr, line.fpi, at)] / images)
     return (np.mean(rates, axis=0) if rates else np.full(len(at), np.nan)), len(rates)
 
 
