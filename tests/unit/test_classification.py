@@ -43,7 +43,16 @@ def test_how_patches_are_batched_does_not_matter(cuts, size):
 
 
 def test_no_patches_no_probabilities():
-    assert classification.probabilities(MODEL, [], "gcn").shape == (0,)
+    told = []
+    assert classification.probabilities(MODEL, [], "gcn", tell=told.append).shape == (0,)
+    assert told == []
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_what_is_computed_in_is_told(precision):
+    told = []
+    classification.probabilities(MODEL, [Batch(PATCHES, LOW, HIGH)] * 2, "gcn", precision, 16, told.append)
+    assert [network.policy for network in told] == [precision]
 
 
 def test_sweep_cuts_all_windows_of_the_map_in_order():

@@ -13,10 +13,11 @@ wildcards = snakemake.wildcards
 runtime.configure(snakemake.threads, rewriting=True)
 
 model, record = training.load(snakemake.input.weights, snakemake.input.metadata, "float32")
+chosen = []
 with bank.open_bank(snakemake.input.bank) as patches:
     test = patches.test
     probabilities = classification.probabilities(
-        model, test.batches(256), record["normalization"], snakemake.params.precision
+        model, test.batches(256), record["normalization"], snakemake.params.precision, tell=chosen.append
     )
     columns = {"image_id": test.image_id, "y": test.y, "x": test.x, "label": test.labels}
 
@@ -26,4 +27,5 @@ accuracy = ((probabilities > 0.5) == columns["label"]).mean() if len(probabiliti
 logs.announce(
     f"{wildcards.dataset} fold {wildcards.fold} {wildcards.backbone} {wildcards.init} run {wildcards.run}: "
     f"{len(probabilities)} test patches, accuracy {accuracy:.3f}"
+    f"{''.join(f', precision: {network.policy}' for network in chosen)}"
 )

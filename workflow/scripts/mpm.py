@@ -22,12 +22,23 @@ stored = leakage.stored_images(index, [STORED.read(path) for path in snakemake.i
 fold = leakage.fold_of(splits, int(wildcards.fold), stored, origin=snakemake.input.splits)
 image_ids = sorted(fold.loc[fold["role"] == "test", "image_id"])
 
+chosen = []
 with storage.create_hdf5(snakemake.output.mpm) as file:
-    grids = classification.grids(model, store, image_ids, windows, record["normalization"], params.precision)
+    grids = classification.grids(
+        model,
+        store,
+        image_ids,
+        windows,
+        record["normalization"],
+        params.precision,
+        tell=chosen.append,
+    )
     for image_id, grid in grids:
         mpm.write_grid(file, image_id, grid)
+    precision = chosen[0].policy if chosen else "none, as there is no window"
+    file.attrs.update(precision=precision, run=best)
 
 logs.announce(
     f"{wildcards.dataset} fold {wildcards.fold} {wildcards.backbone} {wildcards.init}: "
-    f"maps of {len(image_ids)} test images by run {best}"
+    f"maps of {len(image_ids)} test images by run {best}, precision: {precision}"
 )

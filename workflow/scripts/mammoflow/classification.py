@@ -1,7 +1,7 @@
 """Patches to probabilities."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Protocol
 
@@ -11,9 +11,12 @@ import numpy as np
 from mammoflow import inference, patches, pool
 from mammoflow.bank import Batch, Image
 from mammoflow.breast import Geometry
+from mammoflow.inference import Compiled
 from mammoflow.mpm import Grid
 from mammoflow.normalization import normalize
 from mammoflow.patches import Windows
+
+Tell = Callable[[Compiled], None]
 
 
 class Located(Image, Protocol):
@@ -28,6 +31,7 @@ def probabilities(
     normalization: str,
     precision: str = "float32",
     size: int | None = None,
+    tell: Tell = lambda network: None,
 ) -> np.ndarray:
     """Probability that the centre of a patch lies in a mass.
 
@@ -43,18 +47,25 @@ def probabilities(
         As `inference.compiled`.
     size : int, optional
         Patches that the network takes at once; `inference.batch` when left out.
+    tell : function, optional
+        Called with the compiled network, whose precision is chosen on the first patches; never without one.
 
     Returns
     -------
     (n,) ndarray of float32
         In the order of the patches.
     """
-    found = _forward(model, batches, normalization, precision, size)
+    found = _forward(model, batches, normalization, precision, size, tell)
     return np.concatenate([np.empty(0, np.float32), *found])
 
 
 def _forward(
-    model: keras.Model, batches: Iterable[Batch], normalization: str, precision: str, size: int | None
+    model: keras.Model,
+    batches: Iterable[Batch],
+    normalization: str,
+    precision: str,
+    size: int | None,
+    tell: Tell,
 ) -> Iterator[np.ndarray]:
     """Probabilities of `size` patches at a time.
 
@@ -71,6 +82,7 @@ def _forward(
 
     sample = np.concatenate([normalized(group) for group in first])
     network = inference.compiled(model, precision, size, sample)
+    tell(network)
     yield from pool.ordered(lambda group: network(normalized(group)), chain(first, groups), workers=2)
 
 
@@ -134,6 +146,7 @@ def grids(
     normalization: str,
     precision: str = "float32",
     size: int | None = None,
+    tell: Tell = lambda network: None,
 ) -> Iterator[tuple[str, Grid]]:
     """Window probabilities of images, one image after the other.
 
@@ -147,7 +160,7 @@ def grids(
         Images of the store, in the order in which they are given back.
     windows : Windows
         How windows are laid.
-    normalization, precision, size
+    normalization, precision, size, tell
         As in `probabilities`. One run of the network may hold windows of several images.
 
     Yields
@@ -169,7 +182,7 @@ def grids(
 
     rest = np.empty(0, np.float32)
     # The empty end is for images without a window that come last.
-    for found in chain(_forward(model, sweeps(), normalization, precision, size), [rest]):
+    for found in chain(_forward(model, sweeps(), normalization, precision, size, tell), [rest]):
         rest = np.concatenate([rest, found])
         while read and (count := read[0][3].sum()) <= len(rest):
             image_id, breast, geometry, classified = read.popleft()
