@@ -1,9 +1,11 @@
 import pandas as pd
 import pytest
 
-from mammoflow import literature, reconciliation, tables_of_paper
+from mammoflow import literature, reconciliation
 from mammoflow.contracts.index import RECONCILIATION
 from mammoflow.contracts.stored import STORED
+from mammoflow.tables_of_paper import presentation
+from mammoflow.tables_of_paper.reconciliation import PRESENTATION
 
 RELEASE = pd.DataFrame({"quantity": ["images"], "paper": [410.0], "found": [409.0], "difference": [-1.0]})
 
@@ -39,8 +41,8 @@ def test_phantoms_have_no_counterpart_in_the_paper(table):
 
 
 def test_table_is_written_and_read(table, tmp_path):
-    tables_of_paper.write(table, "reconciliation", tmp_path / "r.csv", tmp_path / "r.md")
-    shown = tables_of_paper.readable(tables_of_paper.read(tmp_path / "r.csv"), "reconciliation")
+    presentation.write(table, PRESENTATION, tmp_path / "r.csv", tmp_path / "r.md")
+    shown = presentation.readable(presentation.read(tmp_path / "r.csv"), PRESENTATION)
     row = shown[(shown["Data"] == "INbreast") & (shown["Quantity"] == "train: masses")].iloc[0]
     assert row.tolist() == ["INbreast", "0", "train: masses", "68", "69", "+1"]
 

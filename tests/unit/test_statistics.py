@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from mammoflow import statistics
+from mammoflow import resampling, statistics
 
 
 def test_az_of_perfect_reversed_and_constant_scores():
@@ -62,9 +62,7 @@ def test_the_interval_of_unrelated_cases_is_delongs():
     generator = np.random.default_rng(3)
     labels = np.repeat([0, 1], 100)
     scores = generator.normal(labels, 1)
-    low, high = statistics.percentile_interval(
-        statistics.az_of_draws(labels, scores, np.arange(200), drawn(200))
-    )
+    low, high = resampling.percentiles(statistics.az_of_draws(labels, scores, np.arange(200), drawn(200)))
     # DeLong et al., Biometrics 44, 1988: variance of the placements of each class among the other.
     order = (scores[labels == 1][:, None] > scores[labels == 0]).astype(float)
     deviation = np.sqrt(sum(order.mean(axis=axis).var(ddof=1) / 100 for axis in (0, 1)))
@@ -81,10 +79,11 @@ def test_more_patches_of_the_same_patients_do_not_narrow_the_interval():
     np.testing.assert_allclose(once, statistics.az_of_draws(*copies, drawn(40, 100)))
 
 
-def test_percentile_interval_leaves_out_draws_without_a_value():
-    assert statistics.percentile_interval([*range(101), np.nan], level=0.9) == pytest.approx((5, 95))
-    assert np.isnan(statistics.percentile_interval([np.nan])).all()
-    assert np.isnan(statistics.percentile_interval([])).all()
+def test_percentiles_leave_out_draws_without_a_value():
+    assert resampling.percentiles(np.array([*range(101), np.nan]), level=0.9) == pytest.approx((5, 95))
+    assert np.isnan(resampling.percentiles(np.array([np.nan]))).all()
+    assert np.isnan(resampling.percentiles(np.zeros(0))).all()
+    assert np.isnan(resampling.percentiles(np.zeros((0, 3)))).all()
 
 
 def test_sample_deviation():

@@ -7,7 +7,25 @@ import pytest
 from froc_cases import boxes, settings_with, two_folds
 from scipy import stats
 
-from mammoflow import comparison, froc_report, literature, matching, naming, statistics, tables_of_paper
+from mammoflow import froc_report, literature, matching, naming, statistics
+from mammoflow.comparison import Evaluated
+from mammoflow.tables_of_paper import (
+    ablations as table_of_ablations,
+)
+from mammoflow.tables_of_paper import (
+    cascades,
+    comparison,
+    data_description,
+    patch_classification,
+    presentation,
+    protocol,
+    trainings,
+)
+from mammoflow.tables_of_paper import (
+    detection as table_of_detection,
+)
+from mammoflow.tables_of_paper.operating_points import FPI
+from mammoflow.tables_of_paper.presentations import PRESENTATIONS
 
 LABELS = {
     "datasets": {"film": "film phantoms", "digital": "digital | phantoms"},
@@ -24,7 +42,7 @@ def run(backbone="compact", init="random", fold=0, number=0, dataset="film"):
 
 
 IMAGES = pd.Series({f"i{number}": f"p{number // 2}" for number in range(10)})
-PATIENTS = tables_of_paper.Patients(IMAGES, 20, 1)
+PATIENTS = trainings.Patients(IMAGES, 20, 1)
 
 
 def answers(right, wrong=0):
@@ -78,7 +96,7 @@ def description():
             "negatives": [9, 3],
         }
     )
-    return tables_of_paper.data_description({"digital": splits}, {"digital": lesions}, patches, LABELS)
+    return data_description.table({"digital": splits}, {"digital": lesions}, patches, LABELS)
 
 
 def test_description_counts_cases_images_masses_and_patches(description):
@@ -109,9 +127,7 @@ def table_2(accuracies):
             runs.append(run(backbone, init, fold, number))
             tables.append(answers(right, 100 - right))
             metadata.append({"validation_loss": 1 - right / 100})
-    return tables_of_paper.patch_classification(
-        runs, tables, metadata, [history() for _ in runs], LABELS, PATIENTS
-    )
+    return patch_classification.table(runs, tables, metadata, [history() for _ in runs], LABELS, PATIENTS)
 
 
 def test_classification_has_mean_sample_deviation_and_named_tests():
@@ -157,7 +173,7 @@ def test_a_run_of_several_folds_counts_once():
     assert mine["p_initialization"][1] == pytest.approx(expected)
     expected = stats.ttest_ind([70, 75], [61, 62], equal_var=False).pvalue
     assert mine["p_network"][2] == pytest.approx(expected)
-    shown = tables_of_paper.readable(table, "table-2")
+    shown = presentation.readable(table, PRESENTATIONS["table-2"])
     assert shown.loc[0, ["Folds", "Runs"]].tolist() == ["3", "2"]
     assert shown.loc[3, ["Folds", "Runs"]].tolist() == ["1", "5"]
 
@@ -181,18 +197,32 @@ def test_one_run_cannot_be_tested_against_several():
 def test_one_run_has_no_deviation_and_says_why_there_is_no_test():
     table = table_2({("compact", "random"): [70], ("compact", "natural"): [80]})
     assert "at least 2 needed" in table["initialization_test"][1]
-    shown = tables_of_paper.readable(table, "table-2")
+    shown = presentation.readable(table, PRESENTATIONS["table-2"])
     assert list(shown["Accuracy (%)"]) == ["70.00 ± –", "80.00 ± –", "84.16 ± 0.19"]
     assert list(shown["p, initialisation"]) == ["–", "–", "–"]
     assert list(shown["Source"]) == ["ours", "ours", "paper"]
 
 
 def test_a_test_part_of_one_class_has_no_az():
-    table = tables_of_paper.patch_classification(
+    table = patch_classification.table(
         [run()], [answers(3)[:3]], [{"validation_loss": 0.1}], [history()], LABELS, PATIENTS
     )
     assert np.isnan(table["az_mean"][0])
-    assert tables_of_paper.readable(table, "table-2")["Az"][0] == "–"
+    assert presentation.readable(table, PRESENTATIONS["table-2"])["Az"][0] == "–"
+
+
+def test_a_fold_without_test_patches_has_no_score_and_leaves_no_interval():
+    table = patch_classification.table(
+        [run(fold=0), run(fold=1)],
+        [answers(3), answers(3)[:0]],
+        [{"validation_loss": 0.1}] * 2,
+        [history()] * 2,
+        LABELS,
+        PATIENTS,
+    )
+    assert np.isnan(table[["accuracy_percent_mean", "az_mean", "az_low", "az_high"]].iloc[0].tolist()).all()
+    shown = presentation.readable(table, PRESENTATIONS["table-2"])
+    assert shown.loc[0, ["Accuracy (%)", "Az", "Az, 95 %"]].tolist() == ["–"] * 3
 
 
 def scored(seed, images=IMAGES.index, separation=1.0):
@@ -212,8 +242,8 @@ def test_the_interval_of_az_is_the_bootstrap_of_patients_within_folds():
     runs = [run(fold=fold, number=number) for fold in (0, 1) for number in (0, 1)]
     tables = [scored(number, IMAGES.index[5 * number : 5 * number + 5]) for number in (0, 0, 1, 1)]
     metadata = [{"validation_loss": 0.5}] * 4
-    patients = tables_of_paper.Patients(IMAGES, 300, 1)
-    table = tables_of_paper.patch_classification(runs, tables, metadata, [history()] * 4, LABELS, patients)
+    patients = trainings.Patients(IMAGES, 300, 1)
+    table = patch_classification.table(runs, tables, metadata, [history()] * 4, LABELS, patients)
 
     def drawn(table, generator):
         of = table["image_id"].map(IMAGES)
@@ -228,7 +258,7 @@ def test_the_interval_of_az_is_the_bootstrap_of_patients_within_folds():
     assert low < table["az_mean"][0] < high
     assert table["az_low"][0] == pytest.approx(low, abs=0.02)
     assert table["az_high"][0] == pytest.approx(high, abs=0.02)
-    shown = tables_of_paper.readable(table, "table-2")["Az, 95 %"]
+    shown = presentation.readable(table, PRESENTATIONS["table-2"])["Az, 95 %"]
     assert shown[0] == f"{table['az_low'][0]:.2f}–{table['az_high'][0]:.2f}"
     assert shown[1] == "–"
 
@@ -251,7 +281,7 @@ def test_cascades_take_the_best_run_of_a_fold_and_pair_folds():
                 runs.append(run(init=init, fold=fold, number=number, dataset="digital"))
                 tables.append(answers(score, 100 - score))
                 metadata.append({"validation_loss": loss})
-    table = tables_of_paper.cascades(runs, tables, metadata, LABELS, PATIENTS)
+    table = cascades.table(runs, tables, metadata, LABELS, PATIENTS)
     mine = ours(table)
     assert list(mine["cascade"]) == [
         "natural images → digital | phantoms",
@@ -269,7 +299,7 @@ def test_the_test_part_has_no_say_in_which_run_stands_for_a_fold():
     runs = [run(fold=fold, number=number, dataset="digital") for fold in (0, 1) for number in range(3)]
     metadata = [{"validation_loss": loss} for loss in (0.3, 0.1, 0.2, 0.2, 0.3, 0.1)]
     for rights in itertools.permutations([10, 50, 90]):
-        table = tables_of_paper.cascades(
+        table = cascades.table(
             runs, [answers(right, 100 - right) for right in rights * 2], metadata, LABELS, PATIENTS
         )
         expected = np.mean([rights[1], rights[2]])
@@ -309,7 +339,7 @@ def detection():
         "digital/external/theirs": [theirs],
     }
     frames = {chain: pd.DataFrame(rows) for chain, rows in chains.items()}
-    return tables_of_paper.detection(frames, EVALUATION, LABELS)
+    return table_of_detection.table(frames, EVALUATION, LABELS)
 
 
 def test_detection_has_the_configured_points_flagged_where_not_reached(detection):
@@ -344,7 +374,7 @@ def test_detection_has_every_published_row_marked(detection):
 
 
 def test_detection_reads_well(detection):
-    shown = tables_of_paper.readable(detection, "table-4")
+    shown = presentation.readable(detection, PRESENTATIONS["table-4"])
     assert shown.loc[0, "TPR"] == "0.80 ± 0.10"
     assert shown.loc[0, "95 % bootstrap"] == "0.72–0.88"
     assert shown.loc[3, ["TPR", "95 % t", "Note"]].tolist() == ["–", "–", "nothing to find"]
@@ -376,7 +406,7 @@ def models():
 
 def test_protocol_names_what_each_row_changes(models):
     shown = {chain: model.operating_points for chain, model in list(models.items())[1:]}
-    table = tables_of_paper.protocol(shown, EVALUATION, LABELS)
+    table = protocol.table(shown, EVALUATION, LABELS)
     mine = ours(table).set_index("definition")
     assert mine.index[0] == "as configured (IoU > 0.2, paper)"
     expected = {
@@ -394,17 +424,16 @@ def test_protocol_names_what_each_row_changes(models):
     assert set(theirs["definition"][1:]) == expected - {"boxes of mode candidate"}
     assert theirs["definition"].iloc[0] == "as configured (IoU > 0.2, candidate)"
     assert theirs["definition"].is_unique
-    said = tables_of_paper.to_markdown(table, "table-protocol")
+    said = presentation.to_markdown(table, PRESENTATIONS["table-protocol"])
     assert said.startswith("**Protocol table. The same boxes")
     assert not re.search(r"\bnan\b", said)
 
 
 def test_comparison_pairs_cascades_of_a_network_and_others_with_the_last(models):
     evaluated = {
-        chain: comparison.Evaluated(model.operating_points, model.merits, model.draws)
-        for chain, model in models.items()
+        chain: Evaluated(model.operating_points, model.merits, model.draws) for chain, model in models.items()
     }
-    table = tables_of_paper.comparison(evaluated, EVALUATION, LABELS)
+    table = comparison.table(evaluated, EVALUATION, LABELS)
     first, second, theirs = (rows for _, rows in table.groupby(["source", "cascade"], sort=False))
     assert set(first["against"]) == {""}
     assert first["p"].isna().all()
@@ -413,9 +442,9 @@ def test_comparison_pairs_cascades_of_a_network_and_others_with_the_last(models)
     assert theirs["mode"].unique().tolist() == ["candidate"]
     assert second["measure"].tolist() == ["TPR", "TPR", "wAFROC", "wAFROC1"]
     np.testing.assert_allclose(second["difference"], second["value"].to_numpy() - first["value"].to_numpy())
-    said = tables_of_paper.readable(table, "table-comparison")
+    said = presentation.readable(table, PRESENTATIONS["table-comparison"])
     assert said["Measure"].tolist()[:3] == ["TPR at 0.25 FPI", "TPR at 1.67 FPI", "wAFROC"]
-    assert not re.search(r"\bnan\b", tables_of_paper.to_markdown(table, "table-comparison"))
+    assert not re.search(r"\bnan\b", presentation.to_markdown(table, PRESENTATIONS["table-comparison"]))
 
 
 # ---- files
@@ -425,16 +454,16 @@ def test_comparison_pairs_cascades_of_a_network_and_others_with_the_last(models)
 def test_csv_is_numbers_and_comes_back(name, request, tmp_path):
     table = request.getfixturevalue(name)
     name = {"description": "table-1", "detection": "table-4"}[name]
-    tables_of_paper.write(table, name, tmp_path / "t.csv", tmp_path / "t.md")
-    back = tables_of_paper.read(tmp_path / "t.csv")
+    presentation.write(table, PRESENTATIONS[name], tmp_path / "t.csv", tmp_path / "t.md")
+    back = presentation.read(tmp_path / "t.csv")
     for column in table.select_dtypes("number"):
         assert pd.api.types.is_numeric_dtype(back[column]), column
-    expected = tables_of_paper.readable(table, name)
-    pd.testing.assert_frame_equal(tables_of_paper.readable(back, name), expected)
+    expected = presentation.readable(table, PRESENTATIONS[name])
+    pd.testing.assert_frame_equal(presentation.readable(back, PRESENTATIONS[name]), expected)
 
 
 def test_markdown_has_a_title_escaped_bars_and_notes(detection):
-    text = tables_of_paper.to_markdown(detection, "table-4")
+    text = presentation.to_markdown(detection, PRESENTATIONS["table-4"])
     assert text.startswith("**Table 4. Detection of masses")
     assert "digital \\| phantoms" in text
     assert "sample standard deviation (n − 1)" in text
@@ -454,10 +483,10 @@ def ablations():
     def case(changes, rights=(80, 82, 87), variant="natural+film", tpr=0.8, windows=900.0):
         strict = {"iou": changes.get("iou", 0.2)}
         table = pd.DataFrame(
-            [points(fpi=fpi, tpr_mean=tpr + fpi / 100, **strict) for fpi in tables_of_paper.PROTOCOL_FPI]
-            + [points(fpi=fpi, tpr_mean=0, iou=0.77) for fpi in tables_of_paper.PROTOCOL_FPI]
+            [points(fpi=fpi, tpr_mean=tpr + fpi / 100, **strict) for fpi in FPI]
+            + [points(fpi=fpi, tpr_mean=0, iou=0.77) for fpi in FPI]
         )
-        return tables_of_paper.Ablation(
+        return table_of_ablations.Ablation(
             changes,
             table,
             [run(init=variant, fold=fold, dataset="digital") for fold in range(len(rights))],
@@ -472,7 +501,7 @@ def ablations():
         case({"iou": 0.5}, tpr=0.6),
         case({"normalization": "scale", "layers": "head"}, (70, 71, 78), "natural+film@both", tpr=0.7),
     ]
-    return tables_of_paper.ablations(chain, cases, settings, EVALUATION, LABELS, PATIENTS)
+    return table_of_ablations.table(chain, cases, settings, EVALUATION, LABELS, PATIENTS)
 
 
 def test_ablations_say_what_they_change(ablations):
@@ -497,7 +526,7 @@ def test_ablations_have_an_accuracy_and_a_test_where_there_was_training(ablation
 
 
 def test_ablations_read_well(ablations):
-    shown = tables_of_paper.readable(ablations, "table-ablations")
+    shown = presentation.readable(ablations, PRESENTATIONS["table-ablations"])
     assert shown.loc[1, ["Accuracy (%)", "p", "Windows per image", "TPR at 2 FPI"]].tolist() == [
         *("–", "–", "3600", "0.87 ± 0.10")
     ]

@@ -209,6 +209,8 @@ def test_a_touched_module_reruns_nothing(finished):
         ("datasets/inbreast.py", "index", {"phantoms", "pretrain"}),
         ("contracts/froc.py", "froc", {"train", "classify", "mpm", "detections", "bank", "images", "index"}),
         ("contracts/detections.py", "detections", {"train", "classify", "mpm", "bank", "images", "index"}),
+        ("tables_of_paper/protocol.py", "table_protocol", {f"table_{number}" for number in range(1, 5)}),
+        ("tables_of_paper/trainings.py", "table_2", {"table_1", "table_4", "table_comparison"}),
         ("contracts/history.py", "train", {"bank", "images", "index", "splits"}),
     ],
 )

@@ -6,15 +6,15 @@ logs.redirect(snakemake.log[0])
 
 from pathlib import Path
 
-from mammoflow import provenance, reporting, storage, tables_of_paper
+from mammoflow import provenance, reporting, storage
+from mammoflow.tables_of_paper import presentation
+from mammoflow.tables_of_paper.presentations import PRESENTATIONS
 
 
 def table(path: str) -> reporting.Table:
     """A table as the page shows it."""
-    name = Path(path).stem
-    presentation = tables_of_paper.PRESENTATIONS[name]
-    rows = tables_of_paper.readable(tables_of_paper.read(path), name)
-    return reporting.Table(presentation.title, rows, presentation.note)
+    its = PRESENTATIONS[Path(path).stem]
+    return reporting.Table(its.title, presentation.readable(presentation.read(path), its), its.note)
 
 
 given, params = snakemake.input, snakemake.params

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from mammoflow import reconciliation, tables_of_paper
+from mammoflow import reconciliation
 from mammoflow.contracts.index import LESIONS, RECONCILIATION
 from mammoflow.contracts.stored import STORED
+from mammoflow.tables_of_paper import presentation
+from mammoflow.tables_of_paper.reconciliation import PRESENTATION
 
 given, params, output = snakemake.input, snakemake.params, snakemake.output
 releases = {}
@@ -20,7 +22,7 @@ for name, label, counts, lesions in zip(
     stored = pd.concat([STORED.read(path) for path in given.stored if Path(path).parent.name == name])
     of_store = reconciliation.of_store(stored, LESIONS.read(lesions))
     releases[label] = [RECONCILIATION.read(counts), of_store]
-table = reconciliation.table(releases, tables_of_paper.read(given.description), params.archives)
-tables_of_paper.write(table, "reconciliation", output.csv, output.markdown)
+table = reconciliation.table(releases, presentation.read(given.description), params.archives)
+presentation.write(table, PRESENTATION, output.csv, output.markdown)
 differing = int((table["difference"].abs() > 0).sum())
 logs.announce(f"{output.csv}: {len(table)} counts; {differing} differ from the paper's")

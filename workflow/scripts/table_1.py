@@ -6,9 +6,10 @@ logs.redirect(snakemake.log[0])
 
 import pandas as pd
 
-from mammoflow import bank, tables_of_paper
+from mammoflow import bank
 from mammoflow.contracts.index import LESIONS
 from mammoflow.contracts.splits import SPLITS
+from mammoflow.tables_of_paper import data_description, presentation
 
 params, output = snakemake.params, snakemake.output
 splits, lesions = (
@@ -23,6 +24,6 @@ for key, path in zip(params.banks, snakemake.input.banks, strict=True):
             count = {"positives": int((labels == 1).sum()), "negatives": int((labels == 0).sum())}
             counts.append({**key, "part": part, **count})
 
-table = tables_of_paper.data_description(splits, lesions, pd.DataFrame(counts), params.labels)
-tables_of_paper.write(table, "table-1", output.csv, output.markdown)
+table = data_description.table(splits, lesions, pd.DataFrame(counts), params.labels)
+presentation.write(table, data_description.PRESENTATION, output.csv, output.markdown)
 logs.announce(f"{output.csv}: {len(counts)} parts of {len(params.banks)} folds")

@@ -7,18 +7,18 @@ logs.redirect(snakemake.log[0])
 import json
 from pathlib import Path
 
-from mammoflow import tables_of_paper
 from mammoflow.contracts.classification import CLASSIFICATION
 from mammoflow.contracts.index import IMAGES
+from mammoflow.tables_of_paper import cascades, presentation, trainings
 
 params, output = snakemake.params, snakemake.output
 patients = IMAGES.read(snakemake.input.images).set_index("image_id")["patient_id"]
-table = tables_of_paper.cascades(
+table = cascades.table(
     params.runs,
     [CLASSIFICATION.read(path) for path in snakemake.input.classifications],
     [json.loads(Path(path).read_text()) for path in snakemake.input.metadata],
     params.labels,
-    tables_of_paper.Patients(patients, params.draws, params.seed),
+    trainings.Patients(patients, params.draws, params.seed),
 )
-tables_of_paper.write(table, "table-3", output.csv, output.markdown)
+presentation.write(table, cascades.PRESENTATION, output.csv, output.markdown)
 logs.announce(f"{output.csv}: {len(params.runs)} runs")

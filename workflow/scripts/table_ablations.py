@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mammoflow import mpm, storage, tables_of_paper
+from mammoflow import mpm, storage
 from mammoflow.contracts.classification import CLASSIFICATION
 from mammoflow.contracts.froc import OPERATING_POINTS
 from mammoflow.contracts.index import IMAGES
 from mammoflow.evaluation import Evaluation
+from mammoflow.tables_of_paper import ablations, presentation, trainings
 
 
 def windows(paths: list[str]) -> float:
@@ -28,7 +29,7 @@ def windows(paths: list[str]) -> float:
 given, params, output = snakemake.input, snakemake.params, snakemake.output
 classifications, metadata, maps = iter(given.classifications), iter(given.metadata), iter(given.maps)
 cases = [
-    tables_of_paper.Ablation(
+    ablations.Ablation(
         changes=changes,
         operating_points=OPERATING_POINTS.read(points),
         runs=runs,
@@ -42,13 +43,13 @@ cases = [
 ]
 evaluation = Evaluation(**params.evaluation)
 patients = IMAGES.read(given.images).set_index("image_id")["patient_id"]
-table = tables_of_paper.ablations(
+table = ablations.table(
     params.chain,
     cases,
     params.settings,
     evaluation,
     params.labels,
-    tables_of_paper.Patients(patients, evaluation.bootstrap, params.seed),
+    trainings.Patients(patients, evaluation.bootstrap, params.seed),
 )
-tables_of_paper.write(table, "table-ablations", output.csv, output.markdown)
+presentation.write(table, ablations.PRESENTATION, output.csv, output.markdown)
 logs.announce(f"{output.csv}: {len(cases) - 1} ablations")

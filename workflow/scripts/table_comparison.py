@@ -4,10 +4,10 @@ from mammoflow import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow import tables_of_paper
 from mammoflow.comparison import Evaluated
 from mammoflow.contracts.froc import DRAWS, MERITS, OPERATING_POINTS
 from mammoflow.evaluation import Evaluation
+from mammoflow.tables_of_paper import comparison, presentation
 
 given, params, output = snakemake.input, snakemake.params, snakemake.output
 models = {
@@ -16,6 +16,6 @@ models = {
         params.chains, given.operating_points, given.merits, given.draws, strict=True
     )
 }
-table = tables_of_paper.comparison(models, Evaluation(**params.evaluation), params.labels)
-tables_of_paper.write(table, "table-comparison", output.csv, output.markdown)
+table = comparison.table(models, Evaluation(**params.evaluation), params.labels)
+presentation.write(table, comparison.PRESENTATION, output.csv, output.markdown)
 logs.announce(f"{output.csv}: {len(models)} models")

@@ -32,7 +32,7 @@ def table(
     releases : mapping of str to sequence of pandas.DataFrame
         By the name of a data set in print: tables ``reconciliation`` of its stages.
     description : pandas.DataFrame
-        Table 1, see `tables_of_paper.data_description`.
+        Table 1, see `tables_of_paper.data_description.table`.
     archives : mapping of str to str
         By the name of a data set in print: the archive that it is, as the paper calls it. Data sets that are
         not here, such as phantoms, have no counterpart in the paper.

@@ -9,7 +9,7 @@ import pandas as pd
 
 from mammoflow.evaluation import Evaluation
 from mammoflow.naming import Labels, initialization
-from mammoflow.tables_of_paper import NONE
+from mammoflow.tables_of_paper.presentation import NONE
 
 # The order of the paper, and our own tables after the one that they add to; other things come after.
 ORDER = (

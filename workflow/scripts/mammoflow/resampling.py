@@ -18,6 +18,8 @@ def draws(patients: int, samples: int, generator: np.random.Generator) -> np.nda
     -------
     (samples, patients) int array
     """
+    if not patients:
+        return np.zeros((samples, 0), int)
     return generator.multinomial(patients, np.full(patients, 1 / patients), size=samples)
 
 
@@ -70,7 +72,7 @@ def percentiles(samples: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, n
     low, high : (...) float arrays
         NaN without any draw.
     """
-    some = ~np.isnan(samples.reshape(len(samples), -1)).any(axis=1)
+    some = ~np.isnan(samples).any(axis=tuple(range(1, samples.ndim)))
     if not some.any():
         return np.full(samples.shape[1:], np.nan), np.full(samples.shape[1:], np.nan)
     low, high = np.percentile(samples[some], [50 * (1 - level), 50 * (1 + level)], axis=0)

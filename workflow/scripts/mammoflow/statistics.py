@@ -121,24 +121,6 @@ def az_of_draws(labels: ArrayLike, scores: ArrayLike, patients: ArrayLike, draws
     return np.where(pairs > 0, ((draws @ ordered) * draws).sum(axis=1) / np.maximum(pairs, 1), np.nan)
 
 
-def percentile_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, float]:
-    """Percentile interval of a bootstrap; NaN draws are left out, and of none it is NaN.
-
-    Parameters
-    ----------
-    values : (samples,) float array
-        What each draw gave.
-    level : float
-        Confidence level.
-    """
-    values = np.asarray(values, float)
-    values = values[~np.isnan(values)]
-    if not len(values):
-        return float("nan"), float("nan")
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
 def mean_std(values: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Mean and sample standard deviation (n - 1) along the first axis.
 
