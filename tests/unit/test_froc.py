@@ -385,6 +385,7 @@ def test_no_lesion_anywhere(tmp_path):
     assert (report.operating_points["folds"] == 0).all()
     assert (report.merits["folds"] == 0).all()
     assert report.points.empty
+    assert (report.curve["fpi"].dtype, report.points["targets"].dtype) == (float, int)
     assert froc_report.sentence(report) == "no lesion in any fold, no TPR"
     for frame, again in zip(report, written_and_read(report, tmp_path), strict=True):
         assert len(again) == len(frame)

@@ -9,6 +9,7 @@ from scipy import stats
 
 from mammoflow import froc_report, literature, matching, naming, statistics
 from mammoflow.comparison import Evaluated
+from mammoflow.folds import Fold
 from mammoflow.tables_of_paper import (
     ablations as table_of_ablations,
 )
@@ -420,6 +421,9 @@ def test_protocol_names_what_each_row_changes(models):
     assert mine.loc["IoU > 0.5", "tpr_mean_at_0.5"] == 0.75
     assert mine.loc["FPI over mass images", "images"] == 4
     assert mine.loc["malignant lesions only", "note"] == "nothing to find"
+    # Every column says where its FPI is not reached.
+    unreached = [f"{fpi:g} FPI not reached in 2 of 2 folds" for fpi in FPI]
+    assert mine["note"].iloc[0].split("; ")[:3] == unreached
     theirs = table[table["source"] == "external"]
     assert set(theirs["definition"][1:]) == expected - {"boxes of mode candidate"}
     assert theirs["definition"].iloc[0] == "as configured (IoU > 0.2, candidate)"
@@ -440,11 +444,29 @@ def test_comparison_pairs_cascades_of_a_network_and_others_with_the_last(models)
     assert set(second["against"]) == {"compact, natural images → digital | phantoms"}
     assert set(theirs["against"]) == {"compact, natural images → film phantoms → digital | phantoms"}
     assert theirs["mode"].unique().tolist() == ["candidate"]
+    reach = ["", "1.67 FPI not reached in 2 of 2 folds", "", ""]
+    assert second["note"].tolist() == reach
     assert second["measure"].tolist() == ["TPR", "TPR", "wAFROC", "wAFROC1"]
     np.testing.assert_allclose(second["difference"], second["value"].to_numpy() - first["value"].to_numpy())
     said = presentation.readable(table, PRESENTATIONS["table-comparison"])
     assert said["Measure"].tolist()[:3] == ["TPR at 0.25 FPI", "TPR at 1.67 FPI", "wAFROC"]
     assert not re.search(r"\bnan\b", presentation.to_markdown(table, PRESENTATIONS["table-comparison"]))
+
+
+def test_normal_images_and_masses_in_different_folds():
+    folds = []
+    for each, chosen in zip(two_folds(), ([2, 3], [0, 1]), strict=True):
+        images = each.images.iloc[chosen].reset_index(drop=True)
+        its = (table[table["image_id"].isin(images["image_id"])] for table in (each.lesions, each.detections))
+        folds.append(Fold(each.number, images, *its))
+    report = froc_report.evaluate(folds, EVALUATION, 1)
+    model = Evaluated(report.operating_points, report.merits, report.draws)
+    why = "no fold with something to find and normal images"
+    table = comparison.table({"digital/compact/natural": model}, EVALUATION, LABELS).set_index("measure")
+    assert table.loc["wAFROC", "note"] == why
+    assert table.loc["wAFROC1", "note"] == ""
+    rows = protocol.table({"digital/compact/natural": report.operating_points}, EVALUATION, LABELS)
+    assert rows.set_index("definition").loc["FPI over normal images", "note"] == why
 
 
 # ---- files

@@ -40,7 +40,8 @@ def measures(
     Returns
     -------
     pandas.DataFrame
-        Columns mode, measure, fpi, value with its interval low and high, folds; difference with
+        Columns mode, measure, fpi, value with its interval low and high, folds and, of them, folds_reached,
+        those whose curve goes as far as the FPI; difference with
         difference_low and difference_high, and p, the two-sided p-value of no difference: NaN without
         another model, or where patients cannot be drawn again.
 
@@ -58,11 +59,11 @@ def measures(
 def _row(
     model: Evaluated, against: Evaluated | None, definition: Definition, measure: str, fpi: float
 ) -> dict[str, float | str]:
-    value, folds = _value(model, definition, measure, fpi)
+    value, folds, reached = _value(model, definition, measure, fpi)
     draws = _draws(model, definition.mode, measure, fpi)
     low, high = resampling.percentiles(draws)
     row = {
-        **{"mode": definition.mode, "measure": measure, "fpi": fpi, "folds": folds},
+        **{"mode": definition.mode, "measure": measure, "fpi": fpi, "folds": folds, "folds_reached": reached},
         **{"value": value, "low": float(low), "high": float(high)},
         **dict.fromkeys(("difference", "difference_low", "difference_high", "p"), np.nan),
     }
@@ -82,13 +83,14 @@ def _row(
     }
 
 
-def _value(model: Evaluated, definition: Definition, measure: str, fpi: float) -> tuple[float, int]:
+def _value(model: Evaluated, definition: Definition, measure: str, fpi: float) -> tuple[float, int, int]:
+    """A value, over how many folds it is the mean, and how many of them reach the FPI."""
     if measure == "TPR":
         points = definition.rows(model.operating_points)
         point = points[np.isclose(points["fpi"], fpi)].iloc[0]
-        return float(point["tpr_mean"]), int(point["folds"])
+        return float(point["tpr_mean"]), int(point["folds"]), int(point["folds_reached"])
     merit = model.merits[model.merits["measure"] == measure].iloc[0]
-    return float(merit["mean"]), int(merit["folds"])
+    return float(merit["mean"]), int(merit["folds"]), int(merit["folds"])
 
 
 def _draws(model: Evaluated, mode: str, measure: str, fpi: float) -> np.ndarray:

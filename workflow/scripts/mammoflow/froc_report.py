@@ -276,9 +276,7 @@ def _drawn(mode: str, measure: str, fpi: float, samples: np.ndarray) -> pd.DataF
 
 
 def _table(table: Table, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    if not frames:
-        return pd.DataFrame(columns=list(table.columns))
-    return table.check(pd.concat(frames, ignore_index=True))
+    return table.check(pd.concat(frames) if frames else pd.DataFrame(columns=list(table.columns)))
 
 
 def write(report: Report, paths: Mapping[str, str]) -> None:

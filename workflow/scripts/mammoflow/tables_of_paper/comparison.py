@@ -6,9 +6,9 @@ import pandas as pd
 
 from mammoflow import naming
 from mammoflow.comparison import Evaluated, measures
-from mammoflow.evaluation import Evaluation, is_external
+from mammoflow.evaluation import Definition, Evaluation, is_external
 from mammoflow.naming import Labels
-from mammoflow.tables_of_paper.operating_points import method, model_of
+from mammoflow.tables_of_paper.operating_points import method, model_of, nothing, unreached
 from mammoflow.tables_of_paper.presentation import Presentation, interval, number, p_of, text, typed
 
 PRESENTATION = Presentation(
@@ -55,20 +55,24 @@ def table(models: Mapping[str, Evaluated], evaluation: Evaluation, labels: Label
         first = next((other for other in ours if other.rpartition("/")[0] == chain.rpartition("/")[0]), None)
         reference = ours[-1] if is_external(chain) else first
         other = models[reference] if reference != chain else None
-        found = measures(model, evaluation.definition_of(chain), evaluation.operating_points, other)
+        definition = evaluation.definition_of(chain)
+        found = measures(model, definition, evaluation.operating_points, other)
         for row in found.to_dict("records"):
             rows.append(
                 {
                     **model_of(chain, labels),
                     **row,
                     "against": naming.experiment(reference, labels) if other else "",
-                    "note": _why_no_interval(row),
+                    "note": _note(row, definition),
                 }
             )
     return typed(pd.DataFrame(rows))
 
 
-def _why_no_interval(row: Mapping) -> str:
+def _note(row: Mapping, definition: Definition) -> str:
     if not row["folds"]:
-        return "no normal image" if row["measure"] == "wAFROC" else "nothing to find"
-    return "lesions of fewer than two patients in every fold" if pd.isna(row["low"]) else ""
+        return nothing("normal" if row["measure"] == "wAFROC" else definition.fpi_over)
+    notes = unreached(row)
+    if pd.isna(row["low"]):
+        notes.append("lesions of fewer than two patients in every fold")
+    return "; ".join(notes)

@@ -95,7 +95,7 @@ def _points_of_chain(chain: str, points: pd.DataFrame, evaluation: Evaluation, l
         {
             **model_of(chain, labels),
             **{column: value for column, value in point.items() if column not in _FROC_KEYS},
-            "note": note_on(point, evaluation.bootstrap),
+            "note": note_on(point, bootstrap=evaluation.bootstrap),
             "subset": "all images" if own.fpi_over == "all" else f"{own.fpi_over} images",
             "hit_rule": Definition(**{key: point[key] for key in _FROC_KEYS}).rule,
             "mode": point["mode"],

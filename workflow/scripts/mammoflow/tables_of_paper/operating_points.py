@@ -35,14 +35,28 @@ def method(row: Mapping) -> str:
     return ", ".join(filter(None, (row["method"], row["cascade"])))
 
 
-def note_on(point: Mapping, bootstrap: int) -> str:
-    """Why something is missing, or not what it seems; empty when nothing is."""
+def nothing(images: str = "all") -> str:
+    """Why there is no value: no fold has both something to find and images of a kind."""
+    return "no fold with something to find and normal images" if images == "normal" else "nothing to find"
+
+
+def unreached(*points: Mapping) -> list[str]:
+    """Points that the curves of some folds do not reach, so that the TPR at their ends counts."""
+    return [
+        f"{point['fpi']:g} FPI not reached in {point['folds'] - point['folds_reached']} of "
+        f"{point['folds']} folds"
+        for point in points
+        if point["folds_reached"] < point["folds"]
+    ]
+
+
+def note_on(*points: Mapping, bootstrap: int) -> str:
+    """Why something is missing, or not what it seems, at points of one definition; empty when nothing is."""
+    point = points[-1]
     folds = point["folds"]
     if not folds:
-        return "nothing to find" if point["fpi_over"] == "all" else f"no {point['fpi_over']} image"
-    notes = []
-    if point["folds_reached"] < folds:
-        notes.append(f"{point['fpi']:g} FPI not reached in {folds - point['folds_reached']} of {folds} folds")
+        return nothing(point["fpi_over"])
+    notes = unreached(*points)
     if folds == 1:
         notes.append("one fold: no deviation")
     if bootstrap and pd.isna(point["bootstrap_low"]):
@@ -65,5 +79,5 @@ def at_protocol_fpi(points: pd.DataFrame, bootstrap: int) -> dict[str, object]:
             for column in ("tpr_mean", "tpr_std", "bootstrap_low", "bootstrap_high")
         },
         "folds": last["folds"],
-        "note": note_on(last, bootstrap),
+        "note": note_on(*at.values(), bootstrap=bootstrap),
     }
