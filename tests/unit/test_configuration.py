@@ -400,6 +400,18 @@ def test_an_ablation_that_changes_nothing_is_left_out(paper):
     assert study.ablations["partly"] == {"iou": 0.4}
 
 
+@pytest.mark.parametrize(
+    ("hit", "iou", "said"),
+    [("centre-in-box", 0.5, "no IoU matters"), ("iou-at-least", 0, "at least 0"), ("iou-above", 0, None)],
+)
+def test_an_iou_of_an_ablation_means_something_under_the_hit_rule(paper, hit, iou, said):
+    paper["detection"]["evaluation"]["hit"] = hit
+    paper["experiments"]["ablations"] = [{"name": "other", "iou": iou}]
+    problems = [each for each in configuration.Study(paper).problems() if "ablations" in each]
+    assert len(problems) == (said is not None)
+    assert all(said in problem and "'other'" in problem for problem in problems)
+
+
 def test_ablations_of_one_name_are_refused(paper):
     paper["experiments"]["ablations"] = [{"name": "a", "stride": 7}, {"name": "a", "iou": 0.4}]
     (problem,) = configuration.Study(paper).problems()

@@ -32,7 +32,7 @@ def at_spots(generator, distinct=False):
     return cells
 
 
-@settings(max_examples=100)
+@settings(max_examples=200)
 @given(seeds_of_cases)
 def test_best_curve_agrees_with_sklearn(seed):
     # A lesion's score is that of its best box; a box on a lesion is no false positive.
@@ -57,7 +57,7 @@ def test_best_curve_agrees_with_sklearn(seed):
     np.testing.assert_allclose(np.unique(np.column_stack([found.fpi, found.tpr]), axis=0), expected)
 
 
-@settings(max_examples=100)
+@settings(max_examples=200)
 @given(seeds_of_cases, st.sampled_from([0.1, 0.2, 0.5]))
 def test_every_threshold_and_the_sizes_agree_with_coco(seed, iou):
     # COCO matches greedily from the highest score, by at least the IoU, and a further box on a lesion is a
@@ -128,7 +128,7 @@ def painted(cells, size=24):
     return volume
 
 
-@settings(max_examples=100)
+@settings(max_examples=200)
 @given(seeds_of_cases, st.sampled_from([0.1, 0.2, 0.4]), st.sampled_from(["ignore", "false-positive"]))
 def test_matching_at_every_threshold_agrees_with_picai(seed, iou, duplicates):
     # picai_eval matches all candidates once, so it is asked anew at every threshold; by at least the IoU.
@@ -178,7 +178,7 @@ def camelyon_curve(false, best, images):
     return [*fpi, 0], [*tpr, 0]
 
 
-@settings(max_examples=100)
+@settings(max_examples=200)
 @given(seeds_of_cases)
 def test_centres_in_lesions_agree_with_the_camelyon_evaluation(seed):
     generator = np.random.default_rng(seed)

@@ -619,6 +619,15 @@ class Study:
         listed = [entry["name"] for entry in self.config["experiments"]["ablations"]]
         for name in _unique(name for name in listed if listed.count(name) > 1):
             yield f"{key}: expected names that differ; got '{name}' {listed.count(name)} times."
+        hit = self.config["detection"]["evaluation"]["hit"]
+        for name, changes in self.ablations.items():
+            if "iou" in changes and hit == "centre-in-box":
+                yield f"{key}: with hit 'centre-in-box' no IoU matters; expected no 'iou' in '{name}'."
+            if changes.get("iou") == 0 and hit == "iou-at-least":
+                yield (
+                    f"{key}: with hit 'iou-at-least' any two boxes would have at least 0; expected an 'iou' "
+                    f"above 0 in '{name}', got 0."
+                )
 
     def _origin(self, dataset: str) -> str:
         """Where images come from: data sets of different names may share it."""
