@@ -10,8 +10,6 @@ rule images:
     input:
         images="results/index/{dataset}/images.csv",
         lesions="results/index/{dataset}/lesions.csv",
-        code=modules("images.py"),
-        archive_code=archive_code,
     output:
         store="results/images/{dataset}/shard-{shard}.h5",
         stored="results/images/{dataset}/shard-{shard}.csv",
@@ -26,6 +24,8 @@ rule images:
         mem=growing(8, "GB"),
         runtime=growing(2, "h"),
     params:
+        *code("images.py"),
+        archive_code=archive_code,
         archive=dataset_setting("archive"),
         root=STUDY.root,
         acquisition=dataset_setting("acquisition"),

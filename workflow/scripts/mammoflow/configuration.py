@@ -470,9 +470,10 @@ class Study:
             for run in self.runs_of_model(last, wildcards.backbone, before)
         ]
 
-    def training(self, wildcards: Wildcards) -> dict[str, Any]:
-        """Training settings of a network: the common ones, with its own laid over."""
-        return self._training(wildcards.backbone)
+    def training_of_weights(self, wildcards: Wildcards) -> dict[str, Any]:
+        """Training settings of a network that matter when base weights of it are learnt."""
+        settings = self._training(wildcards.backbone)
+        return {key: settings[key] for key in ("precision", "batch_normalization_momentum")}
 
     def training_of_model(self, wildcards: Wildcards) -> dict[str, Any]:
         """Training settings of a model: its network's, with an ablation's laid over."""
