@@ -2,7 +2,7 @@
 
 Needs: the index of a data set.
 Makes: results/images/{dataset}/shard-{shard}.h5, with overviews of all images for the contact sheet, and a table of
-what was stored and what was not.
+what was stored and what was not; when asked for, results/index/{dataset}/replaced.csv, images whose files changed since.
 """
 
 
@@ -33,3 +33,30 @@ rule images:
         shards=dataset_setting("shards"),
     script:
         "../scripts/images.py"
+
+
+rule replaced:
+    input:
+        images="results/index/{dataset}/images.csv",
+        lesions="results/index/{dataset}/lesions.csv",
+        stored=stored_tables,
+    output:
+        replaced="results/index/{dataset}/replaced.csv",
+    log:
+        "logs/replaced/{dataset}.log",
+    benchmark:
+        "results/benchmarks/replaced/{dataset}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 4
+    resources:
+        mem=growing(8, "GB"),
+        runtime=growing(4, "h"),
+    params:
+        *code("replaced.py"),
+        archive_code=archive_code,
+        archive=dataset_setting("archive"),
+        root=STUDY.root,
+        shards=dataset_setting("shards"),
+    script:
+        "../scripts/replaced.py"
