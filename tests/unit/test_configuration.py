@@ -121,6 +121,14 @@ def test_a_longer_cascade_resolves_through_any_data_sets(paper):
     assert study.used_datasets == ["cbis-ddsm", "inbreast", "other"]
 
 
+def test_settings_have_one_order(demo):
+    mixed = {key: demo[key] for key in reversed(demo)}
+    mixed["training"] = dict(reversed(demo["training"].items()))
+    assert repr(configuration.in_order(mixed)) == repr(configuration.in_order(demo))
+    assert configuration.in_order(mixed) == demo
+    assert list(configuration.in_order({"b": [2, 1], "a": {"d": 0, "c": 0}})["a"]) == ["c", "d"]
+
+
 def test_settings_of_one_network_are_laid_over_the_common_ones(demo):
     study = configuration.Study(demo)
     compact = study.training_of_model(SimpleNamespace(backbone="compact", init="random"))

@@ -16,6 +16,11 @@ try:
 except configuration.ConfigurationError as error:
     raise WorkflowError(str(error)) from None
 
+# Files laid over each other mix the order of keys, and params are compared as texts.
+settled = configuration.in_order(config)
+config.clear()
+config.update(settled)
+
 STUDY = configuration.Study(config)
 
 

@@ -59,6 +59,19 @@ def check(config: dict[str, Any], schema: Path) -> None:
         raise ConfigurationError(problem)
 
 
+def in_order(settings: dict[str, Any]) -> dict[str, Any]:
+    """The same settings with their keys in alphabetical order, those of mappings in them too.
+
+    Examples
+    --------
+    >>> in_order({"b": 1, "a": {"d": [2, 1], "c": 3}})
+    {'a': {'c': 3, 'd': [2, 1]}, 'b': 1}
+    """
+    return {
+        key: in_order(value) if isinstance(value, dict) else value for key, value in sorted(settings.items())
+    }
+
+
 def _sentence(error: jsonschema.ValidationError) -> str:
     """One sentence about the first thing that the schema refuses."""
     key = ".".join(map(str, error.absolute_path))
