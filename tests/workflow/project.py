@@ -106,7 +106,7 @@ class Project:
 
     def jobs(self, *arguments, **options):
         """Jobs that a dry run lists, the target too: pairs of a rule and its wildcards."""
-        out = self._forked("--dry-run", "--quiet", "host", *arguments, **options)
+        out = self._forked(*arguments, "--dry-run", "--quiet", "host", **options)
         blocks = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", out, re.MULTILINE)
         return [
             (rule, dict(re.findall(r"(\w+)=([^,\s]+)", "".join(re.findall(r"wildcards: (.*)", block)))))
