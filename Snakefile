@@ -18,6 +18,7 @@ and for an ablation of it imagenet+cbis-ddsm@shallow:
     results/figures/{figure-{1,...,5}.{png,svg},breast-regions-{dataset}.png,augmented-patches-{dataset}.{png,svg}}
     results/report.html
     results/figures/overlays/{dataset}/{backbone}/{init}/{image_id}.png (on request)
+    results/index/{dataset}/replaced.csv (on request)
 
 Logs and benchmarks repeat the sub-path under logs/{rule}/ and results/benchmarks/{rule}/. What happened to
 the jobs is in logs/journal.jsonl.

@@ -12,8 +12,6 @@ rule contours:
         images="results/index/{dataset}/images.csv",
         lesions="results/index/{dataset}/lesions.csv",
         release=STUDY.release_files,
-        code=modules("contours.py"),
-        archive_code=archive_code,
     output:
         contours="results/index/{dataset}/contours.csv",
     log:
@@ -26,6 +24,8 @@ rule contours:
         mem=growing(4, "GB"),
         runtime=growing(1, "h"),
     params:
+        *code("contours.py"),
+        archive_code=archive_code,
         archive=dataset_setting("archive"),
         root=STUDY.root,
     script:
@@ -39,7 +39,6 @@ rule froc:
         lesions="results/index/{dataset}/lesions.csv",
         contours="results/index/{dataset}/contours.csv",
         detections=detections_of_folds,
-        code=modules("froc.py"),
     output:
         points="results/froc/{dataset}/{backbone}/{init}/points.csv",
         curve="results/froc/{dataset}/{backbone}/{init}/curve.csv",
@@ -57,6 +56,7 @@ rule froc:
         mem=growing(4, "GB"),
         runtime=growing(1, "h"),
     params:
+        *code("froc.py"),
         evaluation=STUDY.evaluation,
         seed=config["seed"],
     script:
@@ -70,7 +70,6 @@ rule froc_external:
         lesions="results/index/{dataset}/lesions.csv",
         contours="results/index/{dataset}/contours.csv",
         boxes=STUDY.external_file,
-        code=modules("froc_external.py"),
     output:
         points="results/froc/{dataset}/external/{external}/points.csv",
         curve="results/froc/{dataset}/external/{external}/curve.csv",
@@ -88,6 +87,7 @@ rule froc_external:
         mem=growing(4, "GB"),
         runtime=growing(1, "h"),
     params:
+        *code("froc_external.py"),
         evaluation=config["detection"]["evaluation"],
         seed=config["seed"],
     script:

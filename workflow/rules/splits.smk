@@ -11,7 +11,6 @@ rule splits:
         lesions="results/index/{dataset}/lesions.csv",
         stored=stored_tables,
         own=STUDY.own_splits,
-        code=modules("splits.py"),
     output:
         splits="results/splits/{dataset}.csv",
     log:
@@ -21,6 +20,7 @@ rule splits:
     conda:
         "../../envs/imaging.yaml"
     params:
+        *code("splits.py"),
         official=STUDY.is_official,
         folds=STUDY.folds_of,
         validation_fraction=dataset_setting("validation_fraction"),

@@ -45,7 +45,7 @@ with (
             machine={"processor": provenance.processor(), **runtime.facts()},
             bank=digests,
             origin=origin,
-            code=[storage.sha256(path) for path in (*snakemake.input.network, *snakemake.input.code)],
+            code=[*params[: len(params) - len(params.keys())], *params.network],  # the unnamed ones
             packages=provenance.packages(),
         ),
     )
