@@ -1,6 +1,7 @@
 """Shared by all rules. The checked config, the wildcards it allows, and the code a script imports."""
 
 import ast
+import functools
 import os
 import re
 import sys
@@ -37,6 +38,25 @@ wildcard_constraints:
     run=r"\d+",
 
 
+@functools.cache
+def imported(file):
+    """First-party modules that a file imports itself; a plan asks for the same ones over and over."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            path = SCRIPTS
+            for part in name.split("."):
+                path = path / part
+                found.update(file for file in (path / "__init__.py", path.with_suffix(".py")) if file.is_file())
+    return found
+
+
 def modules(script):
     """First-party modules that a script, or a module, imports, directly or through each other.
 
@@ -44,21 +64,9 @@ def modules(script):
     """
     found, queue = set(), [SCRIPTS / script]
     while queue:
-        for node in ast.walk(ast.parse(queue.pop().read_text())):
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
-                names = [f"{node.module}.{alias.name}" for alias in node.names]
-            else:
-                continue
-            for name in names:
-                path = SCRIPTS
-                for part in name.split("."):
-                    path = path / part
-                    for file in (path / "__init__.py", path.with_suffix(".py")):
-                        if file.is_file() and file not in found:
-                            found.add(file)
-                            queue.append(file)
+        new = imported(queue.pop()) - found
+        found |= new
+        queue += new
     return sorted(os.path.relpath(file) for file in found)
 
 
