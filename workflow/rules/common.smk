@@ -38,6 +38,11 @@ wildcard_constraints:
     run=r"\d+",
 
 
+def of_project(*files):
+    """Paths of the project's own files; they stay where they are when results lie in a storage."""
+    return local([os.path.relpath(file) for file in files])
+
+
 @functools.cache
 def imported(file):
     """First-party modules that a file imports itself; a plan asks for the same ones over and over."""
@@ -53,7 +58,9 @@ def imported(file):
             path = SCRIPTS
             for part in name.split("."):
                 path = path / part
-                found.update(file for file in (path / "__init__.py", path.with_suffix(".py")) if file.is_file())
+                found.update(
+                    file for file in (path / "__init__.py", path.with_suffix(".py")) if file.is_file()
+                )
     return found
 
 
@@ -67,7 +74,7 @@ def modules(script):
         new = imported(queue.pop()) - found
         found |= new
         queue += new
-    return sorted(os.path.relpath(file) for file in found)
+    return of_project(*sorted(found))
 
 
 def growing(amount, unit):
@@ -89,13 +96,13 @@ def archive_code(wildcards):
     """
     archive = datasets.ARCHIVES[config["datasets"][wildcards.dataset]["archive"]]
     loader = f"mammoflow/datasets/{archive}.py"
-    return [os.path.relpath(SCRIPTS / loader), *modules(loader)]
+    return [*of_project(SCRIPTS / loader), *modules(loader)]
 
 
 def network_code(wildcards):
     """Input function: the module of a network. To add or edit another one re-runs nothing of this one."""
     network = f"mammoflow/networks/{wildcards.backbone}.py"
-    return [os.path.relpath(SCRIPTS / network), *modules(network)]
+    return [*of_project(SCRIPTS / network), *modules(network)]
 
 
 def dataset_setting(key):

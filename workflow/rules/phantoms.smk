@@ -9,7 +9,7 @@ rule phantoms:
     input:
         code=modules("phantoms.py"),
     output:
-        record="data/{dataset}/phantoms.json",
+        record=local("data/{dataset}/phantoms.json"),
     log:
         "logs/phantoms/{dataset}.log",
     benchmark:

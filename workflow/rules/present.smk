@@ -10,6 +10,8 @@ DETECTION = STUDY.detection_runs
 SHOWN = STUDY.shown_chain
 COMPARED_BY_DEFINITION = [SHOWN, *STUDY.external_chains]
 CASES = STUDY.cases
+CAPTIONS = Path(workflow.basedir, "workflow", "report")
+DESCRIBED = [*(f"figure-{number}" for number in range(1, 6)), "breast-regions", "augmented-patches"]
 TABLES = [*range(1, 5), "protocol", "comparison", *(["ablations"] if STUDY.ablations else [])]
 
 
@@ -388,14 +390,7 @@ rule page:
         breast_regions=expand("results/figures/breast-regions-{dataset}.png", dataset=STUDY.used_datasets),
         augmented=expand("results/figures/augmented-patches-{dataset}.png", dataset=STUDY.used_datasets),
         reconciliation="results/tables/reconciliation.csv",
-        captions=[
-            os.path.relpath(Path(workflow.basedir, "workflow", "report", f"{figure}.rst"))
-            for figure in [
-                *(f"figure-{number}" for number in range(1, 6)),
-                "breast-regions",
-                "augmented-patches",
-            ]
-        ],
+        captions=of_project(*(CAPTIONS / f"{name}.rst" for name in DESCRIBED)),
         code=modules("page.py"),
     output:
         page="results/report.html",

@@ -10,7 +10,7 @@ rule splits:
         images="results/index/{dataset}/images.csv",
         lesions="results/index/{dataset}/lesions.csv",
         stored=stored_tables,
-        own=STUDY.own_splits,
+        own=local(STUDY.own_splits),
         code=modules("splits.py"),
     output:
         splits="results/splits/{dataset}.csv",
