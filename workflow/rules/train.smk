@@ -14,7 +14,7 @@ rule train:
         metadata=initial_metadata,
         splits="results/splits/{dataset}.csv",
         lesions="results/index/{dataset}/lesions.csv",
-        stored=stored_tables,
+        stored="results/index/{dataset}/stored.csv",
         network=network_code,
         code=modules("train.py"),
     output:
