@@ -135,8 +135,9 @@ def stored(release: Release, count: int) -> None:
     read = [store[name] for name in release.tables(count)[0]["image_id"]]
     spent = Cost.now() - begun
     seen = [int(patches.supporting(image.breast, windows).sum()) for image in read]
+    size = path.stat().st_size / count / 1e6
     print(
-        f"{release.cohort}, {release.resolution}, stored: {path.stat().st_size / count / 1e6:.1f} MB an image, "
+        f"{release.cohort}, {release.resolution}, stored: {size:.1f} MB an image, "
         f"{spent.processors / count:.3f} s of processor time to read, {median(seen):.0f} windows of 224 at 56"
     )
 
