@@ -3,7 +3,7 @@
 Paths, relative to the workspace; {init} is a chain such as imagenet+cbis-ddsm,
 and for an ablation of it imagenet+cbis-ddsm@shallow:
 
-    results/index/{dataset}/{images,lesions,contours,excluded,reconciliation}.csv
+    results/index/{dataset}/{images,lesions,contours,excluded,reconciliation,stored}.csv
     results/images/{dataset}/shard-{shard}.h5
     results/splits/{dataset}.csv
     results/patches/{dataset}/fold-{fold}.h5

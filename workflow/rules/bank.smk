@@ -9,7 +9,7 @@ rule bank:
     input:
         splits="results/splits/{dataset}.csv",
         images="results/index/{dataset}/images.csv",
-        stored=stored_tables,
+        stored="results/index/{dataset}/stored.csv",
         stores=stores,
     output:
         bank="results/patches/{dataset}/fold-{fold}.h5",

@@ -117,14 +117,9 @@ def runs_of_fold(file):
     return paths
 
 
-def stored_tables_of(dataset):
-    """Tables of what every shard of a data set stored."""
-    return [path.replace(".h5", ".csv") for path in stores_of(dataset)]
-
-
 def stored_tables(wildcards):
     """Input function: tables of what every shard of the data set that the wildcards name stored."""
-    return stored_tables_of(wildcards.dataset)
+    return [path.replace(".h5", ".csv") for path in stores(wildcards)]
 
 
 def initial_weights(wildcards):

@@ -10,7 +10,7 @@ rule mpm:
     input:
         splits="results/splits/{dataset}.csv",
         images="results/index/{dataset}/images.csv",
-        stored=stored_tables,
+        stored="results/index/{dataset}/stored.csv",
         stores=stores,
         weights=runs_of_fold("model.weights.h5"),
         metadata=runs_of_fold("model.json"),

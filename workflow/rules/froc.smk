@@ -11,7 +11,7 @@ rule contours:
     input:
         images="results/index/{dataset}/images.csv",
         lesions="results/index/{dataset}/lesions.csv",
-        release=STUDY.release_files,
+        release=local(STUDY.release_files),
     output:
         contours="results/index/{dataset}/contours.csv",
     log:
@@ -69,7 +69,7 @@ rule froc_external:
         images="results/index/{dataset}/images.csv",
         lesions="results/index/{dataset}/lesions.csv",
         contours="results/index/{dataset}/contours.csv",
-        boxes=STUDY.external_file,
+        boxes=local(STUDY.external_file),
     output:
         points="results/froc/{dataset}/external/{external}/points.csv",
         curve="results/froc/{dataset}/external/{external}/curve.csv",

@@ -7,7 +7,7 @@ Makes: results/index/{dataset}/{images,lesions,excluded,reconciliation}.csv.
 
 rule index:
     input:
-        release=STUDY.release_files,
+        release=local(STUDY.release_files),
     output:
         images="results/index/{dataset}/images.csv",
         lesions="results/index/{dataset}/lesions.csv",

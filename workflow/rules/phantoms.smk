@@ -7,7 +7,7 @@ Makes: data/{dataset}/, a release in its archive's genuine format, and its recor
 
 rule phantoms:
     output:
-        record="data/{dataset}/phantoms.json",
+        record=local("data/{dataset}/phantoms.json"),
     log:
         "logs/phantoms/{dataset}.log",
     benchmark:

@@ -314,7 +314,7 @@ rule reconciliation:
     input:
         releases=expand("results/index/{dataset}/reconciliation.csv", dataset=STUDY.used_datasets),
         lesions=expand("results/index/{dataset}/lesions.csv", dataset=STUDY.used_datasets),
-        stored=[path for dataset in STUDY.used_datasets for path in stored_tables_of(dataset)],
+        stored=expand("results/index/{dataset}/stored.csv", dataset=STUDY.used_datasets),
         description="results/tables/table-1.csv",
     output:
         csv=report(
@@ -329,7 +329,6 @@ rule reconciliation:
         "../../envs/imaging.yaml"
     params:
         *code("reconciliation.py"),
-        datasets=STUDY.used_datasets,
         labels=[STUDY.labels["datasets"][dataset] for dataset in STUDY.used_datasets],
         archives=STUDY.archives,
     script:
@@ -339,7 +338,7 @@ rule reconciliation:
 rule breast_regions:
     input:
         stores=stores,
-        stored=stored_tables,
+        stored="results/index/{dataset}/stored.csv",
         lesions="results/index/{dataset}/lesions.csv",
     output:
         png=report(

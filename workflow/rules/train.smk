@@ -14,7 +14,7 @@ rule train:
         metadata=initial_metadata,
         splits="results/splits/{dataset}.csv",
         lesions="results/index/{dataset}/lesions.csv",
-        stored=stored_tables,
+        stored="results/index/{dataset}/stored.csv",
     output:
         weights="results/models/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}/model.weights.h5",
         metadata="results/models/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}/model.json",

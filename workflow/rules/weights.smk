@@ -7,7 +7,7 @@ Makes: results/weights/{weights}/{backbone}.h5 and the record of where it came f
 
 rule weights:
     input:
-        file=STUDY.weights_file,
+        file=local(STUDY.weights_file),
     output:
         weights="results/weights/{weights}/{backbone}.h5",
         record="results/weights/{weights}/{backbone}.json",

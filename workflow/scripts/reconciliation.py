@@ -4,21 +4,16 @@ from mammoflow import logs
 
 logs.redirect(snakemake.log[0])
 
-from pathlib import Path
-
-import pandas as pd
-
 from mammoflow import reconciliation, tables_of_paper
 from mammoflow.contracts.index import LESIONS, RECONCILIATION
 from mammoflow.contracts.stored import STORED
 
 given, params, output = snakemake.input, snakemake.params, snakemake.output
 releases = {}
-for name, label, counts, lesions in zip(
-    params.datasets, params.labels, given.releases, given.lesions, strict=True
+for label, counts, lesions, stored in zip(
+    params.labels, given.releases, given.lesions, given.stored, strict=True
 ):
-    stored = pd.concat([STORED.read(path) for path in given.stored if Path(path).parent.name == name])
-    of_store = reconciliation.of_store(stored, LESIONS.read(lesions))
+    of_store = reconciliation.of_store(STORED.read(stored), LESIONS.read(lesions))
     releases[label] = [RECONCILIATION.read(counts), of_store]
 table = reconciliation.table(releases, tables_of_paper.read(given.description), params.archives)
 tables_of_paper.write(table, "reconciliation", output.csv, output.markdown)
