@@ -3,7 +3,7 @@
 Paths, relative to the workspace; {init} is a chain such as imagenet+cbis-ddsm,
 and for an ablation of it imagenet+cbis-ddsm@shallow:
 
-    results/index/{dataset}/{images,lesions,contours,excluded,reconciliation}.csv
+    results/index/{dataset}/{images,lesions,contours,excluded,reconciliation,stored}.csv
     results/images/{dataset}/shard-{shard}.h5
     results/splits/{dataset}.csv
     results/patches/{dataset}/fold-{fold}.h5
@@ -18,6 +18,7 @@ and for an ablation of it imagenet+cbis-ddsm@shallow:
     results/figures/{figure-{1,...,5}.{png,svg},breast-regions-{dataset}.png,augmented-patches-{dataset}.{png,svg}}
     results/report.html
     results/figures/overlays/{dataset}/{backbone}/{init}/{image_id}.png (on request)
+    results/index/{dataset}/replaced.csv (on request)
 
 Logs and benchmarks repeat the sub-path under logs/{rule}/ and results/benchmarks/{rule}/. What happened to
 the jobs is in logs/journal.jsonl.

@@ -125,10 +125,11 @@ def training(part: bank.Part, name: str, precision: str, options: argparse.Names
     for _ in range(options.rounds):
         memory.append(seconds(lambda: iter(tf.data.Dataset.from_tensors(ready[1]).repeat().prefetch(2))))
         disk.append(seconds(lambda: iter(stream)))
-    ours, theirs = statistics.median(disk), statistics.median(memory)
+    ratios = np.divide(memory, disk)  # of neighbours in time: a machine is not equally fast all along
     print(
-        f"training {name}, {precision}: {BATCH / ours:.1f} patches/s from the bank, "
-        f"{BATCH / theirs:.1f} from memory, ratio {theirs / ours:.3f}"
+        f"training {name}, {precision}: {BATCH / statistics.median(disk):.1f} patches/s from the bank, "
+        f"{BATCH / statistics.median(memory):.1f} from memory, ratio {np.median(ratios):.3f} "
+        f"(of {len(ratios)} pairs, {ratios.min():.2f} to {ratios.max():.2f})"
     )
 
 

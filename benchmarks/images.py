@@ -23,7 +23,7 @@ import pandas as pd
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
-from mammoflow import datasets, images, storage
+from mammoflow import datasets, images, patches, storage
 from mammoflow.phantoms import releases
 
 ARCHIVES = {"film": "cbis-ddsm", "digital": "inbreast"}
@@ -128,6 +128,20 @@ def throughput(release: Release, count: int, repeats: int) -> None:
         )
 
 
+def stored(release: Release, count: int) -> None:
+    """What a stored image weighs, takes to read again, and holds for the network."""
+    path, windows = release.folder / "stage.h5", patches.Windows(224, 56, "inside")
+    begun, store = Cost.now(), images.open_store(path)
+    read = [store[name] for name in release.tables(count)[0]["image_id"]]
+    spent = Cost.now() - begun
+    seen = [int(patches.supporting(image.breast, windows).sum()) for image in read]
+    size = path.stat().st_size / count / 1e6
+    print(
+        f"{release.cohort}, {release.resolution}, stored: {size:.1f} MB an image, "
+        f"{spent.processors / count:.3f} s of processor time to read, {median(seen):.0f} windows of 224 at 56"
+    )
+
+
 def memory(release: Release, counts: list[int], threads: int) -> None:
     """Peak of the main process and of its largest worker, in a process of their own."""
     for count in counts:
@@ -162,6 +176,7 @@ def main() -> None:
                     print(resource.getrusage(who).ru_maxrss)
                 continue
             throughput(release, options.images, options.repeats)
+            stored(release, options.images)
             memory(release, options.memory, options.threads)
 
 

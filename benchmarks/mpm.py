@@ -42,8 +42,8 @@ def random_network(backbone: str, window: int) -> keras.Model:
 
 
 def write_store(path: Path, count: int, window: int) -> None:
-    """Images of cloudy noise, all breast."""
-    shape = (window * 4, window * 3)
+    """Images of cloudy noise, all breast, of 16 × 8 windows: whole batches for everyone."""
+    shape = (window * 19 // 4, window * 11 // 4)
     geometry = Geometry(*shape, 0, 0, *shape, mirrored=False, factor=1.0)
     breast, lesions = np.ones(shape, bool), np.zeros(shape, np.uint8)
     with storage.create_hdf5(path) as file:

@@ -121,10 +121,18 @@ def test_a_longer_cascade_resolves_through_any_data_sets(paper):
     assert study.used_datasets == ["cbis-ddsm", "inbreast", "other"]
 
 
+def test_settings_have_one_order(demo):
+    mixed = {key: demo[key] for key in reversed(demo)}
+    mixed["training"] = dict(reversed(demo["training"].items()))
+    assert repr(configuration.in_order(mixed)) == repr(configuration.in_order(demo))
+    assert configuration.in_order(mixed) == demo
+    assert list(configuration.in_order({"b": [2, 1], "a": {"d": 0, "c": 0}})["a"]) == ["c", "d"]
+
+
 def test_settings_of_one_network_are_laid_over_the_common_ones(demo):
     study = configuration.Study(demo)
-    compact = study.training(SimpleNamespace(backbone="compact"))
-    resnet50 = study.training(SimpleNamespace(backbone="resnet50"))
+    compact = study.training_of_model(SimpleNamespace(backbone="compact", init="random"))
+    resnet50 = study.training_of_model(SimpleNamespace(backbone="resnet50", init="random"))
     assert resnet50 == demo["training"]
     assert compact["epochs"] == demo["training_of"]["compact"]["epochs"]
     assert compact["augmentation"] == demo["training"]["augmentation"]
@@ -307,7 +315,7 @@ def test_a_new_network_is_one_module(demo, tmp_path, monkeypatch):
         study = configuration.Study(demo)
         assert study.backbones == ["own", "compact"]
         assert study.labels["backbones"]["own"] == "our own"
-        assert study.training(SimpleNamespace(backbone="own"))["batch"] == 7
+        assert study.training_of_model(SimpleNamespace(backbone="own", init="random"))["batch"] == 7
     finally:
         networks.network.cache_clear()
         sys.modules.pop("mammoflow.networks.own")

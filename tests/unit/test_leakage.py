@@ -98,7 +98,7 @@ def test_what_was_stored_is_joined_to_the_index():
         pd.DataFrame({"image_id": ["c", "a"], "stored": [True, False], "pixels_sha256": ["3", "1"]}),
         pd.DataFrame({"image_id": ["b"], "stored": [True], "pixels_sha256": ["2"]}),
     ]
-    stored = leakage.stored_images(images, shards)
+    stored = leakage.stored_images(images, pd.concat(shards))
     assert stored.to_dict("list") == {
         "image_id": ["b", "c"],
         "patient_id": ["q", "r"],

@@ -6,11 +6,13 @@ import shutil
 import subprocess
 import sys
 import time
+import warnings
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
+from snakemake import cli
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TINY = REPOSITORY / "tests" / "workflow" / "tiny.yaml"
@@ -22,6 +24,28 @@ def wait_until(condition, seconds=180):
     while not condition():
         assert time.monotonic() < until, "waited in vain"
         time.sleep(0.2)
+
+
+def _become_snakemake(command, folder, said):
+    """Run Snakemake in this process, without the modules of the project that the tests imported."""
+    status = 1
+    try:
+        os.chdir(folder)
+        with open(said, "w") as file:
+            for stream in (1, 2):
+                os.dup2(file.fileno(), stream)
+        sys.stdout, sys.stderr = (os.fdopen(stream, "w", closefd=False) for stream in (1, 2))
+        sys.path = [path for path in sys.path if not path.startswith(str(REPOSITORY / "workflow"))]
+        for name in [name for name in sys.modules if name.partition(".")[0] == "mammoflow"]:
+            del sys.modules[name]
+        sys.argv = ["snakemake", *command]
+        cli.main(command)
+    except SystemExit as end:
+        status = end.code or 0
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
 
 
 class Project:
@@ -79,6 +103,27 @@ class Project:
         finally:
             path.write_text(text)
             os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+    def jobs(self, *arguments, **options):
+        """Jobs that a dry run lists, the target too: pairs of a rule and its wildcards."""
+        out = self._forked(*arguments, "--dry-run", "--quiet", "host", **options)
+        blocks = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", out, re.MULTILINE)
+        return [
+            (rule, dict(re.findall(r"(\w+)=([^,\s]+)", "".join(re.findall(r"wildcards: (.*)", block)))))
+            for rule, block in blocks
+        ]
+
+    def _forked(self, *arguments, **options):
+        """Output of a dry run by a fork of this process, which has imported Snakemake once for all."""
+        command = self.command(*arguments, **options)[3:]
+        said = self.folder / "said.txt"
+        with warnings.catch_warnings(action="ignore"):  # newer Pythons mind threads, of NumPy
+            child = os.fork()
+        if not child:
+            _become_snakemake(command, self.folder, said)
+        _, status = os.waitpid(child, 0)
+        assert status == 0, said.read_text()
+        return said.read_text()
 
     def planned(self, *arguments, **options):
         """Jobs per rule that a dry run lists, without the target."""

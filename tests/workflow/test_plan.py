@@ -1,6 +1,7 @@
 """What a dry run lists, and what is refused before it."""
 
 import re
+from collections import Counter
 
 import pytest
 
@@ -46,6 +47,27 @@ def test_the_demo(project):
         "contours": 1,
         "froc": 2 + 2,
     }
+
+
+@pytest.mark.usefixtures("releases")
+def test_many_shards_and_chains(project):
+    # One table of what was stored stands for those of all shards: a plan's time is its number of inputs.
+    weights = {f"weights-{number}": {"label": f"{number}", "source": "keras"} for number in range(20)}
+    chains = [f"{name}+cbis-ddsm" for name in weights]
+    out = project.run(
+        "--dry-run",
+        configfile=None,
+        settings={
+            "datasets": {"inbreast": {"shards": 100}},
+            "weights": weights,
+            "experiments": {"detection": {"initializations": chains}, "ablations": []},
+        },
+    )
+    inputs = re.findall(r"^rule (\w+):\n +input: (.*)$", out, re.MULTILINE)
+    jobs = Counter(rule for rule, _ in inputs)
+    expected = {"images": 16 + 100, "bank": 1 + 5, "mpm": 20 * 5, "froc": 20, "train": 30 + 20 + 20 * 5}
+    assert {rule: jobs[rule] for rule in expected} == expected
+    assert [rule for rule, files in inputs if "results/images/inbreast/shard-99.csv" in files] == ["splits"]
 
 
 @pytest.mark.usefixtures("releases")

@@ -9,9 +9,8 @@ rule bank:
     input:
         splits="results/splits/{dataset}.csv",
         images="results/index/{dataset}/images.csv",
-        stored=stored_tables,
+        stored="results/index/{dataset}/stored.csv",
         stores=stores,
-        code=modules("bank.py"),
     output:
         bank="results/patches/{dataset}/fold-{fold}.h5",
     log:
@@ -25,6 +24,7 @@ rule bank:
         mem=growing(8, "GB"),
         runtime=growing(2, "h"),
     params:
+        *code("bank.py"),
         patches=config["patches"],
         negatives=dataset_setting("negatives"),
         seed=config["seed"],

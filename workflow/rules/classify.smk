@@ -10,8 +10,6 @@ rule classify:
         bank="results/patches/{dataset}/fold-{fold}.h5",
         weights="results/models/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}/model.weights.h5",
         metadata="results/models/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}/model.json",
-        network=network_code,
-        code=modules("classify.py"),
     output:
         classification="results/classification/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}.csv",
     log:
@@ -26,6 +24,8 @@ rule classify:
         mem=growing(16, "GB"),
         runtime=growing(1, "h"),
     params:
+        *code("classify.py"),
+        network=network_code,
         precision=config["inference"]["precision"],
     script:
         "../scripts/classify.py"

@@ -1,7 +1,5 @@
 """Shared by all rules. The checked config, the wildcards it allows, and the code a script imports."""
 
-import ast
-import os
 import re
 import sys
 from pathlib import Path
@@ -11,12 +9,17 @@ from snakemake.exceptions import WorkflowError
 SCRIPTS = Path(workflow.basedir, "workflow", "scripts")
 sys.path.append(str(SCRIPTS))
 
-from mammoflow import configuration, datasets, journal
+from mammoflow import configuration, datasets, journal, sources
 
 try:
     configuration.check(config, Path(workflow.basedir, "workflow", "schemas", "config.schema.json"))
 except configuration.ConfigurationError as error:
     raise WorkflowError(str(error)) from None
+
+# Files laid over each other mix the order of keys, and params are compared as texts.
+settled = configuration.in_order(config)
+config.clear()
+config.update(settled)
 
 STUDY = configuration.Study(config)
 
@@ -37,29 +40,13 @@ wildcard_constraints:
     run=r"\d+",
 
 
-def modules(script):
-    """First-party modules that a script, or a module, imports, directly or through each other.
+def code(script):
+    """Unnamed params of a rule: its script and the modules that this imports, each with a digest.
 
-    Listed as input so that editing a module re-runs exactly the stages that use it.
+    An edit of one re-runs exactly the rules that use it. As params, they do not depend on where the
+    project lies and when its files were written, as inputs would.
     """
-    found, queue = set(), [SCRIPTS / script]
-    while queue:
-        for node in ast.walk(ast.parse(queue.pop().read_text())):
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
-                names = [f"{node.module}.{alias.name}" for alias in node.names]
-            else:
-                continue
-            for name in names:
-                path = SCRIPTS
-                for part in name.split("."):
-                    path = path / part
-                    for file in (path / "__init__.py", path.with_suffix(".py")):
-                        if file.is_file() and file not in found:
-                            found.add(file)
-                            queue.append(file)
-    return sorted(os.path.relpath(file) for file in found)
+    return sources.listed(SCRIPTS, script)
 
 
 def growing(amount, unit):
@@ -75,19 +62,17 @@ def growing(amount, unit):
 
 
 def archive_code(wildcards):
-    """Input function: the module that reads the archive of a data set, and those that it imports.
+    """Params function: the module that reads the archive of a data set, and those that it imports.
 
-    Scripts get it from `datasets.archive`, so that the loaders of other archives are no inputs.
+    Scripts get it from `datasets.archive`, so that the loaders of other archives do not matter to them.
     """
     archive = datasets.ARCHIVES[config["datasets"][wildcards.dataset]["archive"]]
-    loader = f"mammoflow/datasets/{archive}.py"
-    return [os.path.relpath(SCRIPTS / loader), *modules(loader)]
+    return sources.listed(SCRIPTS, f"mammoflow/datasets/{archive}.py")
 
 
 def network_code(wildcards):
-    """Input function: the module of a network. To add or edit another one re-runs nothing of this one."""
-    network = f"mammoflow/networks/{wildcards.backbone}.py"
-    return [os.path.relpath(SCRIPTS / network), *modules(network)]
+    """Params function: the module of a network. To add or edit another one re-runs nothing of this one."""
+    return sources.listed(SCRIPTS, f"mammoflow/networks/{wildcards.backbone}.py")
 
 
 def dataset_setting(key):
@@ -132,14 +117,9 @@ def runs_of_fold(file):
     return paths
 
 
-def stored_tables_of(dataset):
-    """Tables of what every shard of a data set stored."""
-    return [path.replace(".h5", ".csv") for path in stores_of(dataset)]
-
-
 def stored_tables(wildcards):
     """Input function: tables of what every shard of the data set that the wildcards name stored."""
-    return stored_tables_of(wildcards.dataset)
+    return [path.replace(".h5", ".csv") for path in stores(wildcards)]
 
 
 def initial_weights(wildcards):

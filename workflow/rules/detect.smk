@@ -10,12 +10,10 @@ rule mpm:
     input:
         splits="results/splits/{dataset}.csv",
         images="results/index/{dataset}/images.csv",
-        stored=stored_tables,
+        stored="results/index/{dataset}/stored.csv",
         stores=stores,
         weights=runs_of_fold("model.weights.h5"),
         metadata=runs_of_fold("model.json"),
-        network=network_code,
-        code=modules("mpm.py"),
     output:
         mpm="results/mpm/{dataset}/{backbone}/{init}/fold-{fold}.h5",
     log:
@@ -30,6 +28,8 @@ rule mpm:
         mem=growing(16, "GB"),
         runtime=growing(4, "h"),
     params:
+        *code("mpm.py"),
+        network=network_code,
         stride=STUDY.stride,
         edge=config["patches"]["edge"],
         precision=config["inference"]["precision"],
@@ -40,7 +40,6 @@ rule mpm:
 rule detections:
     input:
         mpm="results/mpm/{dataset}/{backbone}/{init}/fold-{fold}.h5",
-        code=modules("detections.py"),
     output:
         detections="results/detections/{dataset}/{backbone}/{init}/fold-{fold}.parquet",
     log:
@@ -54,6 +53,7 @@ rule detections:
         mem=growing(16, "GB"),
         runtime=growing(2, "h"),
     params:
+        *code("detections.py"),
         levels=config["detection"]["levels"],
     script:
         "../scripts/detections.py"

@@ -11,9 +11,7 @@ rule contours:
     input:
         images="results/index/{dataset}/images.csv",
         lesions="results/index/{dataset}/lesions.csv",
-        release=STUDY.release_files,
-        code=modules("contours.py"),
-        archive_code=archive_code,
+        release=local(STUDY.release_files),
     output:
         contours="results/index/{dataset}/contours.csv",
     log:
@@ -26,6 +24,8 @@ rule contours:
         mem=growing(4, "GB"),
         runtime=growing(1, "h"),
     params:
+        *code("contours.py"),
+        archive_code=archive_code,
         archive=dataset_setting("archive"),
         root=STUDY.root,
     script:
@@ -39,7 +39,6 @@ rule froc:
         lesions="results/index/{dataset}/lesions.csv",
         contours="results/index/{dataset}/contours.csv",
         detections=detections_of_folds,
-        code=modules("froc.py"),
     output:
         points="results/froc/{dataset}/{backbone}/{init}/points.csv",
         curve="results/froc/{dataset}/{backbone}/{init}/curve.csv",
@@ -57,6 +56,7 @@ rule froc:
         mem=growing(4, "GB"),
         runtime=growing(1, "h"),
     params:
+        *code("froc.py"),
         evaluation=STUDY.evaluation,
         seed=config["seed"],
     script:
@@ -69,8 +69,7 @@ rule froc_external:
         images="results/index/{dataset}/images.csv",
         lesions="results/index/{dataset}/lesions.csv",
         contours="results/index/{dataset}/contours.csv",
-        boxes=STUDY.external_file,
-        code=modules("froc_external.py"),
+        boxes=local(STUDY.external_file),
     output:
         points="results/froc/{dataset}/external/{external}/points.csv",
         curve="results/froc/{dataset}/external/{external}/curve.csv",
@@ -88,6 +87,7 @@ rule froc_external:
         mem=growing(4, "GB"),
         runtime=growing(1, "h"),
     params:
+        *code("froc_external.py"),
         evaluation=config["detection"]["evaluation"],
         seed=config["seed"],
     script:

@@ -2,7 +2,7 @@
 
 Needs: the index of a data set.
 Makes: results/images/{dataset}/shard-{shard}.h5, with overviews of all images for the contact sheet, and a table of
-what was stored and what was not.
+what was stored and what was not; when asked for, results/index/{dataset}/replaced.csv, images whose files changed since.
 """
 
 
@@ -10,8 +10,6 @@ rule images:
     input:
         images="results/index/{dataset}/images.csv",
         lesions="results/index/{dataset}/lesions.csv",
-        code=modules("images.py"),
-        archive_code=archive_code,
     output:
         store="results/images/{dataset}/shard-{shard}.h5",
         stored="results/images/{dataset}/shard-{shard}.csv",
@@ -26,6 +24,8 @@ rule images:
         mem=growing(8, "GB"),
         runtime=growing(2, "h"),
     params:
+        *code("images.py"),
+        archive_code=archive_code,
         archive=dataset_setting("archive"),
         root=STUDY.root,
         acquisition=dataset_setting("acquisition"),
@@ -33,3 +33,30 @@ rule images:
         shards=dataset_setting("shards"),
     script:
         "../scripts/images.py"
+
+
+rule replaced:
+    input:
+        images="results/index/{dataset}/images.csv",
+        lesions="results/index/{dataset}/lesions.csv",
+        stored=stored_tables,
+    output:
+        replaced="results/index/{dataset}/replaced.csv",
+    log:
+        "logs/replaced/{dataset}.log",
+    benchmark:
+        "results/benchmarks/replaced/{dataset}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 4
+    resources:
+        mem=growing(8, "GB"),
+        runtime=growing(4, "h"),
+    params:
+        *code("replaced.py"),
+        archive_code=archive_code,
+        archive=dataset_setting("archive"),
+        root=STUDY.root,
+        shards=dataset_setting("shards"),
+    script:
+        "../scripts/replaced.py"

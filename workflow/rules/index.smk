@@ -7,9 +7,7 @@ Makes: results/index/{dataset}/{images,lesions,excluded,reconciliation}.csv.
 
 rule index:
     input:
-        release=STUDY.release_files,
-        code=modules("index.py"),
-        archive_code=archive_code,
+        release=local(STUDY.release_files),
     output:
         images="results/index/{dataset}/images.csv",
         lesions="results/index/{dataset}/lesions.csv",
@@ -26,6 +24,8 @@ rule index:
         mem=growing(4, "GB"),
         runtime=growing(2, "h"),
     params:
+        *code("index.py"),
+        archive_code=archive_code,
         archive=dataset_setting("archive"),
         root=STUDY.root,
     script:

@@ -14,7 +14,6 @@ rule overlay:
         mpms=maps_of_folds,
         detections=detections_of_folds,
         points="results/froc/{dataset}/{backbone}/{init}/points.csv",
-        code=modules("overlay.py"),
     output:
         png="results/figures/overlays/{dataset}/{backbone}/{init}/{image_id}.png",
     log:
@@ -26,6 +25,7 @@ rule overlay:
     conda:
         "../../envs/imaging.yaml"
     params:
+        *code("overlay.py"),
         overlays=config["detection"]["overlays"],
         evaluation=STUDY.evaluation,
         levels=config["detection"]["levels"],

@@ -6,10 +6,8 @@ Makes: data/{dataset}/, a release in its archive's genuine format, and its recor
 
 
 rule phantoms:
-    input:
-        code=modules("phantoms.py"),
     output:
-        record="data/{dataset}/phantoms.json",
+        record=local("data/{dataset}/phantoms.json"),
     log:
         "logs/phantoms/{dataset}.log",
     benchmark:
@@ -21,6 +19,7 @@ rule phantoms:
         mem=growing(4, "GB"),
         runtime=growing(1, "h"),
     params:
+        *code("phantoms.py"),
         phantoms=dataset_setting("phantoms"),
         seed=config["seed"],
     script:

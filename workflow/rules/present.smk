@@ -10,6 +10,10 @@ DETECTION = STUDY.detection_runs
 SHOWN = STUDY.shown_chain
 COMPARED_BY_DEFINITION = [SHOWN, *STUDY.external_chains]
 CASES = STUDY.cases
+CAPTIONS = {
+    figure: Path(workflow.basedir, "workflow", "report", f"{figure}.rst").read_text().strip()
+    for figure in [*(f"figure-{number}" for number in range(1, 6)), "breast-regions", "augmented-patches"]
+}
 TABLES = [*range(1, 5), "protocol", "comparison", *(["ablations"] if STUDY.ablations else [])]
 
 
@@ -18,7 +22,6 @@ rule table_1:
         splits=expand("results/splits/{dataset}.csv", dataset=STUDY.used_datasets),
         lesions=expand("results/index/{dataset}/lesions.csv", dataset=STUDY.used_datasets),
         banks=STUDY.banks,
-        code=modules("table_1.py"),
     output:
         csv=report("results/tables/table-1.csv", category="Tables", caption="../report/table-1.rst"),
         markdown="results/tables/table-1.md",
@@ -29,6 +32,7 @@ rule table_1:
     conda:
         "../../envs/imaging.yaml"
     params:
+        *code("table_1.py"),
         datasets=STUDY.used_datasets,
         banks=STUDY.bank_keys,
         labels=STUDY.labels,
@@ -42,7 +46,6 @@ rule table_2:
         metadata=[run.metadata for run in CLASSIFICATION],
         histories=[run.history for run in CLASSIFICATION],
         images=f"results/index/{STUDY.classification_dataset}/images.csv",
-        code=modules("table_2.py"),
     output:
         csv=report("results/tables/table-2.csv", category="Tables", caption="../report/table-2.rst"),
         markdown="results/tables/table-2.md",
@@ -53,6 +56,7 @@ rule table_2:
     conda:
         "../../envs/imaging.yaml"
     params:
+        *code("table_2.py"),
         runs=[run.key for run in CLASSIFICATION],
         draws=config["detection"]["evaluation"]["bootstrap"],
         seed=config["seed"],
@@ -66,7 +70,6 @@ rule table_3:
         classifications=[run.classification for run in DETECTION],
         metadata=[run.metadata for run in DETECTION],
         images=f"results/index/{STUDY.detection_dataset}/images.csv",
-        code=modules("table_3.py"),
     output:
         csv=report("results/tables/table-3.csv", category="Tables", caption="../report/table-3.rst"),
         markdown="results/tables/table-3.md",
@@ -77,6 +80,7 @@ rule table_3:
     conda:
         "../../envs/imaging.yaml"
     params:
+        *code("table_3.py"),
         runs=[run.key for run in DETECTION],
         draws=config["detection"]["evaluation"]["bootstrap"],
         seed=config["seed"],
@@ -88,7 +92,6 @@ rule table_3:
 rule table_4:
     input:
         operating_points=[f"results/froc/{chain}/operating-points.csv" for chain in STUDY.evaluated_chains],
-        code=modules("table_4.py"),
     output:
         csv=report("results/tables/table-4.csv", category="Tables", caption="../report/table-4.rst"),
         markdown="results/tables/table-4.md",
@@ -99,6 +102,7 @@ rule table_4:
     conda:
         "../../envs/imaging.yaml"
     params:
+        *code("table_4.py"),
         chains=STUDY.evaluated_chains,
         evaluation=config["detection"]["evaluation"],
         labels=STUDY.labels,
@@ -109,7 +113,6 @@ rule table_4:
 rule table_protocol:
     input:
         operating_points=[f"results/froc/{chain}/operating-points.csv" for chain in COMPARED_BY_DEFINITION],
-        code=modules("table_protocol.py"),
     output:
         csv=report(
             "results/tables/table-protocol.csv", category="Tables", caption="../report/table-protocol.rst"
@@ -122,6 +125,7 @@ rule table_protocol:
     conda:
         "../../envs/imaging.yaml"
     params:
+        *code("table_protocol.py"),
         chains=COMPARED_BY_DEFINITION,
         evaluation=config["detection"]["evaluation"],
         labels=STUDY.labels,
@@ -134,7 +138,6 @@ rule table_comparison:
         operating_points=[f"results/froc/{chain}/operating-points.csv" for chain in STUDY.evaluated_chains],
         merits=[f"results/froc/{chain}/merits.csv" for chain in STUDY.evaluated_chains],
         draws=[f"results/froc/{chain}/draws.parquet" for chain in STUDY.evaluated_chains],
-        code=modules("table_comparison.py"),
     output:
         csv=report(
             "results/tables/table-comparison.csv",
@@ -149,6 +152,7 @@ rule table_comparison:
     conda:
         "../../envs/imaging.yaml"
     params:
+        *code("table_comparison.py"),
         chains=STUDY.evaluated_chains,
         evaluation=config["detection"]["evaluation"],
         labels=STUDY.labels,
@@ -163,7 +167,6 @@ rule table_ablations:
         metadata=[run.metadata for case in CASES for run in case.runs],
         maps=[path for case in CASES for path in case.maps],
         images=f"results/index/{STUDY.detection_dataset}/images.csv",
-        code=modules("table_ablations.py"),
     output:
         csv=report(
             "results/tables/table-ablations.csv", category="Tables", caption="../report/table-ablations.rst"
@@ -176,6 +179,7 @@ rule table_ablations:
     conda:
         "../../envs/imaging.yaml"
     params:
+        *code("table_ablations.py"),
         changes=[case.changes for case in CASES],
         runs=[[run.key for run in case.runs] for case in CASES],
         maps=[len(case.maps) for case in CASES],
@@ -197,7 +201,6 @@ rule figure_1:
         mpms=STUDY.shown("results/mpm", "h5"),
         detections=STUDY.shown("results/detections", "parquet"),
         points=f"results/froc/{SHOWN}/points.csv",
-        code=modules("figure_1.py"),
     output:
         png=report("results/figures/figure-1.png", category="Figures", caption="../report/figure-1.rst"),
         svg="results/figures/figure-1.svg",
@@ -208,6 +211,7 @@ rule figure_1:
     conda:
         "../../envs/imaging.yaml"
     params:
+        *code("figure_1.py"),
         windows=config["patches"] | {"stride": config["detection"]["stride"]},
         evaluation=config["detection"]["evaluation"],
         chain=SHOWN,
@@ -219,7 +223,6 @@ rule figure_1:
 rule figure_2:
     input:
         histories=[run.history for run in CLASSIFICATION],
-        code=modules("figure_2.py"),
     output:
         png=report("results/figures/figure-2.png", category="Figures", caption="../report/figure-2.rst"),
         svg="results/figures/figure-2.svg",
@@ -230,6 +233,7 @@ rule figure_2:
     conda:
         "../../envs/imaging.yaml"
     params:
+        *code("figure_2.py"),
         runs=[run.key for run in CLASSIFICATION],
         labels=STUDY.labels,
     script:
@@ -240,7 +244,6 @@ rule figure_3:
     input:
         points=[f"results/froc/{chain}/points.csv" for chain in STUDY.evaluated_chains],
         curves=[f"results/froc/{chain}/curve.csv" for chain in STUDY.evaluated_chains],
-        code=modules("figure_3.py"),
     output:
         png=report("results/figures/figure-3.png", category="Figures", caption="../report/figure-3.rst"),
         svg="results/figures/figure-3.svg",
@@ -251,6 +254,7 @@ rule figure_3:
     conda:
         "../../envs/imaging.yaml"
     params:
+        *code("figure_3.py"),
         chains=STUDY.evaluated_chains,
         evaluation=config["detection"]["evaluation"],
         labels=STUDY.labels,
@@ -266,7 +270,6 @@ rule figure_4:
         stores=stores_of(STUDY.detection_dataset),
         detections=STUDY.shown("results/detections", "parquet"),
         points=f"results/froc/{SHOWN}/points.csv",
-        code=modules("figure_4.py"),
     output:
         png=report("results/figures/figure-4.png", category="Figures", caption="../report/figure-4.rst"),
         svg="results/figures/figure-4.svg",
@@ -277,6 +280,7 @@ rule figure_4:
     conda:
         "../../envs/imaging.yaml"
     params:
+        *code("figure_4.py"),
         evaluation=config["detection"]["evaluation"],
         chain=SHOWN,
         labels=STUDY.labels,
@@ -288,7 +292,6 @@ rule figure_5:
     input:
         curve=f"results/froc/{SHOWN}/curve.csv",
         points=f"results/froc/{SHOWN}/points.csv",
-        code=modules("figure_5.py"),
     output:
         png=report("results/figures/figure-5.png", category="Figures", caption="../report/figure-5.rst"),
         svg="results/figures/figure-5.svg",
@@ -299,6 +302,7 @@ rule figure_5:
     conda:
         "../../envs/imaging.yaml"
     params:
+        *code("figure_5.py"),
         evaluation=config["detection"]["evaluation"],
         chain=SHOWN,
         labels=STUDY.labels,
@@ -310,9 +314,8 @@ rule reconciliation:
     input:
         releases=expand("results/index/{dataset}/reconciliation.csv", dataset=STUDY.used_datasets),
         lesions=expand("results/index/{dataset}/lesions.csv", dataset=STUDY.used_datasets),
-        stored=[path for dataset in STUDY.used_datasets for path in stored_tables_of(dataset)],
+        stored=expand("results/index/{dataset}/stored.csv", dataset=STUDY.used_datasets),
         description="results/tables/table-1.csv",
-        code=modules("reconciliation.py"),
     output:
         csv=report(
             "results/tables/reconciliation.csv", category="Tables", caption="../report/reconciliation.rst"
@@ -325,7 +328,7 @@ rule reconciliation:
     conda:
         "../../envs/imaging.yaml"
     params:
-        datasets=STUDY.used_datasets,
+        *code("reconciliation.py"),
         labels=[STUDY.labels["datasets"][dataset] for dataset in STUDY.used_datasets],
         archives=STUDY.archives,
     script:
@@ -335,9 +338,8 @@ rule reconciliation:
 rule breast_regions:
     input:
         stores=stores,
-        stored=stored_tables,
+        stored="results/index/{dataset}/stored.csv",
         lesions="results/index/{dataset}/lesions.csv",
-        code=modules("breast_regions.py"),
     output:
         png=report(
             "results/figures/breast-regions-{dataset}.png",
@@ -351,6 +353,7 @@ rule breast_regions:
     conda:
         "../../envs/imaging.yaml"
     params:
+        *code("breast_regions.py"),
         label=dataset_setting("label"),
     script:
         "../scripts/breast_regions.py"
@@ -359,7 +362,6 @@ rule breast_regions:
 rule augmented_patches:
     input:
         bank=first_bank,
-        code=modules("augmented_patches.py"),
     output:
         png=report(
             "results/figures/augmented-patches-{dataset}.png",
@@ -374,9 +376,10 @@ rule augmented_patches:
     conda:
         "../../envs/tensorflow.yaml"
     params:
+        *code("augmented_patches.py"),
         augmentation=config["training"]["augmentation"],
         seed=config["seed"],
-        labels=STUDY.labels,
+        label=dataset_setting("label"),
     script:
         "../scripts/augmented_patches.py"
 
@@ -388,15 +391,6 @@ rule page:
         breast_regions=expand("results/figures/breast-regions-{dataset}.png", dataset=STUDY.used_datasets),
         augmented=expand("results/figures/augmented-patches-{dataset}.png", dataset=STUDY.used_datasets),
         reconciliation="results/tables/reconciliation.csv",
-        captions=[
-            os.path.relpath(Path(workflow.basedir, "workflow", "report", f"{figure}.rst"))
-            for figure in [
-                *(f"figure-{number}" for number in range(1, 6)),
-                "breast-regions",
-                "augmented-patches",
-            ]
-        ],
-        code=modules("page.py"),
     output:
         page="results/report.html",
     log:
@@ -406,8 +400,10 @@ rule page:
     conda:
         "../../envs/imaging.yaml"
     params:
+        *code("page.py"),
+        captions=CAPTIONS,
         datasets=STUDY.used_datasets,
-        config=config,
+        config={key: value for key, value in config.items() if key != "workspace"},
         labels=STUDY.labels,
     script:
         "../scripts/page.py"

@@ -1,7 +1,8 @@
 """Who trains, validates and tests, fold by fold.
 
 Needs: the index of a data set and the tables of what was stored; a user's own table where the config names one.
-Makes: results/splits/{dataset}.csv.
+Makes: results/splits/{dataset}.csv, and results/index/{dataset}/stored.csv, the tables of all shards in one: later
+       jobs name it instead of a table for each shard, or a plan would grow with jobs times shards.
 """
 
 
@@ -9,11 +10,11 @@ rule splits:
     input:
         images="results/index/{dataset}/images.csv",
         lesions="results/index/{dataset}/lesions.csv",
-        stored=stored_tables,
-        own=STUDY.own_splits,
-        code=modules("splits.py"),
+        shards=stored_tables,
+        own=local(STUDY.own_splits),
     output:
         splits="results/splits/{dataset}.csv",
+        stored="results/index/{dataset}/stored.csv",
     log:
         "logs/splits/{dataset}.log",
     benchmark:
@@ -21,6 +22,7 @@ rule splits:
     conda:
         "../../envs/imaging.yaml"
     params:
+        *code("splits.py"),
         official=STUDY.is_official,
         folds=STUDY.folds_of,
         validation_fraction=dataset_setting("validation_fraction"),

@@ -14,9 +14,7 @@ rule train:
         metadata=initial_metadata,
         splits="results/splits/{dataset}.csv",
         lesions="results/index/{dataset}/lesions.csv",
-        stored=stored_tables,
-        network=network_code,
-        code=modules("train.py"),
+        stored="results/index/{dataset}/stored.csv",
     output:
         weights="results/models/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}/model.weights.h5",
         metadata="results/models/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}/model.json",
@@ -33,6 +31,8 @@ rule train:
         mem=growing(16, "GB"),
         runtime=growing(24, "h"),
     params:
+        *code("train.py"),
+        network=network_code,
         training=STUDY.training_of_model,
         patches=config["patches"],
         normalization=STUDY.normalization,

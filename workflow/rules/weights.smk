@@ -7,9 +7,7 @@ Makes: results/weights/{weights}/{backbone}.h5 and the record of where it came f
 
 rule weights:
     input:
-        file=STUDY.weights_file,
-        network=network_code,
-        code=modules("weights.py"),
+        file=local(STUDY.weights_file),
     output:
         weights="results/weights/{weights}/{backbone}.h5",
         record="results/weights/{weights}/{backbone}.json",
@@ -25,6 +23,8 @@ rule weights:
         mem=growing(4, "GB"),
         runtime=growing(1, "h"),
     params:
+        *code("weights.py"),
+        network=network_code,
         source=STUDY.weights_source,
         window=config["patches"]["window"],
     script:
@@ -32,9 +32,6 @@ rule weights:
 
 
 rule pretrain:
-    input:
-        network=network_code,
-        code=modules("pretrain.py"),
     output:
         weights="results/weights/{weights}/{backbone}.h5",
         record="results/weights/{weights}/{backbone}.json",
@@ -52,9 +49,11 @@ rule pretrain:
         mem=growing(8, "GB"),
         runtime=growing(2, "h"),
     params:
+        *code("pretrain.py"),
+        network=network_code,
         pretext=STUDY.weights_source,
         window=config["patches"]["window"],
-        training=STUDY.training,
+        training=STUDY.training_of_weights,
         seed=config["seed"],
     script:
         "../scripts/pretrain.py"

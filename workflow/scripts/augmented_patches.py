@@ -21,6 +21,6 @@ with bank.open_bank(snakemake.input.bank) as patches:
     labels, stored = patches.train.labels[rows], patches.train.read(rows).patches
 views = [augmentation.draw(augment, len(rows), seed, epoch) for epoch in range(EPOCHS)]
 shown = [augmentation.apply(stored, drawn) for drawn in views]
-title = f"{params.labels['datasets'][dataset]}: training patches as stored, and as drawn"
+title = f"{params.label}: training patches as stored, and as drawn"
 style.save(augmented_patches.draw(stored, labels, shown, views, title), output.png, output.svg)
 logs.announce(f"{output.png}: {len(rows)} patches in {EPOCHS} epochs")

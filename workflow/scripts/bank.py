@@ -13,7 +13,7 @@ wildcards, params = snakemake.wildcards, snakemake.params
 
 splits, store = SPLITS.read(snakemake.input.splits), images.open_store(snakemake.input.stores)
 index = IMAGES.read(snakemake.input.images)
-stored = leakage.stored_images(index, [STORED.read(path) for path in snakemake.input.stored])
+stored = leakage.stored_images(index, STORED.read(snakemake.input.stored))
 fold = leakage.fold_of(splits, int(wildcards.fold), stored, origin=snakemake.input.splits)
 windows = patches.Windows(**params.patches)
 counts = bank.write(

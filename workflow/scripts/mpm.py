@@ -18,7 +18,7 @@ windows = patches.Windows(record["window"], params.stride, params.edge)
 
 splits, store = SPLITS.read(snakemake.input.splits), images.open_store(snakemake.input.stores)
 index = IMAGES.read(snakemake.input.images)
-stored = leakage.stored_images(index, [STORED.read(path) for path in snakemake.input.stored])
+stored = leakage.stored_images(index, STORED.read(snakemake.input.stored))
 fold = leakage.fold_of(splits, int(wildcards.fold), stored, origin=snakemake.input.splits)
 image_ids = sorted(fold.loc[fold["role"] == "test", "image_id"])
 

@@ -18,11 +18,10 @@ def table(path: str) -> reporting.Table:
 
 
 given, params = snakemake.input, snakemake.params
-captions = {Path(path).stem: Path(path).read_text().strip() for path in given.captions}
 shown = {Path(path).stem: table(path) for path in given.tables}
 shown |= {
     f"figure-{number}": reporting.Picture(
-        f"Figure {number}", Path(path).read_bytes(), captions[f"figure-{number}"]
+        f"Figure {number}", Path(path).read_bytes(), params.captions[f"figure-{number}"]
     )
     for number, path in enumerate(given.figures, start=1)
 }
@@ -32,7 +31,7 @@ for title, name, paths in (
 ):
     shown |= {
         Path(path).stem: reporting.Picture(
-            f"{title}: {params.labels['datasets'][dataset]}", Path(path).read_bytes(), captions[name]
+            f"{title}: {params.labels['datasets'][dataset]}", Path(path).read_bytes(), params.captions[name]
         )
         for dataset, path in zip(params.datasets, paths, strict=True)
     }

@@ -4,6 +4,8 @@ from mammoflow import logs
 
 logs.redirect(snakemake.log[0])
 
+import pandas as pd
+
 from mammoflow import leakage, splits
 from mammoflow.contracts.index import IMAGES, LESIONS
 from mammoflow.contracts.splits import SPLITS
@@ -11,7 +13,9 @@ from mammoflow.contracts.stored import STORED
 
 params, name = snakemake.params, snakemake.wildcards.dataset
 images = IMAGES.read(snakemake.input.images)
-stored = leakage.stored_images(images, [STORED.read(path) for path in snakemake.input.stored])
+outcomes = pd.concat(map(STORED.read, snakemake.input.shards))
+STORED.write(outcomes, snakemake.output.stored)
+stored = leakage.stored_images(images, outcomes)
 if stored.empty:
     raise ValueError(f"{name}: expected at least one usable image, found none stored")
 lesions = LESIONS.read(snakemake.input.lesions)

@@ -7,8 +7,6 @@ logs.redirect(snakemake.log[0])
 import time
 from pathlib import Path
 
-import pandas as pd
-
 from mammoflow import bank, provenance, resume, runtime, seeds, storage, training
 from mammoflow.contracts.history import HISTORY
 from mammoflow.contracts.index import LESIONS
@@ -45,7 +43,7 @@ with (
             machine={"processor": provenance.processor(), **runtime.facts()},
             bank=digests,
             origin=origin,
-            code=[storage.sha256(path) for path in (*snakemake.input.network, *snakemake.input.code)],
+            code=[*params[: len(params) - len(params.keys())], *params.network],  # the unnamed ones
             packages=provenance.packages(),
         ),
     )
@@ -80,7 +78,7 @@ training.save(
         settings=params.training,
         config={"normalization": params.normalization, "patches": params.patches},
         dataset=provenance.fingerprint(
-            pd.concat(map(STORED.read, snakemake.input.stored)), LESIONS.read(snakemake.input.lesions)
+            STORED.read(snakemake.input.stored), LESIONS.read(snakemake.input.lesions)
         ),
         splits=storage.sha256(snakemake.input.splits),
         bank=digests,

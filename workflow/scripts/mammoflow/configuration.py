@@ -59,6 +59,19 @@ def check(config: dict[str, Any], schema: Path) -> None:
         raise ConfigurationError(problem)
 
 
+def in_order(settings: dict[str, Any]) -> dict[str, Any]:
+    """The same settings with their keys in alphabetical order, those of mappings in them too.
+
+    Examples
+    --------
+    >>> in_order({"b": 1, "a": {"d": [2, 1], "c": 3}})
+    {'a': {'c': 3, 'd': [2, 1]}, 'b': 1}
+    """
+    return {
+        key: in_order(value) if isinstance(value, dict) else value for key, value in sorted(settings.items())
+    }
+
+
 def _sentence(error: jsonschema.ValidationError) -> str:
     """One sentence about the first thing that the schema refuses."""
     key = ".".join(map(str, error.absolute_path))
@@ -470,9 +483,10 @@ class Study:
             for run in self.runs_of_model(last, wildcards.backbone, before)
         ]
 
-    def training(self, wildcards: Wildcards) -> dict[str, Any]:
-        """Training settings of a network: the common ones, with its own laid over."""
-        return self._training(wildcards.backbone)
+    def training_of_weights(self, wildcards: Wildcards) -> dict[str, Any]:
+        """Training settings of a network that matter when base weights of it are learnt."""
+        settings = self._training(wildcards.backbone)
+        return {key: settings[key] for key in ("precision", "batch_normalization_momentum")}
 
     def training_of_model(self, wildcards: Wildcards) -> dict[str, Any]:
         """Training settings of a model: its network's, with an ablation's laid over."""

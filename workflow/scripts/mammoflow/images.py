@@ -342,6 +342,24 @@ class Task(NamedTuple):
     lesions: list[Indexed]
 
 
+def tasks(table: pd.DataFrame, lesions: pd.DataFrame) -> list[Task]:
+    """Images of a table, each with its masses in the order of ``lesions.csv``."""
+    indexed = defaultdict(list)
+    for row in lesions.itertuples(index=False):
+        indexed[row.image_id].append(Indexed(row.source, (row.y0, row.x0, row.y1, row.x1), row.area_px))
+    return [
+        Task(
+            row.image_id,
+            row.path,
+            row.laterality,
+            row.spacing_mm,
+            (row.rows, row.columns),
+            indexed[row.image_id],
+        )
+        for row in table.itertuples(index=False)
+    ]
+
+
 def fill(
     file: h5py.File,
     table: pd.DataFrame,
@@ -381,27 +399,14 @@ def fill(
     RuntimeError
         When a process is killed.
     """
-    indexed = defaultdict(list)
-    for row in lesions.itertuples(index=False):
-        indexed[row.image_id].append(Indexed(row.source, (row.y0, row.x0, row.y1, row.x1), row.area_px))
-    tasks = [
-        Task(
-            row.image_id,
-            row.path,
-            row.laterality,
-            row.spacing_mm,
-            (row.rows, row.columns),
-            indexed[row.image_id],
-        )
-        for row in table.itertuples(index=False)
-    ]
     add = partial(_add, archive.read_image, archive.lesion_mask, root, acquisition, resolution)
+    asked = tasks(table, lesions)
     outcomes = []
     if threads == 1:
-        outcomes.extend(add(task, file) for task in tasks)
+        outcomes.extend(add(task, file) for task in asked)
     else:
-        with _named_when_killed(outcomes, len(tasks)):
-            for outcome, packed in pool.ordered(partial(_packed, add), tasks, threads, pool.processes):
+        with _named_when_killed(outcomes, len(asked)):
+            for outcome, packed in pool.ordered(partial(_packed, add), asked, threads, pool.processes):
                 _unpack(packed, file)
                 outcomes.append(outcome)
     return pd.DataFrame(outcomes, columns=list(STORED.columns))
@@ -438,7 +443,7 @@ def _add(
         digest = pixels_digest(image)
         region = breast.breast_region(image, acquisition)
         write_overview(file, task.image_id, overview(region))
-        masks = _masks(partial(lesion_mask, root), task)
+        masks = masks_of(task, partial(lesion_mask, root))
         stored = prepare(task.image_id, image, region, masks, task.laterality, resolution, task.spacing_mm)
     except Excluded as error:
         return task.image_id, False, error.reason, error.detail, digest
@@ -446,8 +451,8 @@ def _add(
     return task.image_id, True, "", stored.flags, digest
 
 
-def _masks(lesion_mask: Callable, task: Task) -> list[np.ndarray]:
-    """Masses of an image, each what the index says."""
+def masks_of(task: Task, lesion_mask: Callable) -> list[np.ndarray]:
+    """Masses of an image; one that is not what the index says raises `Excluded`."""
     if len(task.lesions) > MAX_LESIONS:
         raise Excluded("too-many-lesions", f"expected at most {MAX_LESIONS}, got {len(task.lesions)}")
     masks = []

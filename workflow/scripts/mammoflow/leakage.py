@@ -1,7 +1,5 @@
 """Whether a splits table keeps patients and films apart, be it this project's or a user's own."""
 
-from collections.abc import Sequence
-
 import pandas as pd
 
 ROLES = ("train", "validation", "test")
@@ -51,15 +49,15 @@ def check(splits: pd.DataFrame, origin: str = "splits") -> None:
             )
 
 
-def stored_images(images: pd.DataFrame, stored: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def stored_images(images: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
     """Images that can be divided into folds.
 
     Parameters
     ----------
     images : pandas.DataFrame
         Table ``images`` of the index.
-    stored : sequence of pandas.DataFrame
-        Table ``stored`` of every shard.
+    stored : pandas.DataFrame
+        Table ``stored`` of all shards.
 
     Returns
     -------
@@ -67,8 +65,7 @@ def stored_images(images: pd.DataFrame, stored: Sequence[pd.DataFrame]) -> pd.Da
         Rows of the index that the images stage stored, with the column pixels_sha256: two images with
         the same digest are the same film.
     """
-    kept = pd.concat(stored)
-    kept = kept.loc[kept["stored"], ["image_id", "pixels_sha256"]]
+    kept = stored.loc[stored["stored"], ["image_id", "pixels_sha256"]]
     return images.merge(kept, on="image_id", validate="one_to_one")
 
 

@@ -35,3 +35,5 @@ EXCLUDED = Table("excluded", {"path": str, "reason": str, "detail": str})
 RECONCILIATION = Table(
     "reconciliation", {"quantity": str, "paper": float, "found": float, "difference": float}
 )
+# `begins`: the stage to make again, `images` or `index`.
+REPLACED = Table("replaced", {"image_id": str, "begins": str})

@@ -7,9 +7,8 @@ from matplotlib.figure import Figure
 
 from mammoflow.augmentation import Views
 from mammoflow.figures import style
-from mammoflow.figures.framework import NEGATIVE, POSITIVE
 
-_CLASSES = {1: ("mass", POSITIVE), 0: ("non-mass", NEGATIVE)}
+_CLASSES = {1: ("mass", style.POSITIVE), 0: ("non-mass", style.NEGATIVE)}
 
 
 def spread(labels: np.ndarray, each: int) -> np.ndarray:

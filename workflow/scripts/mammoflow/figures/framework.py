@@ -13,8 +13,6 @@ from mammoflow.figures import mammogram, style
 from mammoflow.images import StoredImage
 from mammoflow.mpm import Grid
 
-POSITIVE, NEGATIVE = "#E69F00", "#CC79A7"
-
 # Patches shown of each class.
 _SHOWN = 3
 _COLOURS = "inferno"
@@ -60,7 +58,7 @@ def draw(
     cells = figure.add_gridspec(1, 5, width_ratios=[ratio, 2 / _SHOWN, ratio, ratio, ratio])
     steps = {place: figure.add_subplot(cells[place]) for place in (0, 2, 3, 4)}
 
-    shown = {POSITIVE: _spread(image, windows, 1), NEGATIVE: _spread(image, windows, 0)}
+    shown = {style.POSITIVE: _spread(image, windows, 1), style.NEGATIVE: _spread(image, windows, 0)}
     _windows(steps[0], image, shown, windows)
     mammogram.scale_bar(steps[0], image, spacing_mm)
     _patches(figure, cells[1], image, shown, windows)
@@ -158,4 +156,4 @@ def _region(axes: Axes, above: np.ndarray) -> None:
     """Tint over the pixels above the threshold."""
     cover = mammogram.reduced(above)
     tint = np.ma.masked_where(cover < 0.5, cover)
-    axes.imshow(tint, cmap=ListedColormap([POSITIVE]), alpha=0.35, extent=mammogram.extent(above.shape))
+    axes.imshow(tint, cmap=ListedColormap([style.POSITIVE]), alpha=0.35, extent=mammogram.extent(above.shape))

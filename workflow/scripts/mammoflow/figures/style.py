@@ -14,6 +14,9 @@ COLUMN, PAGE = 3.5, 7.2
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 INK, GREY = "#222222", "#777777"
 
+# Patches with a mass, and without.
+POSITIVE, NEGATIVE = "#E69F00", "#CC79A7"
+
 # On mammograms: annotation, true positive, false positive.
 ANNOTATION, HIT, FALSE_ALARM = "#56B4E9", "#00C853", "#FF3D3D"
 

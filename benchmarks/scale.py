@@ -1,0 +1,219 @@
+"""What a study costs, computed from what an image, a patch, a window and a job cost: nothing is run.
+
+Prints a table for the paper's study, and for that study with a digital archive of 2.5 million images in
+INbreast's place. Units that were measured name the program of this folder; the others are assumed. Lay your
+own over them:
+
+    python benchmarks/scale.py --set trained=600 mapped=2000
+"""
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+UNITS = {
+    "index": (0.0093, "s of a core, an object: index.py at full size"),
+    "images": (0.484, "s of a core, an image of 4084×3328: images.py"),
+    "read": (0.181, "s of a core, an image of the store: images.py"),
+    "write": (232e-6, "s of a core, a patch: bank.py"),
+    "boxes": (0.40, "s of a core, a map of 3328×2560 at 1000 levels: the one pass of boxes.py"),
+    "froc": (0.034, "s of a core, an image: froc.py, 14 s for 410 images and 2,000 draws"),
+    "page": (1.5, "s of a core, a table or figure: the tests' tiny study"),
+    "image_mb": (19.0, "MB, an image of the store: images.py, film phantoms"),
+    "patch_mb": (0.070, "MB, a patch: bank.py"),
+    "model_mb": (87.2, "MB, weights of InceptionV3: 21.8 million of 4 bytes"),
+    "boxes_mb": (0.015, "MB, the boxes of an image: ten times those at 100 levels in the tests' tiny study"),
+    "windows": (2400, "windows of an image at stride 56: images.py, phantoms"),
+    "epochs": (30, "of a training: ASSUMED; 100 at most"),
+    "trained": (300, "patches/s of a training on a GPU: ASSUMED, never run on one"),
+    "mapped": (1500, "windows/s on a GPU: ASSUMED, never run on one"),
+}
+WINDOW_MB = 4e-6
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """A data set: what its release holds, how it is divided, and the patches of one fold.
+
+    `mapped` counts sets of maps of all its images; `maps` does so by windows, one at the usual stride.
+    """
+
+    objects: int
+    images: int
+    shards: int
+    folds: int
+    training: int
+    validation: int
+    test: int
+    trainings: int
+    maps: float = 0
+    mapped: int = 0
+
+    @property
+    def patches(self) -> int:
+        """In the bank of a fold."""
+        return self.training + self.validation + self.test
+
+
+# Patches of table 1 of the paper. Trainings and maps as config/config.yaml asks for them: on film, three
+# networks, two initialisations, five runs, and one for the ablation of scaling; on digital images two chains
+# and two ablations that train, five folds, and maps of these at stride 56 and of one at 28 and 112.
+FILM = Cohort(10_239, 1592, 16, 1, 2 * 25_979, 2 * 6_210, 2 * 8_694, 3 * 2 * 5 + 1)
+INBREAST = Cohort(410, 410, 16, 5, 2_020 + 2_101, 539 + 549, 882 + 918, 4 * 5, 4 + 4 + 1 / 4, 6)
+EVALUATED, PRESENTED, WEIGHTS = 7, 18, 3
+
+
+def archive(images: int, shards: int) -> Cohort:
+    """A digital archive of screening: one image in a hundred has masses, and each INbreast's patches.
+
+    The draw of negatives rounds up, so that every image without masses gives one patch at least.
+    """
+    positive = images / 100 * (2_020 + 539 + 882) / 107
+    patches = positive + max(positive, images * 0.99)
+    fifth = round(patches / 5)
+    return Cohort(
+        images, images, shards, 5, 3 * fifth, fifth, fifth, INBREAST.trainings, INBREAST.maps, INBREAST.mapped
+    )
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one stage takes: jobs, hours of one core and of one GPU, GB, and hours of its longest job."""
+
+    name: str
+    jobs: int
+    cores: float = 0
+    gpus: float = 0
+    size: float = 0
+    longest: float = 0
+
+
+def stages(cohorts: list[Cohort], unit: Mapping[str, float]) -> list[Stage]:
+    """Costs of a study; a job is thought to have one core, or one GPU that is never kept waiting."""
+    hour = 3600
+
+    def total(cost: str, count: str) -> float:
+        return sum(getattr(cohort, count) for cohort in cohorts) * unit[cost]
+
+    banks = [
+        (cohort, (cohort.images * unit["read"] + cohort.patches * unit["write"]) / hour) for cohort in cohorts
+    ]
+    trained = [
+        (
+            cohort,
+            unit["epochs"] * (cohort.training / unit["trained"] + cohort.validation / unit["mapped"]) / hour
+            + cohort.test / unit["mapped"] / hour,
+        )
+        for cohort in cohorts
+    ]
+    swept = [(cohort, cohort.images * unit["windows"] / unit["mapped"] / hour) for cohort in cohorts]
+    boxed = [(cohort, cohort.images * unit["boxes"] / hour) for cohort in cohorts]
+    fold = [cohort.folds for cohort in cohorts]
+    models = sum(cohort.trainings for cohort in cohorts)
+    return [
+        Stage(
+            "index, splits",
+            2 * len(cohorts),
+            total("index", "objects") / hour,
+            longest=max(cohort.objects for cohort in cohorts) * unit["index"] / hour,
+        ),
+        Stage(
+            "images",
+            sum(cohort.shards for cohort in cohorts),
+            total("images", "images") / hour,
+            size=total("image_mb", "images") / 1e3,
+            longest=max(cohort.images / cohort.shards for cohort in cohorts) * unit["images"] / hour,
+        ),
+        Stage(
+            "bank",
+            sum(fold),
+            sum(cohort.folds * cost for cohort, cost in banks),
+            size=sum(cohort.folds * cohort.patches for cohort in cohorts) * unit["patch_mb"] / 1e3,
+            longest=max(cost for _, cost in banks),
+        ),
+        Stage(
+            "weights, train, classify",
+            WEIGHTS + 2 * models - 1,  # the training of a chain's beginning is not classified
+            gpus=sum(cohort.trainings * cost for cohort, cost in trained),
+            size=models * unit["model_mb"] / 1e3,
+            longest=max(cost for _, cost in trained),
+        ),
+        Stage(
+            "mpm",
+            sum(cohort.mapped * cohort.folds for cohort in cohorts),
+            gpus=sum(cohort.maps * cost for cohort, cost in swept),
+            size=sum(cohort.maps * cohort.images for cohort in cohorts) * unit["windows"] * WINDOW_MB / 1e3,
+            longest=max(4 * cost / cohort.folds for cohort, cost in swept if cohort.maps),
+        ),
+        Stage(
+            "detections",
+            sum(cohort.mapped * cohort.folds for cohort in cohorts),
+            sum(cohort.mapped * cost for cohort, cost in boxed),
+            size=sum(cohort.mapped * cohort.images for cohort in cohorts) * unit["boxes_mb"] / 1e3,
+            longest=max(cost / cohort.folds for cohort, cost in boxed if cohort.maps),
+        ),
+        Stage(
+            "contours, froc",
+            1 + EVALUATED,
+            EVALUATED * cohorts[-1].images * unit["froc"] / hour,
+            longest=cohorts[-1].images * unit["froc"] / hour,
+        ),
+        Stage(
+            "tables, figures, page", PRESENTED, PRESENTED * unit["page"] / hour, longest=unit["page"] / hour
+        ),
+    ]
+
+
+def table(title: str, rows: list[Stage], cores: int, gpus: int) -> str:
+    """Markdown."""
+    whole = Stage(
+        "all",
+        *(sum(getattr(row, column) for row in rows) for column in ("jobs", "cores", "gpus", "size")),
+        longest=max(row.longest for row in rows),
+    )
+    wall = whole.cores / cores + whole.gpus / gpus
+    lines = [
+        f"### {title}",
+        "",
+        "| stage | jobs | hours of a core | hours of a GPU | GB | longest job, hours |",
+        "|---|---|---|---|---|---|",
+        *(
+            f"| {row.name} | {row.jobs:,} | {row.cores:,.1f} | {row.gpus:,.1f} | {row.size:,.1f} "
+            f"| {row.longest:,.2f} |"
+            for row in [*rows, whole]
+        ),
+        "",
+        f"{cores} cores and {gpus} GPU(s), one kind of work after the other and none idle: {wall:,.0f} h; "
+        f"never less than its longest jobs, {sum(row.longest for row in rows):,.0f} h.",
+    ]
+    return "\n".join(lines)
+
+
+def setting(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    if name not in UNITS:
+        raise argparse.ArgumentTypeError(f"the units are {', '.join(UNITS)}; got '{name}'")
+    return name, float(value)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--set", type=setting, nargs="+", default=[], metavar="UNIT=VALUE")
+    parser.add_argument("--cores", type=int, default=12)
+    parser.add_argument("--gpus", type=int, default=1)
+    parser.add_argument("--images", type=int, default=2_500_000, help="of the digital archive")
+    parser.add_argument("--shards", type=int, default=1000, help="of the digital archive")
+    options = parser.parse_args()
+    unit = {name: value for name, (value, _) in UNITS.items()} | dict(options.set)
+    print("| unit | value | |\n|---|---|---|")
+    for name, (value, source) in UNITS.items():
+        print(f"| {name} | {unit[name]:g} | {source if unit[name] == value else 'given'} |")
+    for title, digital in {
+        "The paper's study": INBREAST,
+        f"{options.images:,} digital images": archive(options.images, options.shards),
+    }.items():
+        print(f"\n{table(title, stages([FILM, digital], unit), options.cores, options.gpus)}")
+
+
+if __name__ == "__main__":
+    main()

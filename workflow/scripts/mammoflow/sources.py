@@ -1,0 +1,97 @@
+"""What a script runs: its first-party modules, and a digest of what each of them does."""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+DIGITS = 12
+
+
+@cache
+def listed(folder: Path, name: str) -> tuple[str, ...]:
+    """A script or module and all that it imports from a folder, each with its digest.
+
+    Parameters
+    ----------
+    folder : Path
+        Where scripts and packages lie.
+    name : str
+        Python file, relative to it.
+
+    Returns
+    -------
+    tuple of str
+        ``path digest``, by path: the same wherever the folder lies, whenever its files were written.
+    """
+    return tuple(f"{path.relative_to(folder).as_posix()} {digest(path)}" for path in modules(folder, name))
+
+
+def modules(folder: Path, name: str) -> list[Path]:
+    """A Python file and those of its folder that it imports, directly or through each other; sorted."""
+    queue = [folder / name]
+    found = set(queue)
+    while queue:
+        for path in _imported(folder, queue.pop()):
+            if path not in found:
+                found.add(path)
+                queue.append(path)
+    return sorted(found)
+
+
+@cache
+def digest(path: Path) -> str:
+    """Digest of a module's statements; comments, docstrings and layout have no part in it."""
+    return hashlib.sha256(repr(_plain(_tree(path))).encode()).hexdigest()[:DIGITS]
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _imported(folder: Path, path: Path) -> list[Path]:
+    """Modules of a folder, and the packages around them, that a module imports anywhere in it."""
+    found = []
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            place = folder
+            for part in name.split("."):
+                place = place / part
+                found += [
+                    file for file in (place / "__init__.py", place.with_suffix(".py")) if file.is_file()
+                ]
+    return found
+
+
+def _plain(node: object) -> object:
+    """A syntax tree as nested tuples, without docstrings and without the empty fields of newer Pythons."""
+    if isinstance(node, list):
+        return tuple(map(_plain, node))
+    if not isinstance(node, ast.AST):
+        return node
+    fields = dict(ast.iter_fields(node))
+    if _has_docstring(node):
+        fields["body"] = fields["body"][1:]
+    return (
+        type(node).__name__,
+        *((name, _plain(value)) for name, value in fields.items() if value is not None and value != []),
+    )
+
+
+def _has_docstring(node: ast.AST) -> bool:
+    if not isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+        return False
+    first = node.body[0] if node.body else None
+    return (
+        isinstance(first, ast.Expr)
+        and isinstance(first.value, ast.Constant)
+        and isinstance(first.value.value, str)
+    )
