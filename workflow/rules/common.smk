@@ -11,7 +11,7 @@ from snakemake.exceptions import WorkflowError
 SCRIPTS = Path(workflow.basedir, "workflow", "scripts")
 sys.path.append(str(SCRIPTS))
 
-from mammoflow import configuration, datasets, journal
+from mammoflow import configuration, datasets, journal, progress
 
 try:
     configuration.check(config, Path(workflow.basedir, "workflow", "schemas", "config.schema.json"))
