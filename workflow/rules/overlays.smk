@@ -25,6 +25,9 @@ rule overlay:
         image_id="[^/]+",
     conda:
         "../../envs/imaging.yaml"
+    resources:
+        mem=growing(4, "GB"),
+        runtime=growing(10, "m"),
     params:
         overlays=config["detection"]["overlays"],
         evaluation=STUDY.evaluation,
