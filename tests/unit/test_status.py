@@ -112,6 +112,14 @@ def test_what_is_done_is_done_whatever_happened_before():
     assert states(run(), event("failed", "logs/train/a.log"))["logs/train/a.log"] == "done"
 
 
+def test_what_finished_between_the_summary_and_the_plan_is_done():
+    later = PLAN.replace(PLAN[PLAN.index("rule index:") : PLAN.index("rule train:")], "")
+    found = status.status(SUMMARY, later, [])
+    assert found.states["logs/index.log"] == "done"
+    assert found.rules["logs/index.log"] == "index"
+    assert len(found.states) == 4
+
+
 def test_durations_come_from_benchmarks(tmp_path):
     for name, seconds in (("train/x/run-0.tsv", 10), ("train/x/run-1.tsv", 20), ("page.tsv", 1.5)):
         path = tmp_path / name

@@ -54,19 +54,24 @@ def status(summary: str, plan: str, records: Iterable[Mapping[str, Any]]) -> Sta
         Lines of the journal (see `journal.Journal`).
     """
     found = Status()
-    made = set()
+    made, pending = set(), {}
     for row in csv.DictReader(_from_heading(summary), delimiter="\t"):
         log = row["log-file(s)"]
         if log == "-":
             continue
         if row["plan"] == "no update":
             found.rules[log], found.states[log] = row["rule"], "done"
-        elif row["status"] != "missing":
-            made.add(log)
+        else:
+            pending[log] = row["rule"]
+            if row["status"] != "missing":
+                made.add(log)
     happened = _last_events(records)
     for rule, log in PLANNED.findall(plan):
         found.rules[log] = rule
         found.states[log] = happened.get(log, "outdated" if log in made else "missing")
+    # What finished after the summary was made is not planned any more.
+    for log in pending.keys() - found.states.keys():
+        found.rules[log], found.states[log] = pending[log], "done"
     return found
 
 
