@@ -1,6 +1,6 @@
 # make env    the environment in .venv (GPU=1: with CUDA)
 # make demo   the whole study design on cohorts made here; results in demo/results
-# make status what is done, running, failed and missing (make status ARGS="--configfile config/demo.yaml")
+# make status how far a study is      (make status ARGS="--configfile config/demo.yaml")
 # make test   all tests        (make test ARGS="-m 'not workflow'": the fast ones)
 # make lint   ruff, snakefmt, snakemake --lint
 

@@ -80,6 +80,9 @@ JOURNAL = journal.Journal(sys.argv[1:])
 onstart:
     JOURNAL.begin()
     logger.addHandler(JOURNAL)
+    logger.addHandler(
+        progress.Progress({job.log[0]: job.rule.name for job in workflow.dag.needrun_jobs() if job.log})
+    )
 
 
 onsuccess:

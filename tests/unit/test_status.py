@@ -1,5 +1,6 @@
 import os
 import socket
+import time
 
 import pytest
 
@@ -48,13 +49,23 @@ Job stats:
 """
 
 
-def run(time=0.0, **facts):
+def run(**facts):
     alive = {"host": socket.gethostname(), "pid": os.getpid(), "time": 4e9}
-    return alive | {"event": "run", "began": time} | facts
+    return alive | {"event": "run"} | facts
 
 
 def event(kind, log, time=0.0):
-    return {"event": kind, "log": log, "time": time}
+    return {"event": kind, "log": log, "time": time, "rule": "train"}
+
+
+@pytest.fixture
+def logs(tmp_path, monkeypatch):
+    """Where jobs wrote their logs after they were started."""
+    monkeypatch.chdir(tmp_path)
+    for log in ("logs/train/a.log", "logs/train/b.log"):
+        (tmp_path / log).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / log).write_text("begin\n")
+    return tmp_path
 
 
 def states(*records):
@@ -85,12 +96,28 @@ def test_without_a_journal():
         ([event("started", "logs/train/b.log")], "missing"),
     ],
 )
-def test_the_last_that_happened_to_a_job_counts(records, state):
+def test_the_last_that_happened_to_a_job_counts(logs, records, state):
     assert states(*records)["logs/train/b.log"] == state
+
+
+def test_a_job_that_has_not_opened_its_log_since_waits(logs):
+    (logs / "logs/train/b.log").unlink()
+    assert states(run(), event("started", "logs/train/b.log"))["logs/train/b.log"] == "waiting"
+    (logs / "logs/train/b.log").write_text("of an earlier attempt\n")
+    later = time.time() + 60
+    assert states(run(), event("started", "logs/train/b.log", later))["logs/train/b.log"] == "waiting"
 
 
 def test_what_is_done_is_done_whatever_happened_before():
     assert states(run(), event("failed", "logs/train/a.log"))["logs/train/a.log"] == "done"
+
+
+def test_what_finished_between_the_summary_and_the_plan_is_done():
+    later = PLAN.replace(PLAN[PLAN.index("rule index:") : PLAN.index("rule train:")], "")
+    found = status.status(SUMMARY, later, [])
+    assert found.states["logs/index.log"] == "done"
+    assert found.rules["logs/index.log"] == "index"
+    assert len(found.states) == 4
 
 
 def test_durations_come_from_benchmarks(tmp_path):
@@ -123,16 +150,24 @@ def test_time_left_is_that_of_like_jobs_and_says_what_is_not_known():
 def test_time_left_of_a_run_counts_its_jobs_at_once():
     """Two jobs of a minute each within the first minute: two at once; 8 min of jobs are left."""
     records = [
-        run(time=0.0) | {"time": 0.0},
+        run(time=0.0, host="elsewhere"),
         event("started", "logs/train/a.log", 0.0),
         event("started", "logs/other.log", 0.0),
         event("finished", "logs/train/a.log", 60.0),
         event("finished", "logs/other.log", 60.0),
     ]
-    records[0]["host"] = "elsewhere"
     text = rendered({"train": [240.0], "index": [120.0], "page": [120.0]}, records, now=60.0)
     assert "Left: 8 min of jobs" in text
     assert "At 2.0 jobs at once, as in this run so far: about 4 min." in text
+
+
+def test_time_in_a_queue_is_no_work(logs):
+    """Ten jobs of a minute, submitted at once, ran one by one: one at once, and the tenth runs."""
+    waited = [event("started", f"logs/train/{n}.log", 0.0) for n in range(9)]
+    ended = [event("finished", f"logs/train/{n}.log", 60.0 * (n + 1)) for n in range(9)]
+    records = [run(time=0.0, host="elsewhere"), *waited, event("started", "logs/train/b.log", 0.0), *ended]
+    assert status.at_once(records, {"train": [60.0] * 9}, now=600.0) == 1.0
+    assert status.at_once(records, {}, now=600.0) > 5
 
 
 def test_a_finished_study_has_nothing_left():

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SCRIPT = Path(__file__).parent / "slurm" / "one-node.sh"
-CANNOT = 3
 
 
 class Unavailable(Exception):
-    """SLURM cannot be had on this machine; the message says why."""
+    """SLURM cannot be had on this machine; the last line of the message says why."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +47,10 @@ class Cluster:
                 stderr=messages,
                 check=False,
             )
-        said = (self.folder / "start.txt").read_text()
         if ran.returncode:
+            said = (self.folder / "start.txt").read_text()
             self.stop()
-            if ran.returncode == CANNOT:
-                raise Unavailable(said.strip().splitlines()[-1])
-            raise RuntimeError(said)
+            raise Unavailable(said.strip())
         self.env = os.environ | {
             "SLURM_CONF": str(self.folder / "slurm.conf"),
             "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",

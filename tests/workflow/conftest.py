@@ -13,7 +13,7 @@ def project(tmp_path):
 def finished(tmp_path_factory):
     """A finished tiny study; tests look, and put back what they change."""
     project = Project(tmp_path_factory.mktemp("study"))
-    project.run("--workflow-profile", "profiles/laptop")
+    project.run("--workflow-profile", "profiles/laptop", timeout=2400)
     return project
 
 

@@ -1,6 +1,7 @@
 """Profiles: every entry is explained, and each plans and limits what it should."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,26 @@ pytestmark = pytest.mark.workflow
 PROFILES = sorted(path.parent.name for path in REPOSITORY.glob("profiles/*/config.yaml"))
 
 
+def settings(profile):
+    return yaml.safe_load((REPOSITORY / "profiles" / profile / "config.yaml").read_text())
+
+
 def entries(profile):
-    """Keys of a profile, and those of its resources, which are names of their own."""
-    settings = yaml.safe_load((REPOSITORY / "profiles" / profile / "config.yaml").read_text())
-    return {*settings, *settings.get("resources", {}), *settings.get("default-resources", {})}
+    """Keys of a profile, and those of its resources and groups, which are names of their own."""
+    found = settings(profile)
+    return {
+        *found,
+        *found.get("resources", {}),
+        *found.get("default-resources", {}),
+        *(key for own in found.get("set-resources", {}).values() for key in own),
+        *found.get("groups", {}).values(),
+    }
+
+
+def rules(files="*"):
+    """Text of every rule by its name."""
+    texts = [path.read_text() for path in sorted(REPOSITORY.glob(f"workflow/rules/{files}.smk"))]
+    return dict(re.findall(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", "".join(texts), re.MULTILINE | re.DOTALL))
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -34,14 +51,26 @@ def test_plans_are_the_same_with_every_profile(project):
 
 
 def test_rules_on_a_gpu_have_its_partition():
-    slurm = yaml.safe_load((REPOSITORY / "profiles/slurm/config.yaml").read_text())
-    rules = "".join(path.read_text() for path in sorted(REPOSITORY.glob("workflow/rules/*.smk"))).split(
-        "\nrule "
-    )[1:]
-    on_gpu = {rule.split(":")[0] for rule in rules if "\n        gpu=" in rule}
+    on_gpu = {rule for rule, text in rules().items() if "\n        gpu=" in text}
+    assert on_gpu >= {"train", "mpm"}
     assert {
-        rule for rule, set_to in slurm["set-resources"].items() if set_to == {"slurm_partition": "gpu"}
-    } == on_gpu
+        rule: own["slurm_partition"] for rule, own in settings("slurm")["set-resources"].items()
+    } == dict.fromkeys(on_gpu, "gpu")
+
+
+def test_what_takes_seconds_is_grouped_and_nothing_else():
+    """That is all that is presented at the end, once in a study; contact sheets are for each data set."""
+    presented = {rule for rule, text in rules("present").items() if f'"logs/{rule}.log"' in text}
+    assert {"page", "table_ablations"} <= presented
+    assert settings("slurm")["groups"] == dict.fromkeys(presented, "presentation") | {"overlay": "overlays"}
+
+
+def test_no_rule_asks_for_more_threads_than_a_job_may_have():
+    asked = {
+        rule: int(*re.findall(r"^    threads: (\d+)$", text, re.MULTILINE) or [1])
+        for rule, text in rules().items()
+    }
+    assert max(asked.values()) == settings("slurm")["cores"]
 
 
 @pytest.mark.parametrize(

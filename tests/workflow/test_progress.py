@@ -1,5 +1,6 @@
 """What a user sees of a study: while it runs, when a job failed, and after it."""
 
+import json
 import re
 import subprocess
 import sys
@@ -36,9 +37,9 @@ def prepared(project):
     return project
 
 
-def status(project):
+def status(project, *arguments):
     ran = subprocess.run(
-        [sys.executable, "workflow/scripts/status.py", "--configfile", TINY],
+        [sys.executable, "workflow/scripts/status.py", "--configfile", TINY, *arguments],
         cwd=project.folder,
         capture_output=True,
         text=True,
@@ -110,6 +111,25 @@ def test_after_a_kill_nothing_runs(prepared):
     finally:
         # The job outlived its Snakemake.
         (workspace / "word").write_text("fail")
+
+
+@pytest.mark.parametrize("arguments", [["--directory", "other"], ["--config", "workspace=other"]])
+def test_the_command_line_may_name_the_workspace(project, arguments):
+    log = project.folder / "other/logs/index/film.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("ValueError: no film\n")
+    failed = {"event": "failed", "log": "logs/index/film.log"}
+    (project.folder / "other" / journal.PATH).write_text(f"{json.dumps(failed)}\n")
+    said = status(project, *arguments)
+    assert row(said, "index") == {"failed": 1, "missing": 1}
+    assert "ValueError: no film" in said
+
+
+def test_a_finished_study_is_done(finished):
+    said = status(finished)
+    assert "jobs are done (100 %)." in said
+    assert all(set(row(said, rule)) == {"done"} for rule in ("phantoms", "train", "page"))
+    assert "Left:" not in said
 
 
 def test_a_wrong_config_is_told_in_its_own_words(project):

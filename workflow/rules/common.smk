@@ -9,7 +9,7 @@ from snakemake.exceptions import WorkflowError
 SCRIPTS = Path(workflow.basedir, "workflow", "scripts")
 sys.path.append(str(SCRIPTS))
 
-from mammoflow import configuration, datasets, journal, sources
+from mammoflow import configuration, datasets, journal, progress, sources
 
 try:
     configuration.check(config, Path(workflow.basedir, "workflow", "schemas", "config.schema.json"))

@@ -24,6 +24,9 @@ rule overlay:
         image_id="[^/]+",
     conda:
         "../../envs/imaging.yaml"
+    resources:
+        mem=growing(4, "GB"),
+        runtime=growing(10, "m"),
     params:
         *code("overlay.py"),
         overlays=config["detection"]["overlays"],

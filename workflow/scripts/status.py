@@ -29,11 +29,17 @@ def asked(*arguments: str) -> str:
 
 
 def workspace() -> Path:
-    """Folder of the study's results, as the last config file says that says so."""
+    """Folder of the study's results: what the command line says, or the last config file that says it."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--directory", "-d", type=Path)
+    parser.add_argument("--config", "-C", nargs="+", default=[])
     parser.add_argument("--configfile", "--configfiles", nargs="+", type=Path, default=[])
-    files = [HOME / "config" / "config.yaml", *parser.parse_known_args()[0].configfile]
+    given = parser.parse_known_args()[0]
+    if given.directory:
+        return given.directory
+    files = [HOME / "config" / "config.yaml", *given.configfile]
     said = [yaml.safe_load(file.read_text()).get("workspace") for file in files]
+    said += [entry.removeprefix("workspace=") for entry in given.config if entry.startswith("workspace=")]
     return Path(*[folder for folder in said if folder][-1:])
 
 

@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
-# A real SLURM of one node, for tests. It needs root and Debian's packages; no systemd, no cgroups.
+# A real SLURM of one node, for tests. It needs root, SLURM and munge; no systemd, no cgroups.
 #
-#   one-node.sh start FOLDER   installs what is missing, starts the daemons; then: . FOLDER/env.sh
+#   one-node.sh start FOLDER   installs Debian's packages of what is missing, starts the daemons; then: . FOLDER/env.sh
 #   one-node.sh stop FOLDER    cancels what runs and ends the daemons
 #
 # Everything lies in FOLDER, with its own key, sockets and ports: another SLURM of the machine is neither
 # read nor touched. The path of FOLDER must be short (sockets) and open to all (munge's user).
-# Exit status 3: SLURM cannot be had on this machine; the reason is the last line.
+# Where it cannot, the last line says why.
 #
 # Environment: PORT, the first of two (26817); CPUS and GPUS that the node claims (8 and 2; more than it has
 # is all right); MEMORY in MB that it claims (256000).
 set -euo pipefail
+PATH=$PATH:/usr/sbin:/sbin
 
 command=$1 folder=$2
 port=${PORT:-26817} cpus=${CPUS:-8} gpus=${GPUS:-2} memory=${MEMORY:-256000}
@@ -18,8 +19,8 @@ host=$(uname -n) && host=${host%%.*}
 export SLURM_CONF=$folder/slurm.conf
 
 say() { echo "one-node SLURM: $*" >&2; }
-cannot() { say "$*"; exit 3; }
-die() { tail -n 20 "$folder"/*.log >&2 || true; say "$*"; exit 1; }
+cannot() { say "$*"; exit 1; }
+die() { tail -n 20 "$folder"/*.log >&2 || true; cannot "$*"; }
 
 # The daemon of that name whose pid is noted here, not a zombie that nobody reaps.
 alive() {
@@ -37,24 +38,42 @@ until_true() {
   done
 }
 
+# Debian's packages of the programs that are missing.
+missing_packages() {
+  local program package
+  while read -r program package; do
+    command -v "$program" >/dev/null || echo "$package"
+  done <<'PROGRAMS'
+slurmctld slurmctld
+slurmd slurmd
+srun slurm-client
+munged munge
+PROGRAMS
+}
+
+# apt ARGUMENTS...: never asks, and does not wait for ever for another apt or for a network that is not there.
+apt() {
+  DEBIAN_FRONTEND=noninteractive timeout 240 apt-get -q -y -o DPkg::Lock::Timeout=120 -o Acquire::Retries=1 \
+    -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20 -o Dpkg::Options::=--force-confold \
+    "$@" </dev/null >>"$folder/apt.log" 2>&1
+}
+
 install_packages() {
-  local missing=()
-  for package in slurmctld slurmd slurm-client munge; do
-    [ "$(dpkg-query -W -f '${db:Status-Status}' $package 2>/dev/null)" = installed ] || missing+=("$package")
-  done
-  [ ${#missing[@]} -gt 0 ] || return 0
-  command -v apt-get >/dev/null || cannot "needs ${missing[*]}, and there is no apt-get"
-  say "installing ${missing[*]}"
+  local missing
+  missing=$(missing_packages)
+  [ -n "$missing" ] || return 0
+  command -v apt-get >/dev/null || cannot "there is no" $missing "and no apt-get to install it"
+  say "installing" $missing
   # The packages' own scripts must not start daemons.
   if [ ! -e /usr/sbin/policy-rc.d ]; then
-    printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d
     trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d
   fi
-  local get="apt-get -q -y -o DPkg::Lock::Timeout=300" log=$folder/apt.log
-  export DEBIAN_FRONTEND=noninteractive
-  $get install --no-install-recommends "${missing[@]}" </dev/null >"$log" 2>&1 ||
-    { $get update && $get install --no-install-recommends "${missing[@]}"; } </dev/null >"$log" 2>&1 ||
-    { tail -n 20 "$log" >&2; cannot "could not install ${missing[*]}"; }
+  local install=(install --no-install-recommends $missing)
+  # The lists of packages may be missing or old. What takes long is fetched first, so that no time limit
+  # ends dpkg in its work.
+  apt "${install[@]}" --download-only || { apt update && apt "${install[@]}" --download-only; } &&
+    apt "${install[@]}" || { tail -n 20 "$folder/apt.log" >&2; cannot "could not install" $missing; }
 }
 
 configure() {
@@ -100,7 +119,7 @@ SlurmdParameters=config_overrides
 EnforcePartLimits=ALL
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
-# First come, first served in each partition; backfill would keep the one node for the GPU jobs that wait.
+# First come, first served in each partition, the CPU partition first: GPU jobs that wait do not hold up the others.
 SchedulerType=sched/builtin
 SchedulerParameters=batch_sched_delay=0,sched_interval=2,sched_min_interval=0
 # Ended jobs stay visible to squeue, which Snakemake and the tests ask.
@@ -112,12 +131,12 @@ InactiveLimit=0
 ReturnToService=2
 GresTypes=gpu
 NodeName=$host NodeAddr=127.0.0.1 CPUs=$cpus RealMemory=$memory Gres=gpu:$gpus State=UNKNOWN
-PartitionName=cpu Nodes=$host Default=YES MaxTime=7-00:00:00 DefaultTime=00:10:00 DefMemPerCPU=500 State=UP
+PartitionName=cpu Nodes=$host Default=YES PriorityTier=2 MaxTime=7-00:00:00 DefaultTime=00:10:00 DefMemPerCPU=500 State=UP
 PartitionName=gpu Nodes=$host Default=NO MaxTime=7-00:00:00 DefaultTime=00:10:00 DefMemPerCPU=500 State=UP
 CONF
   # Snakemake's job step drops every SLURM_* variable before it calls srun: this srun knows its SLURM.
   mkdir -p "$folder/bin"
-  printf '#!/bin/sh\nSLURM_CONF=%s exec /usr/bin/srun "$@"\n' "$SLURM_CONF" >"$folder/bin/srun"
+  printf '#!/bin/sh\nSLURM_CONF=%s exec %s "$@"\n' "$SLURM_CONF" "$(command -v srun)" >"$folder/bin/srun"
   chmod 755 "$folder/bin/srun"
   printf 'export SLURM_CONF=%s PATH=%s:$PATH\n' "$SLURM_CONF" "$folder/bin" >"$folder/env.sh"
 }

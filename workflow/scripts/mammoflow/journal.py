@@ -86,7 +86,7 @@ class Journal(logging.Handler):
         # When a group of jobs fails, all of them are reported, also those that were done.
         failed = [job for job in self._failed.values() if not all(map(os.path.exists, job["outputs"]))]
         told = [line for job in failed for line in _failure(job, home)]
-        heading = [f"{_count(len(failed), 'job')} failed:"] if failed else ["The run was stopped."]
+        heading = [f"{count(len(failed), 'job')} failed:"] if failed else ["The run was stopped."]
         return "\n".join(["", *heading, *told, "", f"Go on with: {self._command}", "What is done is kept."])
 
 
@@ -123,7 +123,8 @@ def name(rule: str, wildcards: Mapping[str, str]) -> str:
     return " ".join([rule, *(f"{key}={value}" for key, value in wildcards.items())])
 
 
-def _count(number: int, thing: str) -> str:
+def count(number: int, thing: str) -> str:
+    """A number of things in words."""
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 

@@ -6,6 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -14,7 +15,7 @@ from tabulate import tabulate
 
 from mammoflow import journal
 
-STATES = ("done", "running", "failed", "outdated", "missing")
+STATES = ("done", "running", "waiting", "failed", "outdated", "missing")
 
 # A job of a dry run; a rule without a log is a target, which makes nothing.
 PLANNED = re.compile(r"^ *(?:local)?rule (\w+):\n(?: +(?!log:).*\n)*? +log: (.+)$", re.MULTILINE)
@@ -53,19 +54,24 @@ def status(summary: str, plan: str, records: Iterable[Mapping[str, Any]]) -> Sta
         Lines of the journal (see `journal.Journal`).
     """
     found = Status()
-    made = set()
+    made, pending = set(), {}
     for row in csv.DictReader(_from_heading(summary), delimiter="\t"):
         log = row["log-file(s)"]
         if log == "-":
             continue
         if row["plan"] == "no update":
             found.rules[log], found.states[log] = row["rule"], "done"
-        elif row["status"] != "missing":
-            made.add(log)
+        else:
+            pending[log] = row["rule"]
+            if row["status"] != "missing":
+                made.add(log)
     happened = _last_events(records)
     for rule, log in PLANNED.findall(plan):
         found.rules[log] = rule
         found.states[log] = happened.get(log, "outdated" if log in made else "missing")
+    # What finished after the summary was made is not planned any more.
+    for log in pending.keys() - found.states.keys():
+        found.rules[log], found.states[log] = pending[log], "done"
     return found
 
 
@@ -75,7 +81,7 @@ def _from_heading(summary: str) -> list[str]:
 
 
 def _last_events(records: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Jobs that failed or run, by the last that happened to each."""
+    """Jobs that failed, run, or wait in a cluster's queue, by the last that happened to each."""
     states: dict[str, str] = {}
     alive = False
     for record in records:
@@ -87,12 +93,18 @@ def _last_events(records: Iterable[Mapping[str, Any]]) -> dict[str, str]:
         elif record["event"] == "started":
             states.pop(record["log"], None)
             if alive:
-                states[record["log"]] = "running"
+                states[record["log"]] = "running" if _has_begun(record) else "waiting"
         elif record["event"] == "finished":
             states.pop(record["log"], None)
         elif record["event"] == "failed":
             states[record["log"]] = "failed"
     return states
+
+
+def _has_begun(started: Mapping[str, Any]) -> bool:
+    """Whether a job that was started has opened its log; one that waits in a cluster's queue has not."""
+    log = started["log"]
+    return os.path.exists(log) and os.path.getmtime(log) >= started["time"]
 
 
 def rules(snakefile: Path) -> list[str]:
@@ -177,38 +189,63 @@ def _time_left(
     found: Status, took: Mapping[str, list[float]], records: list[Mapping[str, Any]], now: float
 ) -> list[str]:
     left = [found.rules[log] for log, state in found.states.items() if state != "done"]
-    if not left:
-        return []
-    unknown = Counter(rule for rule in left if not took.get(rule))
-    known = sum(fmean(took[rule]) for rule in left if took.get(rule))
+    known, unknown = work_left(left, took)
     lines = []
     if known:
         lines.append(f"Left: {duration(known)} of jobs, by the mean of those of the same rule that are done.")
     if unknown:
-        lines.append(f"Not known: the time of {unknown.total()} jobs of rules of which none is done yet.")
-    at_once = _at_once(records, now)
-    if known and at_once:
+        lines.append(f"Not known: the time of {unknown} jobs of rules of which none is done yet.")
+    together = at_once(records, took, now)
+    if known and together:
         lines.append(
-            f"At {at_once:.1f} jobs at once, as in this run so far: about {duration(known / at_once)}."
+            f"At {together:.1f} jobs at once, as in this run so far: about {duration(known / together)}."
         )
     return lines
 
 
-def _at_once(records: list[Mapping[str, Any]], now: float) -> float | None:
-    """Jobs that ran at once on average in the run that goes on; None when none does."""
+def work_left(left: Iterable[str], took: Mapping[str, list[float]]) -> tuple[float, int]:
+    """Time that jobs will take, one after the other, and the number of those of which it is not known.
+
+    Parameters
+    ----------
+    left : iterable of str
+        The rule of every job that is left.
+    took : dict of str to list of float
+        Durations of finished jobs by rule, in seconds (see `seconds`).
+    """
+    left = list(left)
+    known = [fmean(took[rule]) for rule in left if took.get(rule)]
+    return sum(known), len(left) - len(known)
+
+
+def at_once(records: list[Mapping[str, Any]], took: Mapping[str, list[float]], now: float) -> float | None:
+    """Jobs that ran at once on average in the run that goes on; None when none does.
+
+    Parameters
+    ----------
+    records : list of dict
+        Lines of the journal.
+    took : dict of str to list of float
+        Durations of finished jobs by rule, in seconds. No job counts for longer than the longest of its
+        rule: what is more, it waited in a cluster's queue.
+    now : float
+        Seconds since 1970.
+    """
     begun = max((i for i, record in enumerate(records) if record["event"] == "run"), default=None)
     if begun is None or records[-1]["event"] == "end" or journal.goes_on(records[begun]) is False:
         return None
-    started: dict[str, float] = {}
+
+    def worked(started: Mapping[str, Any], until: float) -> float:
+        return min(until - started["time"], max(took.get(started["rule"], [inf])))
+
+    started: dict[str, Mapping[str, Any]] = {}
     busy = 0.0
     for record in records[begun:]:
         if record["event"] == "started":
-            started[record["log"]] = record["time"]
-        elif record["event"] in ("finished", "failed"):
-            busy += record["time"] - started.pop(record["log"], record["time"])
-    # What waits in a cluster's queue has not opened its log.
-    waiting = {log for log in started if not os.path.exists(log)}
-    busy += sum(now - time for log, time in started.items() if log not in waiting)
+            started[record["log"]] = record
+        elif record["event"] in ("finished", "failed") and record["log"] in started:
+            busy += worked(started.pop(record["log"]), record["time"])
+    busy += sum(worked(record, now) for record in started.values() if _has_begun(record))
     elapsed = now - records[begun]["time"]
     return busy / elapsed if busy and elapsed else None
 
