@@ -11,11 +11,12 @@ from snakemake.exceptions import WorkflowError
 SCRIPTS = Path(workflow.basedir, "workflow", "scripts")
 sys.path.append(str(SCRIPTS))
 
-from mammoflow import configuration, datasets, journal
+from mammoflow import configuration, datasets, journal, workspace
 
 try:
     configuration.check(config, Path(workflow.basedir, "workflow", "schemas", "config.schema.json"))
-except configuration.ConfigurationError as error:
+    workspace.check(Path.cwd())
+except (configuration.ConfigurationError, workspace.WorkspaceError) as error:
     raise WorkflowError(str(error)) from None
 
 STUDY = configuration.Study(config)
