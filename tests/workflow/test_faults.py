@@ -5,12 +5,15 @@
 
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+import pandas as pd
+import psutil
 import pytest
 from project import Project, wait_until
 from results import differences
@@ -30,6 +33,9 @@ SOME = (
 MODEL = "results/models/film/compact/random/fold-0/run-0/model.weights.h5"
 STORE = "results/images/digital/shard-0.h5"
 BANK = "results/patches/film/fold-0.h5"
+INDEX = "results/index/film/images.csv"
+MAPS = f"results/mpm/{CHAIN}.h5"
+BOXES = f"results/detections/{CHAIN}.parquet"
 
 
 def copied(finished, folder):
@@ -99,6 +105,53 @@ def said(project):
     return (project.folder / "said").read_text()
 
 
+def told(ran):
+    """What a Snakemake that must fail said, without any traceback of its own code."""
+    text = ran.stdout + ran.stderr
+    assert ran.returncode != 0, text
+    assert "snakemake/workflow.py" not in text
+    return text
+
+
+# ---- clocks: first, since what the others make again is younger than what was made from it
+
+
+@contextmanager
+def dated(files, days):
+    """While it lasts, files are of other days."""
+    times = {file: file.stat() for file in files}
+    date = time.time() + days * 86400
+    try:
+        for file in files:
+            os.utime(file, (date, date))
+        yield
+    finally:
+        for file, was in times.items():
+            os.utime(file, ns=(was.st_atime_ns, was.st_mtime_ns))
+
+
+def test_dates_that_are_wrong_rerun_nothing(study):
+    written = [study.folder / "config/config.yaml", study.folder / "workflow/scripts/mammoflow/splits.py"]
+    made = [
+        *(study.folder / "tiny/data").glob("*/phantoms.json"),
+        *(study.folder / "tiny/results/patches").rglob("*.h5"),
+        *(study.folder / "tiny/results/models").rglob("*.json"),
+    ]
+    for files, days in ((written, -30), (written + made, 2)):
+        with dated(files, days):
+            assert study.planned(*PROFILE) == {}
+
+
+def test_an_input_ahead_of_the_clock_is_told_before_a_job_that_would_be_in_vain(study):
+    with dated([study.folder / "tiny" / BANK], 2):
+        text = told(study.snakemake(*PROFILE, "--force", MODEL))
+    assert re.search(
+        rf"{BANK}: expected a file of the past, got one dated (2 days|1 day, 23:\S+) ahead", text
+    )
+    assert (study.folder / "tiny" / MODEL).exists()
+    assert study.planned(*PROFILE) == {}
+
+
 # ---- kills
 
 
@@ -136,3 +189,120 @@ def test_a_study_killed_again_and_again_ends_as_one_left_alone(project, finished
     assert found == []
     assert partials(project) == []
     assert not any((project.folder / "tiny/results/resume").rglob("*.state"))
+
+
+@pytest.mark.parametrize("target", [STORE, MODEL] if KILLS < 20 else [INDEX, STORE, BANK, MODEL, MAPS, BOXES])
+def test_a_killed_job_is_told_and_the_same_command_goes_on(study, finished, target):
+    rule = {"models": "train", "patches": "bank"}.get(target.split("/")[1], target.split("/")[1])
+    with started(study, "--force", target) as process:
+        wait_until(lambda: script(process, rule))
+        time.sleep(random.Random(2019).uniform(0.5, 1.5))
+        script(process, rule).kill()
+        process.wait(120)
+    assert process.returncode != 0
+    assert "1 job failed:" in said(study)
+    assert not (study.folder / "tiny" / target).exists()
+    study.run(*PROFILE, target)
+    assert changed(study, finished) == []
+
+
+def script(process, rule):
+    """The process of a job's script, once it is there."""
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with suppress(psutil.Error):
+            if f".{rule}.py" in " ".join(child.cmdline()):
+                return child
+    return None
+
+
+# ---- disks
+
+
+def test_a_full_disk_is_told_before_anything_begins(disk, project):
+    full = disk(project.folder / "tiny", "2m")
+    full.fill(0)
+    assert "workspace: expected at least 1 MB free for the records of a run, got 0.0 MB" in told(
+        project.snakemake(*PROFILE)
+    )
+    assert os.listdir(full.folder) == ["filler"]
+
+
+def test_jobs_that_find_the_disk_full_say_so_and_run_again_with_room(disk, study, finished):
+    missing = (STORE, MODEL)
+    results = disk(study.folder / "tiny/results", "100m")
+    shutil.copytree(finished.folder / "tiny/results", results.folder, dirs_exist_ok=True)
+    for target in missing:
+        (study.folder / "tiny" / target).unlink()
+    results.fill(40960)
+    text = told(study.snakemake(*PROFILE, *missing))
+    assert "2 jobs failed:" in text
+    for target in (STORE, "run-0"):
+        assert re.search(
+            rf"{target}\S*: expected .* MB.*, got 'No space left on device' with 0\.0 MB of", text
+        )
+    assert not any((study.folder / "tiny" / target).exists() for target in missing)
+    assert partials(study) == []
+    results.empty()
+    study.run(*PROFILE, *missing)
+    assert changed(study, finished) == []
+
+
+def test_a_read_only_workspace_is_named(disk, project):
+    closed = disk(project.folder / "tiny", "2m")
+    closed.close()
+    assert "tiny, which is read-only" in told(project.snakemake(*PROFILE, "--dry-run"))
+
+
+def test_so_is_a_read_only_folder_of_results(disk, project):
+    disk(project.folder / "tiny/results", "2m").close()
+    text = told(project.snakemake(*PROFILE, "results/weights/natural/compact.h5"))
+    assert "workspace: expected a folder that can be written, got" in text
+    assert "tiny/results, which is read-only" in text
+
+
+# ---- inputs
+
+
+def test_an_image_that_went_away_stops_its_job_and_is_not_left_out(study, finished):
+    table = pd.read_csv(study.folder / "tiny" / STORE.replace(".h5", ".csv"))
+    index = pd.read_csv(study.folder / "tiny/results/index/digital/images.csv", index_col="image_id")
+    image_id = table.loc[table["stored"], "image_id"].iloc[0]
+    image = study.folder / "tiny/data/digital" / index.loc[image_id, "path"]
+    away = image.rename(study.folder / "away")
+    text = told(study.snakemake(*PROFILE, "--force", STORE))
+    assert f"image '{image_id}': expected the files that the index lists, one is not there" in text
+    assert image.name not in text
+    assert not (study.folder / "tiny" / STORE).exists()
+    away.rename(image)
+    study.run(*PROFILE, STORE)
+    assert changed(study, finished) == []
+
+
+def test_a_bank_that_goes_away_while_a_training_begins_is_named_and_made_again(study, finished):
+    trainings = len(jobs(study, "started"))
+    with started(study, "--force", MODEL) as process:
+        wait_until(lambda: len(jobs(study, "started")) > trainings)
+        (study.folder / "tiny" / BANK).unlink()
+        process.wait(120)
+    assert process.returncode != 0
+    assert f"{BANK}: expected the file that an earlier job made, got none; run again" in said(study)
+    assert not (study.folder / "tiny" / MODEL).exists()
+    study.run(*PROFILE, MODEL)
+    assert changed(study, finished) == []
+
+
+# ---- locks
+
+
+def test_the_second_of_two_runs_is_refused_and_a_lock_left_behind_is_released(study):
+    begun = len(jobs(study, "started"))
+    with started(study, "--force", MODEL) as process:
+        wait_until(lambda: len(jobs(study, "started")) > begun)
+        text = told(study.snakemake(*PROFILE, "--force", MODEL))
+        assert process.poll() is None
+    assert "Directory cannot be locked" in text
+    assert "--unlock" in text
+    # The block killed the first one, whose lock stays.
+    assert "Directory cannot be locked" in told(study.snakemake(*PROFILE, MODEL))
+    study.run(*PROFILE, "--unlock")
+    study.run(*PROFILE, MODEL)
