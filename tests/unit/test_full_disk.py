@@ -167,3 +167,14 @@ def test_room_that_is_known_to_lack_is_asked_for_before(disk, tmp_path):
     asked = r"a\.h5: expected 5\.0 MB on its disk, got 'No space left on device' with 4\.2 MB of 4\.2 MB free"
     with pytest.raises(OSError, match=asked), storage.whole(small.folder / "a.h5", room=5_000_000):
         pytest.fail("the block began")
+
+
+def test_events_that_find_no_room_say_so(disk, tmp_path):
+    from mammoflow import callbacks
+
+    small = disk(tmp_path / "small", "16k")
+    progress = SimpleNamespace(rows=[{"epoch": n, "loss": 0.5} for n in range(1000)])
+    events = callbacks.Events(small.folder / "events", progress)
+    events.on_train_begin()
+    with pytest.raises(OSError, match=r"events: expected room for TensorBoard's events, got a full disk"):
+        events.on_epoch_end(0)
