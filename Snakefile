@@ -25,7 +25,6 @@ the jobs is in logs/journal.jsonl.
 
 import os
 import sys
-import time
 from pathlib import Path
 
 from snakemake.logging import logger
@@ -74,21 +73,11 @@ rule all:
         ),
 
 
-def given_files():
-    """Inputs of the jobs to come that none of them makes."""
-    jobs = list(workflow.dag.needrun_jobs())
-    return {path for job in jobs for path in job.input} - {path for job in jobs for path in job.output}
-
-
 JOURNAL = journal.Journal(sys.argv[1:])
 
 
 onstart:
-    try:
-        workspace.check_results(Path.cwd())
-        workspace.check_dates(given_files(), time.time())
-    except workspace.WorkspaceError as error:
-        raise WorkflowError(str(error)) from None
+    check_before_jobs()
     JOURNAL.begin()
     logger.addHandler(JOURNAL)
 

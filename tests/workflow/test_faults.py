@@ -229,11 +229,11 @@ def test_a_full_disk_is_told_before_anything_begins(disk, project):
 
 def test_jobs_that_find_the_disk_full_say_so_and_run_again_with_room(disk, study, finished):
     missing = (STORE, MODEL)
-    results = disk(study.folder / "tiny/results", "100m")
-    shutil.copytree(finished.folder / "tiny/results", results.folder, dirs_exist_ok=True)
+    workspace = disk(study.folder / "tiny", "400m")
+    shutil.copytree(finished.folder / "tiny", workspace.folder, dirs_exist_ok=True)
     for target in missing:
         (study.folder / "tiny" / target).unlink()
-    results.fill(40960)
+    workspace.fill(1_100_000)
     text = told(study.snakemake(*PROFILE, *missing))
     assert "2 jobs failed:" in text
     for target in (STORE, "run-0"):
@@ -242,7 +242,7 @@ def test_jobs_that_find_the_disk_full_say_so_and_run_again_with_room(disk, study
         )
     assert not any((study.folder / "tiny" / target).exists() for target in missing)
     assert partials(study) == []
-    results.empty()
+    workspace.empty()
     study.run(*PROFILE, *missing)
     assert changed(study, finished) == []
 

@@ -4,6 +4,7 @@ import ast
 import os
 import re
 import sys
+import time
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -61,6 +62,17 @@ def modules(script):
                             found.add(file)
                             queue.append(file)
     return sorted(os.path.relpath(file) for file in found)
+
+
+def check_before_jobs():
+    """Refuse to begin where results cannot be written, or would be thrown away for the date of an input."""
+    jobs = list(workflow.dag.needrun_jobs())
+    given = {path for job in jobs for path in job.input} - {path for job in jobs for path in job.output}
+    try:
+        workspace.check_results(Path.cwd())
+        workspace.check_dates(given, time.time())
+    except workspace.WorkspaceError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def growing(amount, unit):
