@@ -78,6 +78,7 @@ JOURNAL = journal.Journal(sys.argv[1:])
 
 
 onstart:
+    check_before_jobs()
     JOURNAL.begin()
     logger.addHandler(JOURNAL)
     logger.addHandler(

@@ -73,6 +73,27 @@ def test_a_second_run_is_appended(begun):
     assert [line["event"] for line in journal.read(journal.PATH)] == ["run", "end", "run", "end"]
 
 
+def test_a_line_that_was_cut_off_costs_no_other_line(begun):
+    with journal.PATH.open("a") as file:
+        file.write('{"time": 1')
+    again = journal.Journal([])
+    again.begin()
+    assert [line["event"] for line in journal.read(journal.PATH)] == ["run", "run"]
+
+
+def test_a_full_disk_stops_no_run(disk, folder):
+    small = disk(folder / "logs", "64k")
+    running = journal.Journal([])
+    running.begin()
+    small.fill(0)
+    for number in range(100):
+        running.handle(started(number, fold=str(number)))
+    running.end()
+    small.empty()
+    running.begin()
+    assert journal.read(journal.PATH)[-1]["event"] == "run"
+
+
 def test_other_records_pass_by(begun):
     begun.handle(logging.makeLogRecord({"msg": "Building DAG of jobs..."}))
     assert len(journal.read(journal.PATH)) == 1

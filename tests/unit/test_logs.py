@@ -27,3 +27,27 @@ def test_everything_lands_in_the_log_and_announcements_on_the_terminal_too(tmp_p
     assert ran.stderr == "said\n"
     for line in ("python", "native", "descriptor", "said", "SystemError: the end"):
         assert line in log
+
+
+FULL = """
+import errno, sys
+from mammoflow import logs
+logs.redirect(sys.argv[1])
+raise OSError(errno.ENOSPC, "a.h5: expected room")
+"""
+
+
+def test_a_full_disk_is_told_on_the_terminal_since_the_log_may_hold_nothing(disk, tmp_path):
+    small = disk(tmp_path / "small", "64k")
+    (small.folder / "log").touch()
+    small.fill(0)
+    path = str(next(p for p in sys.path if p.endswith("workflow/scripts")))
+    ran = subprocess.run(
+        [sys.executable, "-c", FULL, str(small.folder / "log")],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PYTHONPATH": path, "PATH": "/usr/bin:/bin"},
+    )
+    assert ran.returncode != 0
+    assert ran.stderr == "a.h5: expected room\n"

@@ -25,6 +25,41 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
     assert os.listdir(tmp_path) == ["file.txt"]
 
 
+def test_what_a_killed_process_left_of_the_same_file_goes_with_the_next_write(tmp_path):
+    for name in (".1.partial.a.h5", ".12345.partial.a.h5", ".1.partial.b.h5", ".1.partial.aa.h5"):
+        (tmp_path / name).write_bytes(b"half")
+    with storage.whole(tmp_path / "a.h5") as temporary:
+        temporary.write_bytes(b"all of it")
+    assert sorted(os.listdir(tmp_path)) == [".1.partial.aa.h5", ".1.partial.b.h5", "a.h5"]
+
+
+def write_text(path, text, before=lambda: None):
+    with storage.whole(path) as temporary:
+        temporary.write_text(text)
+        before()
+
+
+def test_the_second_of_two_writers_wins_and_the_first_fails(tmp_path, monkeypatch):
+    path = tmp_path / "a.txt"
+
+    def another():
+        monkeypatch.setattr(os, "getpid", lambda: 1)
+        write_text(path, "second")
+
+    with pytest.raises(FileNotFoundError):
+        write_text(path, "first", another)
+    assert path.read_text() == "second"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_read_only_folder_is_named(disk, tmp_path):
+    closed = disk(tmp_path / "closed", "1m")
+    closed.close()
+    for path in (closed.folder / "a.csv", closed.folder / "new" / "a.csv"):
+        with pytest.raises(OSError, match=r"a\.csv: expected a folder that can be written, got 'Read-only"):
+            write_text(path, "text")
+
+
 def test_hdf5_comes_back_as_written(tmp_path):
     values = np.arange(12, dtype=np.uint16).reshape(3, 4)
     with storage.create_hdf5(tmp_path / "a.h5") as file:
@@ -53,7 +88,10 @@ def test_truncated_hdf5_is_refused_by_name(tmp_path):
 
 
 def test_a_missing_file_is_missing_not_damaged(tmp_path):
-    with pytest.raises(FileNotFoundError), storage.open_hdf5(tmp_path / "none.h5"):
+    with (
+        pytest.raises(FileNotFoundError, match=r"none\.h5: expected the file that an earlier job made"),
+        storage.open_hdf5(tmp_path / "none.h5"),
+    ):
         pass
 
 

@@ -2,6 +2,7 @@
 
 import re
 import sys
+import time
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -9,11 +10,12 @@ from snakemake.exceptions import WorkflowError
 SCRIPTS = Path(workflow.basedir, "workflow", "scripts")
 sys.path.append(str(SCRIPTS))
 
-from mammoflow import configuration, datasets, journal, progress, sources
+from mammoflow import configuration, datasets, journal, progress, sources, workspace
 
 try:
     configuration.check(config, Path(workflow.basedir, "workflow", "schemas", "config.schema.json"))
-except configuration.ConfigurationError as error:
+    workspace.check(Path.cwd())
+except (configuration.ConfigurationError, workspace.WorkspaceError) as error:
     raise WorkflowError(str(error)) from None
 
 # Files laid over each other mix the order of keys, and params are compared as texts.
@@ -47,6 +49,17 @@ def code(script):
     project lies and when its files were written, as inputs would.
     """
     return sources.listed(SCRIPTS, script)
+
+
+def check_before_jobs():
+    """Refuse to begin where results cannot be written, or would be thrown away for the date of an input."""
+    jobs = list(workflow.dag.needrun_jobs())
+    given = {path for job in jobs for path in job.input} - {path for job in jobs for path in job.output}
+    try:
+        workspace.check_results(Path.cwd())
+        workspace.check_dates(given, time.time())
+    except workspace.WorkspaceError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def growing(amount, unit):

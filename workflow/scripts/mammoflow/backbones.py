@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from mammoflow import networks
+from mammoflow import networks, storage
 
 CLASSES = 2
 MASS = 1
@@ -137,7 +137,7 @@ def save_notop(model: keras.Model, path: str | Path) -> None:
         The file.
     """
     backbone = body(model)
-    with h5py.File(path, "w") as file:
+    with storage.hdf5(path) as file:
         file.attrs["layer_names"] = [layer.name.encode() for layer in backbone.layers]
         file.attrs["backend"] = keras.backend.backend().encode()
         file.attrs["keras_version"] = keras.__version__.encode()

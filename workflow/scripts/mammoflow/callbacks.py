@@ -1,6 +1,9 @@
 """What happens after each epoch: the history, a line of progress, TensorBoard's events, the state kept."""
 
+import errno
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -93,20 +96,31 @@ class Events(keras.callbacks.Callback):
         """Begin a new file."""
         for old in self.folder.glob("events.out.tfevents.*"):
             old.unlink()
-        self._writer = tf.summary.create_file_writer(str(self.folder))
+        with self._room():
+            self._writer = tf.summary.create_file_writer(str(self.folder))
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Write the rows that are not written yet."""
-        with self._writer.as_default():
+        with self._room(), self._writer.as_default():
             for row in self.progress.rows[self._written :]:
                 for name, value in row.items():
                     tf.summary.write(name, tf.constant(value), step=row["epoch"], metadata=_SCALAR)
+            self._writer.flush()
         self._written = len(self.progress.rows)
-        self._writer.flush()
 
     def on_train_end(self, logs: dict | None = None) -> None:
         """Close the file."""
-        self._writer.close()
+        with self._room():
+            self._writer.close()
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        """What TensorFlow says of a full disk, in one sentence."""
+        try:
+            yield
+        except tf.errors.ResourceExhaustedError as error:
+            told = f"{self.folder}: expected room for TensorBoard's events, got a full disk; make room"
+            raise OSError(errno.ENOSPC, told) from error
 
 
 # What TensorBoard's own writer of scalars says of them.

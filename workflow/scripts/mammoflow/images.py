@@ -446,6 +446,12 @@ def _add(
         masks = masks_of(task, partial(lesion_mask, root))
         stored = prepare(task.image_id, image, region, masks, task.laterality, resolution, task.spacing_mm)
     except Excluded as error:
+        if error.reason == "missing-file":
+            # Also the first of many when a disk went away: none is to be left out for that.
+            raise FileNotFoundError(
+                f"image '{task.image_id}': expected the files that the index lists, one is not there; "
+                "put the release back and run again, or index what there is: --forcerun index"
+            ) from error
         return task.image_id, False, error.reason, error.detail, digest
     write(file, replace(stored, pixels_sha256=digest))
     return task.image_id, True, "", stored.flags, digest

@@ -7,6 +7,7 @@ import shlex
 import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +43,16 @@ class Journal(logging.Handler):
         """Begin a run in a journal, behind what stands there."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
+        if path.is_file() and not path.read_bytes().endswith(b"\n"):
+            with path.open("a") as file:
+                file.write("\n")
         self._write("run", host=socket.gethostname(), pid=os.getpid(), command=self._command)
 
     def _write(self, event: str, **facts: object) -> None:
-        with self._path.open("a") as file:
-            file.write(json.dumps({"time": round(time.time(), 1), "event": event, **facts}) + "\n")
+        line = json.dumps({"time": round(time.time(), 1), "event": event, **facts})
+        # A full disk is for the jobs to tell; the journal only lacks a line, or has half of one.
+        with suppress(OSError), self._path.open("a") as file:
+            file.write(f"{line}\n")
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line for the start, the end or the failure of a job; other records pass by."""

@@ -1,7 +1,10 @@
 """Where the messages of a job go."""
 
+import errno
 import os
 import sys
+from contextlib import suppress
+from types import TracebackType
 
 _terminal: int | None = None
 
@@ -26,6 +29,7 @@ def redirect(path: str) -> None:
     os.dup2(log, 2)
     os.close(log)
     sys.stdout.reconfigure(line_buffering=True)
+    sys.excepthook = _uncaught
 
 
 def announce(message: str) -> None:
@@ -36,6 +40,19 @@ def announce(message: str) -> None:
     message : str
         One line, without its newline.
     """
-    print(message, flush=True)
+    with suppress(OSError):  # a full disk ends the job where results are written, with a sentence
+        print(message, flush=True)
+    _tell(message)
+
+
+def _tell(message: str) -> None:
     if _terminal is not None:
         os.write(_terminal, f"{message}\n".encode())
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Tell the terminal what no log can hold: that there is no room."""
+    with suppress(OSError):
+        sys.__excepthook__(kind, error, trace)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        _tell(error.strerror)

@@ -307,7 +307,7 @@ def save(
     **facts
         Whatever else the record should hold.
     """
-    with storage.whole(weights) as temporary:
+    with storage.whole(weights, room=_bytes(fitted.model)) as temporary:
         fitted.model.save_weights(temporary)
     record = {
         **network,
@@ -321,6 +321,11 @@ def save(
     }
     with storage.whole(metadata) as temporary:
         temporary.write_text(json.dumps(record, indent=2) + "\n")
+
+
+def _bytes(model: keras.Model) -> int:
+    """Least room that the weights need: Keras opens their file itself, without regard for a full disk."""
+    return sum(keras.ops.convert_to_numpy(weight).nbytes for weight in model.weights)
 
 
 def load(

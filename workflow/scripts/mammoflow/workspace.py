@@ -1,0 +1,91 @@
+"""The folder that a study is written to: whether it can be."""
+
+import os
+import shutil
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+
+# What Snakemake's own records of a run need, and then some.
+LEAST_MB = 1
+
+# Seconds that clocks may differ.
+SKEW = 10
+
+_WRITTEN = ("results", "logs")
+
+
+class WorkspaceError(Exception):
+    """Nothing can be written; the message says where and why."""
+
+
+def check(workspace: Path) -> None:
+    """Raise unless Snakemake can keep its records in a folder; it stops in the middle of its own code.
+
+    Parameters
+    ----------
+    workspace : Path
+        The folder, which exists.
+
+    Raises
+    ------
+    WorkspaceError
+        When it is read-only, or its disk full.
+    """
+    _check_writable(workspace, ".snakemake")
+    free = shutil.disk_usage(workspace).free / 1e6
+    if free < LEAST_MB:
+        raise WorkspaceError(
+            f"workspace: expected at least {LEAST_MB} MB free for the records of a run, got {free:.1f} MB "
+            f"on the disk of {workspace}; make room and run again"
+        )
+
+
+def check_results(workspace: Path) -> None:
+    """Raise unless jobs can write; a study that is only looked at need not be writable.
+
+    Parameters
+    ----------
+    workspace : Path
+        The folder of the study.
+
+    Raises
+    ------
+    WorkspaceError
+        When the folder of the results, or of the logs, is read-only.
+    """
+    _check_writable(workspace, *_WRITTEN)
+
+
+def check_dates(inputs: Iterable[str], now: float) -> None:
+    """Raise when a file is dated ahead of the clock: Snakemake throws away what is made from it.
+
+    Parameters
+    ----------
+    inputs : iterable of str
+        Files that jobs will read; those that are missing are passed over.
+    now : float
+        Seconds since 1970.
+
+    Raises
+    ------
+    WorkspaceError
+        Naming the file that is furthest ahead.
+    """
+    dates = {path: os.stat(path).st_mtime for path in inputs if os.path.exists(path)}
+    ahead = {path: date for path, date in dates.items() if date > now + SKEW}
+    if ahead:
+        worst = max(ahead, key=ahead.get)
+        lead = timedelta(seconds=round(ahead[worst] - now))
+        raise WorkspaceError(
+            f"{worst}: expected a file of the past, got one dated {lead} ahead of "
+            f"this machine's clock ({len(ahead)} such files); set the clock right, or touch them"
+        )
+
+
+def _check_writable(workspace: Path, *names: str) -> None:
+    for folder in (workspace, *(workspace / name for name in names)):
+        if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
+            raise WorkspaceError(
+                f"workspace: expected a folder that can be written, got {folder}, which is read-only"
+            )
