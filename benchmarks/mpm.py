@@ -1,8 +1,9 @@
 """Windows to probabilities: the compiled network against `keras predict` over windows cut in Python.
 
 Also from an images store to stored grids against the network alone. Everything is done in turn,
-several times, in one process; medians of the rates, and ratios of processor time, which other work on
-the machine disturbs less. Run from the repository:
+several times; medians of the rates, and ratios of processor time, which other work on the machine
+disturbs less. Keras has a process of its own, since TensorFlow's threads are set once for a process:
+there all of them work on one call. Run from the repository:
 
     python benchmarks/mpm.py --backbone inceptionv3 --window 224
 
@@ -10,10 +11,12 @@ Without `--model`, a folder with a trained `model.weights.h5` and `model.json`, 
 """
 
 import argparse
+import multiprocessing
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import keras
@@ -23,9 +26,30 @@ from scipy import ndimage
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
-from mammoflow import backbones, classification, images, inference, mpm, patches, pool, storage, training
+from mammoflow import (
+    backbones,
+    classification,
+    images,
+    inference,
+    mpm,
+    patches,
+    pool,
+    runtime,
+    storage,
+    training,
+)
 from mammoflow.breast import Geometry
 from mammoflow.normalization import gcn
+
+_MODELS: list[keras.Model] = []
+
+
+def network(options: argparse.Namespace) -> keras.Model:
+    """The network that the options name."""
+    if options.model:
+        files = (options.model / name for name in ("model.weights.h5", "model.json"))
+        return training.load(*files, "float32")[0]
+    return random_network(options.backbone, options.window)
 
 
 def random_network(backbone: str, window: int) -> keras.Model:
@@ -67,7 +91,18 @@ def network_alone(network: inference.Compiled, normalized: np.ndarray) -> np.nda
     """Windows that are cut and normalised already, as `classification` hands them on."""
     starts = range(0, len(normalized), network.size)
     parts = (normalized[start : start + network.size] for start in starts)
-    return np.concatenate(list(pool.ordered(network, parts, workers=2)))
+    return np.concatenate(list(pool.ordered(network, parts, inference.calls())))
+
+
+def keras_alone(
+    options: argparse.Namespace, image: images.StoredImage, windows: patches.Windows
+) -> tuple[np.ndarray, float, float]:
+    """`predict`, timed; called in a process that does nothing else."""
+    if not _MODELS:
+        tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+        tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+        _MODELS.append(network(options))
+    return timed(predict, _MODELS[0], image, windows)
 
 
 def timed(function: Callable, *arguments: object) -> tuple[np.ndarray, float, float]:
@@ -103,13 +138,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
-    tf.config.threading.set_intra_op_parallelism_threads(options.threads)
-    tf.config.threading.set_inter_op_parallelism_threads(options.threads)
-    if options.model:
-        files = (options.model / name for name in ("model.weights.h5", "model.json"))
-        model = training.load(*files, "float32")[0]
-    else:
-        model = random_network(options.backbone, options.window)
+    runtime.configure(options.threads, training=False)
+    model = network(options)
     window = model.input_shape[1]
     windows = patches.Windows(window, window // 4, "inside")
     precisions = ["float32", "mixed_bfloat16"]
@@ -121,19 +151,21 @@ def main() -> None:
         cut = np.concatenate([batch.patches for batch in classification.sweep(image, windows)])
         normalized = gcn(cut)[..., None]
         networks = {kind: inference.Compiled(model, kind, inference.batch()) for kind in precisions}
-        ways = {"keras predict, float32": lambda: predict(model, image, windows)}
+        apart = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+        ways = {"keras predict, float32": lambda: apart.submit(keras_alone, options, image, windows).result()}
         ways |= {
-            f"compiled, {kind}": lambda network=network: network_alone(network, normalized)
-            for kind, network in networks.items()
+            f"compiled, {kind}": lambda compiled=compiled: timed(network_alone, compiled, normalized)
+            for kind, compiled in networks.items()
         }
-        first = {way: function() for way, function in ways.items()}  # builds what has to be built
+        first = {way: function()[0] for way, function in ways.items()}  # builds what has to be built
         seconds: dict[str, list] = {way: [] for way in [*ways, *(f"store to grids, {k}" for k in precisions)]}
         for _ in range(options.repeats):
             for way, function in ways.items():
-                seconds[way].append([len(cut), *timed(function)[1:]])
+                seconds[way].append([len(cut), *function()[1:]])
             for kind in precisions:
                 found = end_to_end(model, store, windows, kind, Path(folder) / "fold-0.h5")
                 seconds[f"store to grids, {kind}"].append(found)
+        apart.shutdown()
 
     exact = first.pop("keras predict, float32")
     print(f"{model.name}, {len(cut)} windows of {window}, p from {exact.min():.3f} to {exact.max():.3f}")

@@ -10,7 +10,7 @@ from mammoflow import bank, classification, runtime, training
 from mammoflow.contracts.classification import CLASSIFICATION
 
 wildcards = snakemake.wildcards
-runtime.configure(snakemake.threads, rewriting=True)
+runtime.configure(snakemake.threads, training=False)
 
 model, record = training.load(snakemake.input.weights, snakemake.input.metadata, "float32")
 chosen = []

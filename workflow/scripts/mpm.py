@@ -10,7 +10,7 @@ from mammoflow.contracts.splits import SPLITS
 from mammoflow.contracts.stored import STORED
 
 wildcards, params = snakemake.wildcards, snakemake.params
-runtime.configure(snakemake.threads, rewriting=True)
+runtime.configure(snakemake.threads, training=False)
 
 best = training.best_run(snakemake.input.metadata)
 model, record = training.load(snakemake.input.weights[best], snakemake.input.metadata[best], "float32")

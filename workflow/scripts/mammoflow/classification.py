@@ -69,7 +69,7 @@ def _forward(
 ) -> Iterator[np.ndarray]:
     """Probabilities of `size` patches at a time.
 
-    Two threads normalise and compute, while batches are made in this one, a few ahead.
+    `inference.calls` threads normalise and compute, while batches are made in this one, a few ahead.
     """
     size = size or inference.batch()
     groups = _regrouped(batches, size)
@@ -83,7 +83,8 @@ def _forward(
     sample = np.concatenate([normalized(group) for group in first])
     network = inference.compiled(model, precision, size, sample)
     tell(network)
-    yield from pool.ordered(lambda group: network(normalized(group)), chain(first, groups), workers=2)
+    groups = chain(first, groups)
+    yield from pool.ordered(lambda group: network(normalized(group)), groups, inference.calls())
 
 
 def _regrouped(batches: Iterable[Batch], size: int) -> Iterator[Batch]:

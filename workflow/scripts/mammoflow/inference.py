@@ -22,9 +22,8 @@ TRIAL = 64
 class Compiled:
     """A network as one graph without variables, for a fixed number of patches at a time.
 
-    Calls from several threads are safe, and two at a time are faster than one after the other: the gaps
-    of one, where few threads have work, are filled by the other. TensorFlow's own passes join convolution,
-    bias and activation, where `runtime.configure` has left them on.
+    Calls from several threads are safe, and `calls` of them at a time the fastest. TensorFlow's own passes
+    join convolution, bias and activation, where `runtime.configure` has left them on.
 
     Parameters
     ----------
@@ -65,8 +64,18 @@ def batch() -> int:
     """Patches that a network takes at once on this machine."""
     if runtime.on_gpu():
         return 256
-    # Few enough that what layers hand on stays in the processor's cache.
-    return 8 * max(2, tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count())
+    return 8  # few enough that what layers hand on stays in the processor's cache
+
+
+def calls() -> int:
+    """Calls of a network that are made at a time on this machine.
+
+    On a processor as many as there are threads: each has one to itself, and none waits within a layer for
+    the others.
+    """
+    if runtime.on_gpu():
+        return 2
+    return tf.config.threading.get_inter_op_parallelism_threads() or os.cpu_count()
 
 
 def compiled(model: keras.Model, precision: str, size: int, sample: np.ndarray) -> Compiled:

@@ -18,7 +18,7 @@ PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 _PAUSE = 2
 
 
-def configure(threads: int, gpus: int = 1, rewriting: bool = False) -> None:
+def configure(threads: int, gpus: int = 1, training: bool = True) -> None:
     """Set TensorFlow up for a job, before anything runs in it.
 
     Parameters
@@ -28,8 +28,10 @@ def configure(threads: int, gpus: int = 1, rewriting: bool = False) -> None:
         counts, and are equal for equal ones.
     gpus : int, optional
         GPUs that the job uses; with one of them, and none there, it computes on the processor.
-    rewriting : bool, optional
-        Whether TensorFlow rewrites graphs on the processor too, which pays where one graph runs for long.
+    training : bool, optional
+        Whether what runs comes step after step, each on all threads. Otherwise it is calls of a graph that
+        do not wait for each other: on a processor each has one thread, and graphs are rewritten, which
+        pays where one runs for long.
 
     Raises
     ------
@@ -38,12 +40,12 @@ def configure(threads: int, gpus: int = 1, rewriting: bool = False) -> None:
     """
     found = tf.config.list_physical_devices("GPU")
     tf.config.set_visible_devices([found[place] for place in claim(len(found), gpus)], "GPU")
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_intra_op_parallelism_threads(threads if training or on_gpu() else 1)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     tf.config.experimental.enable_op_determinism()
     for gpu in _gpus():
         tf.config.experimental.set_memory_growth(gpu, True)
-    if not (rewriting or on_gpu()):
+    if training and not on_gpu():
         # Rewriting the graphs of large networks takes longer than a small run, and gains nothing in training:
         # the first step of ResNet50 takes 25 s with it and 9 s without.
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
