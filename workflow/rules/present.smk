@@ -338,7 +338,7 @@ rule reconciliation:
 rule breast_regions:
     input:
         stores=stores,
-        stored="results/index/{dataset}/stored.csv",
+        stored=stored_tables,
         lesions="results/index/{dataset}/lesions.csv",
     output:
         png=report(

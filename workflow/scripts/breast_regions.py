@@ -4,6 +4,8 @@ from mammoflow import logs
 
 logs.redirect(snakemake.log[0])
 
+import pandas as pd
+
 from mammoflow import images, storage
 from mammoflow.contracts.index import LESIONS
 from mammoflow.contracts.stored import STORED
@@ -13,7 +15,7 @@ overviews = {}
 for path in snakemake.input.stores:
     with storage.open_hdf5(path) as file:
         overviews.update(images.read_overviews(file))
-stored = STORED.read(snakemake.input.stored)
+stored = pd.concat(map(STORED.read, snakemake.input.stored))
 unseen = stored.loc[~stored["image_id"].isin(overviews), "reason"].value_counts().to_dict()
 tiles = breast_regions.tiles(stored, LESIONS.read(snakemake.input.lesions), overviews.items())
 style.save(breast_regions.draw(tiles, unseen, snakemake.params.label), snakemake.output.png)
