@@ -408,7 +408,7 @@ def test_missing_images_and_strangers_are_listed(tmp_path):
 
 
 HOSTILE = [
-    *("../../etc/passwd", "/etc/passwd", "../../../../root/a/b/c.dcm", "a/../b/c.dcm", "x\0y", ""),
+    *("../../etc/passwd", "/etc/passwd", "../../../../home/a/b/c.dcm", "a/../b/c.dcm", "x\0y", ""),
     *("case/st\0udy/series/file", "case/study/se\nries/file", "/" * 9, "a/" * 5000, "case/study/series/.."),
 ]
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mammoflow import sources
+
 ENVS = Path(__file__).resolve().parents[2] / "envs"
 SCRIPTS = ENVS.parent / "workflow" / "scripts"
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[a-z,-]+\])?==([^\s;]+)", re.MULTILINE)
@@ -54,23 +56,14 @@ def test_the_tests_use_what_the_stages_use():
 
 def imported(script):
     """Packages that a script imports, directly or through the project's modules."""
-    packages, seen, queue = set(), set(), [script]
-    while queue:
-        for node in ast.walk(ast.parse(queue.pop().read_text())):
+    packages = set()
+    for file in sources.modules(SCRIPTS, script):
+        for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
+                packages |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
-                names = [f"{node.module}.{alias.name}" for alias in node.names]
-            else:
-                continue
-            for name in names:
-                parts = name.split(".")
-                packages |= {parts[0]} - {"mammoflow"}
-                paths = [SCRIPTS.joinpath(*parts[:end]) for end in range(1, len(parts) + 1)]
-                files = {file for path in paths for file in (path / "__init__.py", path.with_suffix(".py"))}
-                new = {file for file in files if file.is_file()} - seen
-                seen |= new
-                queue += new
+                packages.add(node.module.split(".")[0])
+    packages.discard("mammoflow")
     return packages - set(sys.stdlib_module_names)
 
 
@@ -96,7 +89,7 @@ def test_every_script_finds_what_it_imports_in_its_environment():
             for name, _ in PIN.findall(re.sub(r"^ +- ", "", (ENVS / env).read_text(), flags=re.MULTILINE))
         }
         pinned |= {"tensorflow-cpu"} if "tensorflow" in pinned else set()
-        for package in sorted(imported(SCRIPTS / script)):
+        for package in sorted(imported(script)):
             if not distributions[package] & pinned:
                 lacking.append(f"{script} in {env}: {package}")
     assert lacking == []

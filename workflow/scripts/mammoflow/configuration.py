@@ -599,7 +599,7 @@ class Study:
         for name, weights in self.config["weights"].items():
             for backbone, file in weights.get("files", {}).items():
                 yield f"weights.{name}.files.{backbone}.path", file["path"]
-        for name, boxes in self.config["detection"].get("external", {}).items():
+        for name, boxes in self.config["detection"]["external"].items():
             yield f"detection.external.{name}.path", boxes["path"]
 
     def _problems_of_experiment(self, name: str, experiment: dict[str, Any]) -> Iterator[str]:
