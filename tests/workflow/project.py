@@ -1,18 +1,19 @@
 """Snakemake runs on a copy of the project, so that a test may edit it."""
 
+import atexit
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import time
-import warnings
 from collections import Counter
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import yaml
-from snakemake import cli
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TINY = REPOSITORY / "tests" / "workflow" / "tiny.yaml"
@@ -26,26 +27,17 @@ def wait_until(condition, seconds=180):
         time.sleep(0.2)
 
 
-def _become_snakemake(command, folder, said):
-    """Run Snakemake in this process, without the modules of the project that the tests imported."""
-    status = 1
-    try:
-        os.chdir(folder)
-        with open(said, "w") as file:
-            for stream in (1, 2):
-                os.dup2(file.fileno(), stream)
-        sys.stdout, sys.stderr = (os.fdopen(stream, "w", closefd=False) for stream in (1, 2))
-        sys.path = [path for path in sys.path if not path.startswith(str(REPOSITORY / "workflow"))]
-        for name in [name for name in sys.modules if name.partition(".")[0] == "mammoflow"]:
-            del sys.modules[name]
-        sys.argv = ["snakemake", *command]
-        cli.main(command)
-    except SystemExit as end:
-        status = end.code or 0
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+@cache
+def planner():
+    """The process of `planner.py`, which ends with the tests."""
+    process = subprocess.Popen(
+        [sys.executable, Path(__file__).with_name("planner.py")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    atexit.register(process.communicate)
+    return process
 
 
 class Project:
@@ -114,15 +106,16 @@ class Project:
         ]
 
     def _forked(self, *arguments, **options):
-        """Output of a dry run by a fork of this process, which has imported Snakemake once for all."""
-        command = self.command(*arguments, **options)[3:]
+        """Output of a dry run by a process that has imported Snakemake once for all."""
         said = self.folder / "said.txt"
-        with warnings.catch_warnings(action="ignore"):  # newer Pythons mind threads, of NumPy
-            child = os.fork()
-        if not child:
-            _become_snakemake(command, self.folder, said)
-        _, status = os.waitpid(child, 0)
-        assert status == 0, said.read_text()
+        request = {
+            "arguments": self.command(*arguments, **options)[3:],
+            "folder": str(self.folder),
+            "said": str(said),
+        }
+        print(json.dumps(request), file=planner().stdin, flush=True)
+        status = planner().stdout.readline().strip()
+        assert status == "0", f"status {status}: {said.read_text()}"
         return said.read_text()
 
     def planned(self, *arguments, **options):
