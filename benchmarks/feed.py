@@ -139,7 +139,7 @@ def main() -> None:
     parser.add_argument("--window", type=int, default=224)
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--networks", nargs="*", default=[], choices=networks.names())
     parser.add_argument("--precision", default="float32", choices=["auto", *runtime.PRECISIONS])
     parser.add_argument("--steps", type=int, default=4)

@@ -39,7 +39,7 @@ def test_flip_comes_before_rotation_whatever_the_order_of_reading():
 
 def test_magnification_enlarges_about_the_middle():
     y, x = np.mgrid[:33, :33] - 16
-    disc = (np.hypot(y, x) < 6).astype(np.float32)[None]
+    disc = (np.hypot(y, x) < 6).astype(np.uint16)[None] * 1000
     areas = {
         scale: augmentation.apply(disc, views(scale=scale, n=1)).sum() / disc.sum() for scale in (0.75, 1.25)
     }

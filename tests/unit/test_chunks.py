@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from numcodecs import Fletcher32
 
 from mammoflow import chunks
 
@@ -62,3 +63,18 @@ def test_item_that_was_never_put_is_no_zeros(tmp_path):
         chunks.put(array, 0, [chunks.encode(np.ones((8, 8), np.uint16))])
         with pytest.raises(ValueError, match=r"items\.h5: expected what was written, .* in item 2 of /items"):
             chunks.take(array, np.array([0, 2]))
+
+
+@given(st.one_of(st.binary(min_size=1, max_size=4000), st.integers(1, 4000).map(lambda n: b"\xff" * n)))
+def test_checksum_is_that_of_numcodecs(data):
+    assert data + chunks.fletcher32(data) == Fletcher32().encode(data)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 720, 721, 100_001])
+def test_checksum_is_that_of_hdf5(size, tmp_path):
+    data = np.random.default_rng(size).integers(0, 256, size + 1, np.uint8)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        array = file.create_dataset("a", data=data, chunks=data.shape, fletcher32=True)
+        file.flush()
+        _, chunk = array.id.read_direct_chunk((0,))
+    assert chunk[-4:] == chunks.fletcher32(data.tobytes())

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from mammoflow import kernels
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -118,11 +120,11 @@ def transforms(views: Views, window: int) -> np.ndarray:
 def show(patches: tf.Tensor, transforms: tf.Tensor) -> tf.Tensor:
     """Show patches as drawn: bilinear, mirrored at the edge where a view reaches beyond the patch.
 
-    TensorFlow operations without state, for any device.
+    TensorFlow operations without state, for GPUs; `kernels.show` gives the same on processors.
 
     Parameters
     ----------
-    patches : (n, w, w) tensor of uint16 or float32
+    patches : (n, w, w) tensor of float32
         Patches before normalisation, at least 2 pixels wide.
     transforms : (n, 2, 3) tensor of float32
         As `transforms` gives them.
@@ -140,7 +142,7 @@ def show(patches: tf.Tensor, transforms: tf.Tensor) -> tf.Tensor:
 
     def pixels(offset: int) -> tf.Tensor:
         found = tf.gather(grey, first + offset, batch_dims=1)
-        return tf.reshape(tf.cast(found, tf.float32), [-1, window, window])
+        return tf.reshape(found, [-1, window, window])
 
     def between(left: tf.Tensor, other: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
         return left + share * (other - left)
@@ -162,17 +164,12 @@ def _neighbours(row: tf.Tensor, count: tf.Tensor, window: int) -> tuple[tf.Tenso
     return before, place - tf.cast(before, tf.float32)
 
 
-# Compiled, it goes over the pixels once: seven times as fast as one operation
-# after the other.
-_compiled = tf.function(show, jit_compile=True, autograph=False)
-
-
 def apply(patches: np.ndarray, views: Views) -> np.ndarray:
-    """`show` for arrays.
+    """Show patches as drawn, on processors.
 
     Parameters
     ----------
-    patches : (n, w, w) ndarray of uint16 or float32
+    patches : (n, w, w) ndarray of uint16
         Patches before normalisation.
     views : Views
         ``n`` views.
@@ -181,5 +178,4 @@ def apply(patches: np.ndarray, views: Views) -> np.ndarray:
     -------
     (n, w, w) ndarray of float32
     """
-    with tf.device("/CPU:0"):
-        return _compiled(patches, transforms(views, patches.shape[1])).numpy()
+    return kernels.show(patches, transforms(views, patches.shape[1]))

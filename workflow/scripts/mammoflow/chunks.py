@@ -8,16 +8,17 @@ then a Fletcher-32 checksum), so that h5py reads it as well where ``hdf5plugin``
 from collections.abc import Sequence
 
 import h5py
+import numba
 import numpy as np
 from h5py._objects import phil  # h5py's global lock, which it forgets to take for whole chunks
-from numcodecs import Blosc, Fletcher32, blosc
+from numcodecs import Blosc, blosc
 
 # Threads are the caller's.
 blosc.use_threads = False
 
 _LEVEL = 5
 _CODEC = Blosc(cname="lz4", clevel=_LEVEL, shuffle=Blosc.SHUFFLE)
-_CHECKSUM = Fletcher32()
+_CHECKSUM_BYTES = 4
 
 # Registered with the HDF Group; then versions of filter and format, and the number of LZ4.
 _BLOSC, _VERSIONS, _LZ4 = 32001, (2, 2), 1
@@ -57,12 +58,46 @@ def create(group: h5py.Group, name: str, n: int, shape: tuple[int, ...], dtype: 
 
 def encode(item: np.ndarray) -> bytes:
     """What is stored of an item; threads may do it side by side."""
-    return _CHECKSUM.encode(_CODEC.encode(np.ascontiguousarray(item)))
+    chunk = _CODEC.encode(np.ascontiguousarray(item))
+    return chunk + fletcher32(chunk)
 
 
 def checksum(chunk: bytes) -> bytes:
     """The checksum in what `encode` gave, 4 bytes."""
-    return chunk[-4:]
+    return chunk[-_CHECKSUM_BYTES:]
+
+
+def fletcher32(data: bytes) -> bytes:
+    """HDF5's Fletcher-32 checksum, 4 bytes.
+
+    A fifth of the time of numcodecs', and without the interpreter's lock, which threads that feed a
+    network wait for.
+
+    Parameters
+    ----------
+    data : bytes or memoryview
+        At most 16 MiB.
+    """
+    total, weighted = _sums(np.frombuffer(data, "<u2", len(data) // 2))
+    if len(data) % 2:
+        total += data[-1]
+        weighted += total
+    return b"".join(_ones_complement(each).to_bytes(2, "big") for each in (total, weighted))
+
+
+@numba.njit(nogil=True, error_model="numpy")
+def _sums(words):  # noqa: ANN001, ANN202
+    """Sum of 16-bit words, and sum of their sums up to each."""
+    count, total, weighted = len(words), np.uint64(0), np.uint64(0)
+    for i in range(count):
+        total += np.uint64(words[i])
+        weighted += np.uint64(words[i]) * np.uint64(count - i)
+    return total, weighted
+
+
+def _ones_complement(number: int) -> int:
+    """Remainder of a division by 65535, which stands for 0 where the number is not."""
+    return (int(number) - 1) % 65535 + 1 if number else 0
 
 
 def put(array: h5py.Dataset, first: int, encoded: Sequence[bytes]) -> None:
@@ -98,7 +133,10 @@ def take(array: h5py.Dataset, indices: np.ndarray) -> np.ndarray:
         try:
             with phil:
                 _, chunk = array.id.read_direct_chunk((int(index), *rest))
-            _CODEC.decode(_CHECKSUM.decode(chunk), out=item)
+            content = memoryview(chunk)[:-_CHECKSUM_BYTES]
+            if fletcher32(content) != checksum(chunk):
+                raise ValueError("checksum")
+            _CODEC.decode(content, out=item)
         except (RuntimeError, ValueError, OSError) as error:
             raise ValueError(
                 f"{array.file.filename}: expected what was written, got damaged data in item {index} of "

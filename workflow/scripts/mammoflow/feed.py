@@ -1,8 +1,8 @@
 """Training and validation patches, streamed from a bank: shuffled, augmented, normalised.
 
 Batches leave the bank as they are stored, a few ahead of the network. They are augmented and normalised
-by the same TensorFlow operations in one of two places: without a GPU by the workers that read them, on as
-many cores; with one on the GPU, in front of the network.
+in one of two places, with the same arithmetic: without a GPU by the workers that read them, on as many
+cores; with one on the GPU, in front of the network.
 """
 
 import functools
@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mammoflow import augmentation, runtime
+from mammoflow import augmentation, kernels, runtime
 from mammoflow.augmentation import Augmentation, Views
 from mammoflow.bank import Part
 from mammoflow.normalization import normalize
@@ -48,7 +48,7 @@ class Feed:
     part: Part
     batch: int
     normalization: str
-    workers: int = 2
+    workers: int = 3
     inside: bool = field(default_factory=runtime.on_gpu)
 
     @property
@@ -110,7 +110,7 @@ class Feed:
             rows, views = plan(epoch)
             return rows[these], views[these]
 
-        return self._dataset(chosen, range(first * steps, _ENDLESS), self.batch, _compiled)
+        return self._dataset(chosen, range(first * steps, _ENDLESS), self.batch)
 
     def validation(self) -> tf.data.Dataset:
         """All patches once, in order, as they are; the last batch may be smaller."""
@@ -120,7 +120,7 @@ class Feed:
             rows = np.arange(start, min(start + self.batch, len(self.part)))
             return rows, augmentation.plain(len(rows))
 
-        return self._dataset(chosen, range(self.steps), None, _normalized)
+        return self._dataset(chosen, range(self.steps), None)
 
     def epoch(self, number: int, steps: int, augment: Augmentation, seed: int) -> Iterator[Pair]:
         """Batches of one epoch of `training`, as arrays."""
@@ -135,7 +135,6 @@ class Feed:
         chosen: Callable[[int], tuple[np.ndarray, Views]],
         numbers: range,
         size: int | None,
-        prepare: Callable[..., tf.Tensor],
     ) -> tf.data.Dataset:
         """Batches by number.
 
@@ -148,11 +147,10 @@ class Feed:
         signature = (patches, tf.TensorSpec((size,), tf.uint8))
         flat = tf.nest.flatten(signature)
 
-        def load(number: int) -> list[np.ndarray | tf.Tensor]:
+        def load(number: int) -> list[np.ndarray]:
             inputs, labels = self._load(*chosen(number))
             if not self.inside:
-                with tf.device("/CPU:0"):
-                    inputs = prepare(**inputs, kind=self.normalization)
+                inputs = kernels.prepare(**inputs, kind=self.normalization)[..., None]
             return tf.nest.flatten((inputs, labels))
 
         ahead = _Ahead(load, numbers.stop, self.workers)
@@ -202,26 +200,8 @@ def _stored(window: int) -> dict[str, tf.TensorSpec]:
     }
 
 
-def _augmented(
-    patches: tf.Tensor, transforms: tf.Tensor, minimum: tf.Tensor, maximum: tf.Tensor, kind: str
-) -> tf.Tensor:
-    shown = augmentation.show(patches, transforms)
-    return normalize(shown, minimum, maximum, kind)[..., None]
-
-
-def _normalized(
-    patches: tf.Tensor, transforms: tf.Tensor, minimum: tf.Tensor, maximum: tf.Tensor, kind: str
-) -> tf.Tensor:
-    """`_augmented` for patches that are shown as they are."""
-    return normalize(patches, minimum, maximum, kind)[..., None]
-
-
-# Compiled, it goes over the pixels once.
-_compiled = tf.function(_augmented, jit_compile=True, autograph=False)
-
-
 class _Show(keras.layers.Layer):
-    """`_augmented` as a layer, one operation after the other: GPUs are fast enough at that."""
+    """Augments and normalises, one operation after the other: GPUs are fast enough at that."""
 
     def __init__(self, normalization: str) -> None:
         super().__init__(trainable=False, dtype="float32", name="show")
@@ -229,7 +209,8 @@ class _Show(keras.layers.Layer):
 
     def call(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
         patches = tf.cast(inputs["patches"], tf.float32)  # GPUs gather no integers of 16 bits
-        return _augmented(**(inputs | {"patches": patches}), kind=self.normalization)
+        shown = augmentation.show(patches, inputs["transforms"])
+        return normalize(shown, inputs["minimum"], inputs["maximum"], self.normalization)[..., None]
 
 
 def _order(n: int, count: int, seed: int, epoch: int) -> np.ndarray:

@@ -6,7 +6,7 @@ import tensorflow as tf
 KINDS = ("gcn", "scale")
 
 # A patch whose grey values deviate by less than this (in stored units, integers) is constant.
-_FLOOR = 1e-3
+FLOOR = 1e-3
 
 
 def gcn(patches: np.ndarray | tf.Tensor) -> tf.Tensor:
@@ -35,7 +35,7 @@ def gcn(patches: np.ndarray | tf.Tensor) -> tf.Tensor:
     for _ in range(2):  # the second time takes off what rounding of a large mean has left
         patches -= _mean(patches)
     deviation = tf.sqrt(_mean(patches * patches))
-    constant = deviation < _FLOOR
+    constant = deviation < FLOOR
     return patches * tf.where(constant, 0.0, 1 / tf.where(constant, 1.0, deviation))
 
 
@@ -99,8 +99,17 @@ def normalize(
     ValueError
         When `kind` is unknown.
     """
-    if kind == "gcn":
-        return gcn(patches)
-    if kind == "scale":
-        return scale(patches, minimum, maximum)
-    raise ValueError(f"normalization: expected one of {', '.join(KINDS)}, got {kind!r}")
+    check(kind)
+    return gcn(patches) if kind == "gcn" else scale(patches, minimum, maximum)
+
+
+def check(kind: str) -> None:
+    """Refuse a normalisation that there is not.
+
+    Raises
+    ------
+    ValueError
+        When `kind` is unknown.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"normalization: expected one of {', '.join(KINDS)}, got {kind!r}")

@@ -60,7 +60,7 @@ class Pretext:
 
 @functools.cache
 def photographs() -> tuple[np.ndarray, ...]:
-    """Grey photographs from the installed scikit-image package, (m, n) float32 between 0 and 255.
+    """Grey photographs from the installed scikit-image package, (m, n) uint16.
 
     Raises
     ------
@@ -72,8 +72,7 @@ def photographs() -> tuple[np.ndarray, ...]:
 
 
 def _grey(image: np.ndarray) -> np.ndarray:
-    image = util.img_as_float32(image)
-    return 255 * (color.rgb2gray(image) if image.ndim == 3 else image)
+    return util.img_as_uint(color.rgb2gray(image) if image.ndim == 3 else image)
 
 
 def crops(
@@ -83,7 +82,7 @@ def crops(
 
     Parameters
     ----------
-    images : sequence of (m, n) ndarray of float32
+    images : sequence of (m, n) ndarray of uint16
         Photographs; one smaller than the window is mirrored at its edges.
     window : int
         Side in pixels.
@@ -94,12 +93,12 @@ def crops(
 
     Returns
     -------
-    (n, window, window) ndarray of float32
+    (n, window, window) ndarray of uint16
     (n,) ndarray of int64
         Places in `images`.
     """
     sources = generator.integers(len(images), size=n)
-    patches = np.empty((n, window, window), np.float32)
+    patches = np.empty((n, window, window), np.uint16)
     for patch, source in zip(patches, sources, strict=True):
         image = images[source]
         lacking = np.maximum(window - np.array(image.shape), 0)
