@@ -13,7 +13,7 @@ import pandas as pd
 from mammoflow import storage
 
 _REPOSITORY = Path(__file__).resolve().parents[3]
-_PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "scikit-image", "h5py", "pandas")
+_PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "numba", "scikit-image", "h5py", "pandas")
 _DECODERS = ("pydicom", "python-gdcm")
 
 
