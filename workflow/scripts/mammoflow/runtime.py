@@ -24,14 +24,14 @@ def configure(threads: int, gpus: int = 1, training: bool = True) -> None:
     Parameters
     ----------
     threads : int
-        Threads that computations may use; results can differ in their last bits between thread
-        counts, and are equal for equal ones.
+        Threads that computations may use; what training gives can differ in its last bits between
+        thread counts, and is equal for equal ones.
     gpus : int, optional
         GPUs that the job uses; with one of them, and none there, it computes on the processor.
     training : bool, optional
         Whether what runs comes step after step, each on all threads. Otherwise it is calls of a graph that
         do not wait for each other: on a processor each has one thread, and graphs are rewritten, which
-        pays where one runs for long.
+        pays where one runs for long. The number of threads changes nothing in what such calls give there.
 
     Raises
     ------
