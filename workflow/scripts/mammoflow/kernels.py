@@ -30,7 +30,7 @@ def show(patches: np.ndarray, transforms: np.ndarray) -> np.ndarray:
     Returns
     -------
     (n, w, w) ndarray of float32
-        To the bit what `augmentation.show` gives there.
+        To the bit what `augmentation.show` gives on processors.
     """
     shown = np.empty(patches.shape, float32)
     _show(patches, transforms, shown)
