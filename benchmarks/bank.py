@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 from material import PER_IMAGE, STRIDE, mammogram
 
-from mammoflow import bank, patches
+from mammoflow.patches import bank, cutting, sliding_windows
 
 
 class Images(dict):
@@ -75,14 +75,14 @@ def main() -> None:
     third = max(1, len(numbers) // 3)
     parts = {"train": numbers[2 * third :], "validation": numbers[:third], "test": numbers[third : 2 * third]}
     images = Images(options.window, kept=50)
-    windows = patches.Windows(options.window, STRIDE, "inside")
+    windows = sliding_windows.Windows(options.window, STRIDE, "inside")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     ours, theirs = [], []
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(options.rounds):
             path, images.spent = Path(folder, "bank.h5"), np.zeros(2)
             begun = clocks()
-            counts = bank.write(path, parts, images, windows, "mass-images", (0,), options.threads)
+            counts = cutting.write(path, parts, images, windows, "mass-images", (0,), options.threads)
             total = sum(count.positives + count.negatives for count in counts.values())
             ours.append((clocks() - begun - images.spent) / total)
             size = path.stat().st_size / (total * options.window**2 * 2)

@@ -17,7 +17,7 @@ from skimage.measure import label
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
-from mammoflow import components, mpm
+from mammoflow.detection import components, mpm
 
 LEVELS = 1000
 

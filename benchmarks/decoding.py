@@ -19,11 +19,11 @@ import gdcm
 import numpy as np
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
-sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "unit"))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 
 from releases_by_hand import dicom_file, recompress
 
-from mammoflow import decoding, dicom
+from mammoflow.dicom import decoding, grey_values, headers
 
 SYNTAXES = {
     "JPEG 2000": gdcm.TransferSyntax.JPEG2000Lossless,
@@ -64,18 +64,22 @@ def main() -> None:
         native, compressed = Path(folder, "native.dcm"), Path(folder, "compressed.dcm")
         for bits in (16, 12):
             dicom_file(native, pixels, BitsStored=bits, HighBit=bits - 1)
-            start, length = dicom.read_header(native).pixels.pieces[0]
+            start, length = headers.read_header(native).pixels.pieces[0]
             read = partial(np.fromfile, native, "<u2", length // 2, offset=start)
             print(
-                f"uncompressed, {bits} bits: {ratio(partial(dicom.decode, native), read)} reading the bytes"
+                f"uncompressed, {bits} bits: "
+                f"{ratio(partial(grey_values.decode, native), read)} reading the bytes"
             )
         for name, syntax in SYNTAXES.items():
             recompress(native, compressed, syntax)
             here = partial(
-                decoding.decode_here, dicom.compressed_frame(compressed, dicom.read_header(compressed))
+                decoding.decode_here,
+                grey_values.compressed_frame(compressed, headers.read_header(compressed)),
             )
             decoding.decode(here.args[0])  # starts the worker
-            print(f"{name}: {ratio(partial(dicom.decode, compressed), here)} the decoder in this process")
+            print(
+                f"{name}: {ratio(partial(grey_values.decode, compressed), here)} the decoder in this process"
+            )
 
 
 if __name__ == "__main__":

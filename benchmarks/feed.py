@@ -23,9 +23,11 @@ import tensorflow as tf
 from material import STRIDE, store
 from skimage import transform
 
-from mammoflow import backbones, bank, networks, patches, runtime, storage
-from mammoflow.augmentation import Augmentation
-from mammoflow.feed import Feed
+from mammoflow.base import storage
+from mammoflow.networks import architectures, backbones, runtime
+from mammoflow.patches import bank, cutting, sliding_windows
+from mammoflow.training.augmentation import Augmentation
+from mammoflow.training.feed import Feed
 
 BATCH = 32
 PAPER = Augmentation(flip=True, rotation_degrees=30, scale=(0.75, 1.25))
@@ -140,7 +142,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--workers", type=int, default=3)
-    parser.add_argument("--networks", nargs="*", default=[], choices=networks.names())
+    parser.add_argument("--networks", nargs="*", default=[], choices=architectures.names())
     parser.add_argument("--precision", default="float32", choices=["auto", *runtime.PRECISIONS])
     parser.add_argument("--steps", type=int, default=4)
     options = parser.parse_args()
@@ -149,8 +151,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path, images = Path(folder, "bank.h5"), store(options.patches, options.window)
         parts = {"train": list(images), "validation": list(images), "test": []}
-        windows = patches.Windows(options.window, STRIDE, "inside")
-        bank.write(path, parts, images, windows, "mass-images", (0,))
+        windows = sliding_windows.Windows(options.window, STRIDE, "inside")
+        cutting.write(path, parts, images, windows, "mass-images", (0,))
         print(f"{len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f}")
         feed_alone(Path(folder), options.window, options)
         with bank.open_bank(path) as opened:

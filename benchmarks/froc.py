@@ -19,10 +19,10 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
-from mammoflow import froc, froc_report, matching, resampling
-from mammoflow.boxes import BOX
-from mammoflow.evaluation import Definition, Evaluation
-from mammoflow.folds import Fold
+from mammoflow.base.boxes import BOX
+from mammoflow.evaluation import froc, froc_report, matching, resampling
+from mammoflow.evaluation.definitions import Definition, Evaluation
+from mammoflow.evaluation.folds import Fold
 
 LEVELS, SIDE, MASS = 1000, 3000, 250
 AT = (0.25, 0.44, 0.5, 0.58, 0.79, 1.67, 2.1)

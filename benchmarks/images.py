@@ -23,8 +23,11 @@ import pandas as pd
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
-from mammoflow import datasets, images, patches, storage
-from mammoflow.phantoms import releases
+from mammoflow import archives
+from mammoflow.base import storage
+from mammoflow.breasts import filling, image_store
+from mammoflow.patches import sliding_windows
+from mammoflow.phantoms import cohorts
 
 ARCHIVES = {"film": "cbis-ddsm", "digital": "inbreast"}
 
@@ -34,11 +37,11 @@ class Release:
 
     def __init__(self, folder: Path, cohort: str, resolution: str | dict) -> None:
         self.folder, self.cohort, self.resolution = folder, cohort, resolution
-        self.archive = datasets.archive(ARCHIVES[cohort])
+        self.archive = archives.archive(ARCHIVES[cohort])
         self.root = folder / cohort
         if not self.root.is_dir():
             entry = {"cohort": cohort, "patients": 2, "detector": [4084, 3328], "pixel_mm": 0.06}
-            releases.write(self.root, entry | {"masses": 1}, seed=0)
+            cohorts.write(self.root, entry | {"masses": 1}, seed=0)
         self.index = self.archive.index(self.root, threads=1)
 
     def tables(self, count: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -54,7 +57,7 @@ class Release:
     def fill(self, count: int, threads: int) -> None:
         """The stage."""
         with storage.create_hdf5(self.folder / "stage.h5") as file:
-            stored = images.fill(
+            stored = filling.fill(
                 file,
                 *self.tables(count),
                 self.archive,
@@ -68,7 +71,7 @@ class Release:
 
     def decode_and_write(self, count: int) -> "Cost":
         """Cost of decoding and writing alone; the arrays to write are at hand."""
-        ready, reading = images.open_store(self.folder / "stage.h5"), Cost(0, 0)
+        ready, reading = image_store.open_store(self.folder / "stage.h5"), Cost(0, 0)
         begun = Cost.now()
         with storage.create_hdf5(self.folder / "alone.h5") as file:
             for row in self.tables(count)[0].itertuples():
@@ -76,7 +79,7 @@ class Release:
                 stored = ready[row.image_id]
                 reading += Cost.now() - apart
                 self.archive.read_image(self.root, row.path)
-                images.write(file, stored)
+                image_store.write(file, stored)
         return Cost.now() - begun - reading
 
 
@@ -130,11 +133,11 @@ def throughput(release: Release, count: int, repeats: int) -> None:
 
 def stored(release: Release, count: int) -> None:
     """What a stored image weighs, takes to read again, and holds for the network."""
-    path, windows = release.folder / "stage.h5", patches.Windows(224, 56, "inside")
-    begun, store = Cost.now(), images.open_store(path)
+    path, windows = release.folder / "stage.h5", sliding_windows.Windows(224, 56, "inside")
+    begun, store = Cost.now(), image_store.open_store(path)
     read = [store[name] for name in release.tables(count)[0]["image_id"]]
     spent = Cost.now() - begun
-    seen = [int(patches.supporting(image.breast, windows).sum()) for image in read]
+    seen = [int(sliding_windows.supporting(image.breast, windows).sum()) for image in read]
     size = path.stat().st_size / count / 1e6
     print(
         f"{release.cohort}, {release.resolution}, stored: {size:.1f} MB an image, "

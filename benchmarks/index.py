@@ -22,11 +22,11 @@ from pathlib import Path
 import pydicom
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "unit"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 
 import cbis_ddsm_layouts as layouts
 
-from mammoflow.datasets import cbis_ddsm
+from mammoflow.archives import cbis_ddsm
 
 PARTS = tuple(layouts.TABLES)
 CROP = (466, 423)

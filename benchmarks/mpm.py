@@ -26,20 +26,13 @@ from scipy import ndimage
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
-from mammoflow import (
-    backbones,
-    classification,
-    images,
-    inference,
-    mpm,
-    patches,
-    pool,
-    runtime,
-    storage,
-    training,
-)
-from mammoflow.breast import Geometry
-from mammoflow.normalization import gcn
+from mammoflow.base import pool, storage
+from mammoflow.breasts import image_store
+from mammoflow.breasts.geometry import Geometry
+from mammoflow.detection import classification, inference, mpm
+from mammoflow.networks import backbones, runtime, trained
+from mammoflow.networks.normalization import gcn
+from mammoflow.patches import sliding_windows
 
 _MODELS: list[keras.Model] = []
 
@@ -48,7 +41,7 @@ def network(options: argparse.Namespace) -> keras.Model:
     """The network that the options name."""
     if options.model:
         files = (options.model / name for name in ("model.weights.h5", "model.json"))
-        return training.load(*files, "float32")[0]
+        return trained.load(*files, "float32")[0]
     return random_network(options.backbone, options.window)
 
 
@@ -75,12 +68,14 @@ def write_store(path: Path, count: int, window: int) -> None:
             noise = np.random.default_rng(number).normal(size=shape)
             cloudy = sum(ndimage.gaussian_filter(noise, width) * width for width in (1, 4, 16))
             pixels = np.clip(2000 + 800 * cloudy, 0, 4095).astype(np.uint16)
-            images.write(file, images.StoredImage(f"{number}", pixels, breast, lesions, geometry))
+            image_store.write(file, image_store.StoredImage(f"{number}", pixels, breast, lesions, geometry))
 
 
-def predict(model: keras.Model, image: images.StoredImage, windows: patches.Windows) -> np.ndarray:
+def predict(
+    model: keras.Model, image: image_store.StoredImage, windows: sliding_windows.Windows
+) -> np.ndarray:
     """The naive way: a window after the other, then Keras."""
-    top, left = patches.grid(image.pixels.shape, windows)
+    top, left = sliding_windows.grid(image.pixels.shape, windows)
     side = windows.window
     cut = [image.pixels[y : y + side, x : x + side] for y in top for x in left]
     normalized = np.stack([gcn(patch[None])[0] for patch in cut])[..., None]
@@ -95,7 +90,7 @@ def network_alone(network: inference.Compiled, normalized: np.ndarray) -> np.nda
 
 
 def keras_alone(
-    options: argparse.Namespace, image: images.StoredImage, windows: patches.Windows
+    options: argparse.Namespace, image: image_store.StoredImage, windows: sliding_windows.Windows
 ) -> tuple[np.ndarray, float, float]:
     """`predict`, timed; called in a process that does nothing else."""
     if not _MODELS:
@@ -113,7 +108,7 @@ def timed(function: Callable, *arguments: object) -> tuple[np.ndarray, float, fl
 
 
 def end_to_end(
-    model: keras.Model, store: images.Store, windows: patches.Windows, precision: str, path: Path
+    model: keras.Model, store: image_store.Store, windows: sliding_windows.Windows, precision: str, path: Path
 ) -> tuple[int, float, float]:
     """Windows, seconds and seconds of processor time from store to stored grids.
 
@@ -141,12 +136,12 @@ def main() -> None:
     runtime.configure(options.threads, training=False)
     model = network(options)
     window = model.input_shape[1]
-    windows = patches.Windows(window, window // 4, "inside")
+    windows = sliding_windows.Windows(window, window // 4, "inside")
     precisions = ["float32", "mixed_bfloat16"]
 
     with tempfile.TemporaryDirectory() as folder:
         write_store(Path(folder) / "shard-0.h5", options.images, window)
-        store = images.open_store(Path(folder) / "shard-0.h5")
+        store = image_store.open_store(Path(folder) / "shard-0.h5")
         image = store["0"]
         cut = np.concatenate([batch.patches for batch in classification.sweep(image, windows)])
         normalized = gcn(cut)[..., None]

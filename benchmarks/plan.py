@@ -24,7 +24,7 @@ import yaml
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.append(str(REPOSITORY / "workflow" / "scripts"))
 
-from mammoflow.contracts.index import IMAGES
+from mammoflow.base.contracts.index import IMAGES
 
 MARKS = {
     "cbis-ddsm": ["mass_case_description_train_set.csv", "mass_case_description_test_set.csv"],

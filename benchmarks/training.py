@@ -20,15 +20,17 @@ import tensorflow as tf
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
-from mammoflow import backbones, bank, runtime, training
-from mammoflow.augmentation import Augmentation
+from mammoflow.networks import backbones, runtime
+from mammoflow.patches import bank
+from mammoflow.training import fitting
+from mammoflow.training.augmentation import Augmentation
 
 PAPER = Augmentation(flip=True, rotation_degrees=30, scale=(0.75, 1.25))
 
 
 def compiled(name: str, window: int, policy: str) -> keras.Model:
     model = backbones.build(name, window, policy)
-    training._compile(model, 1e-4)
+    fitting._compile(model, 1e-4)
     model.make_train_function()
     return model
 
@@ -74,7 +76,7 @@ def precision(options: argparse.Namespace) -> None:
 
 
 def loss(options: argparse.Namespace) -> None:
-    settings = training.Settings(
+    settings = fitting.Settings(
         batch=options.batch,
         epochs=options.epochs,
         patience=options.epochs,
@@ -87,14 +89,14 @@ def loss(options: argparse.Namespace) -> None:
         batch_normalization_momentum=0.9,
         augmentation=PAPER,
     )
-    with bank.open_bank(options.bank, training.MEMORY) as opened:
+    with bank.open_bank(options.bank, fitting.MEMORY) as opened:
         for name in options.networks:
             for policy in ("float32", "mixed_bfloat16"):
                 found = []
                 for seed in range(options.blocks):
-                    model, _ = training.start(name, opened.window, policy, [], [], seed)
+                    model, _ = fitting.start(name, opened.window, policy, [], [], seed)
                     title = f"{name} {policy} seed {seed}"
-                    found.append(training.fit(model, opened, settings, options.rate, "gcn", seed, title))
+                    found.append(fitting.fit(model, opened, settings, options.rate, "gcn", seed, title))
                 losses = np.array([fitted.validation_loss for fitted in found])
                 az = np.array([fitted.history["validation_az"].max() for fitted in found])
                 rate = np.median([each.patches_per_second for each in found])

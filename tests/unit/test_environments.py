@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mammoflow import sources
+from mammoflow.study import sources
 
 ENVS = Path(__file__).resolve().parents[2] / "envs"
 SCRIPTS = ENVS.parent / "workflow" / "scripts"

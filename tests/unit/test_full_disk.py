@@ -11,10 +11,13 @@ import pytest
 import trainings
 from matplotlib.figure import Figure
 
-from mammoflow import images, mpm, resume, storage
-from mammoflow.breast import Geometry
-from mammoflow.contracts.detections import DETECTIONS
-from mammoflow.figures import style
+from mammoflow.base import storage
+from mammoflow.base.contracts.detections import DETECTIONS
+from mammoflow.breasts import image_store
+from mammoflow.breasts.geometry import Geometry
+from mammoflow.detection import mpm
+from mammoflow.report.figures import style
+from mammoflow.training import resume
 
 N = 20_000
 GEOMETRY = Geometry(rows=400, columns=400, y0=0, x0=0, y1=400, x1=400, mirrored=False, factor=1.0)
@@ -38,8 +41,9 @@ def write_store(path):
     lesions = np.zeros((400, 400), np.uint8)
     with storage.create_hdf5(path) as file:
         for n in range(3):
-            images.write(
-                file, images.StoredImage(str(n), pixels, lesions == 0, lesions, GEOMETRY, "", 0, "digest")
+            image_store.write(
+                file,
+                image_store.StoredImage(str(n), pixels, lesions == 0, lesions, GEOMETRY, "", 0, "digest"),
             )
 
 
@@ -77,18 +81,18 @@ def network():
 
 
 def write_weights(path):
-    from mammoflow import training
+    from mammoflow.networks import trained
 
     fitted = SimpleNamespace(
         model=network(), best_epoch=1, history=[1], validation_loss=0.5, patches_per_second=1
     )
-    training.save(fitted, path, path.with_name("model.json"), {})
+    trained.save(fitted, path, path.with_name("model.json"), {})
 
 
 def write_notop(path):
     import keras
 
-    from mammoflow import backbones
+    from mammoflow.networks import backbones
 
     image = keras.Input((8, 8, 3))
     body = keras.Model(image, keras.layers.Conv2D(512, 16, padding="same")(image), name="body")
@@ -170,7 +174,7 @@ def test_room_that_is_known_to_lack_is_asked_for_before(disk, tmp_path):
 
 
 def test_events_that_find_no_room_say_so(disk, tmp_path):
-    from mammoflow import callbacks
+    from mammoflow.training import callbacks
 
     small = disk(tmp_path / "small", "16k")
     progress = SimpleNamespace(rows=[{"epoch": n, "loss": 0.5} for n in range(1000)])

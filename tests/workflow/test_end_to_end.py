@@ -7,13 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mammoflow import matching, mpm, provenance, storage
-from mammoflow.contracts.detections import DETECTIONS
-from mammoflow.contracts.froc import OPERATING_POINTS
-from mammoflow.contracts.index import IMAGES, LESIONS
-from mammoflow.contracts.splits import SPLITS
-from mammoflow.contracts.stored import STORED
-from mammoflow.evaluation import Definition
+from mammoflow.base import storage
+from mammoflow.base.contracts.detections import DETECTIONS
+from mammoflow.base.contracts.froc import OPERATING_POINTS
+from mammoflow.base.contracts.index import IMAGES, LESIONS
+from mammoflow.base.contracts.splits import SPLITS
+from mammoflow.base.contracts.stored import STORED
+from mammoflow.detection import mpm
+from mammoflow.evaluation import matching
+from mammoflow.evaluation.definitions import Definition
+from mammoflow.study import provenance
 
 pytestmark = pytest.mark.workflow
 

@@ -18,7 +18,7 @@ import pytest
 from project import Project, wait_until
 from results import differences
 
-from mammoflow import journal
+from mammoflow.study import journal
 
 pytestmark = pytest.mark.workflow
 
@@ -131,7 +131,10 @@ def dated(files, days):
 
 
 def test_dates_that_are_wrong_rerun_nothing(study):
-    written = [study.folder / "config/config.yaml", study.folder / "workflow/scripts/mammoflow/splits.py"]
+    written = [
+        study.folder / "config/config.yaml",
+        study.folder / "workflow/scripts/mammoflow/patches/splits.py",
+    ]
     made = [
         *(study.folder / "tiny/data").glob("*/phantoms.json"),
         *(study.folder / "tiny/results/patches").rglob("*.h5"),

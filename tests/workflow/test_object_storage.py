@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from mammoflow.contracts.splits import SPLITS
+from mammoflow.base.contracts.splits import SPLITS
 
 pytestmark = [
     pytest.mark.workflow,
@@ -23,5 +23,5 @@ def test_results_lie_in_the_storage_and_code_where_it_is(project, tmp_path_facto
     assert not (project.folder / "tiny/results").exists()
     assert not list(bucket.rglob("*.py"))
     assert project.planned(*arguments) == {}
-    with project.edited("workflow/scripts/mammoflow/leakage.py", ("got none", "got nothing")):
+    with project.edited("workflow/scripts/mammoflow/patches/leakage.py", ("got none", "got nothing")):
         assert project.planned(*arguments) == {"splits": 1}

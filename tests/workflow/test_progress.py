@@ -8,7 +8,7 @@ import sys
 import pytest
 from project import TINY, wait_until
 
-from mammoflow import journal
+from mammoflow.study import journal
 
 pytestmark = pytest.mark.workflow
 

@@ -15,10 +15,11 @@ import pytest
 import yaml
 from project import REPOSITORY, TINY, Project
 
-from mammoflow import sources, storage
-from mammoflow.contracts.index import IMAGES, LESIONS
-from mammoflow.contracts.splits import SPLITS
-from mammoflow.contracts.stored import STORED
+from mammoflow.base import storage
+from mammoflow.base.contracts.index import IMAGES, LESIONS
+from mammoflow.base.contracts.splits import SPLITS
+from mammoflow.base.contracts.stored import STORED
+from mammoflow.study import sources
 
 pytestmark = pytest.mark.workflow
 
@@ -267,7 +268,7 @@ def test_more_runs_train_only_what_is_new(finished):
 # ---- modules ---------------------------------------------------------------------------------------------
 
 MODULES = table("An edited module")
-OF_ONE = {"mammoflow/datasets/inbreast.py": "digital"}
+OF_ONE = {"mammoflow/archives/inbreast.py": "digital"}
 
 
 @contextmanager
@@ -293,14 +294,17 @@ def test_every_rule_tells_its_code():
             (script,) = re.findall(r'"\.\./scripts/(\w+\.py)"', rule)
             assert f'*code("{script}"),' in rule, rule.split(":")[0]
             modules = " ".join(sources.listed(REPOSITORY / "workflow/scripts", script))
-            for package, function in (("networks", "network_code"), ("datasets", "archive_code")):
+            for package, function in (
+                ("networks/architectures", "network_code"),
+                ("archives", "archive_code"),
+            ):
                 imported = f"mammoflow/{package}/__init__.py" in modules
                 assert imported == (f"={function}," in rule), rule.split(":")[0]
 
 
 def test_an_older_file_than_the_results_is_an_edit(finished):
     """As an archive unpacked, or files copied with their times, leave it."""
-    with edited(finished, "mammoflow/froc.py") as path:
+    with edited(finished, "mammoflow/evaluation/froc.py") as path:
         os.utime(path, (0, 0))
         assert "froc digital natural" in planned(finished)
 
@@ -309,13 +313,13 @@ def test_an_older_file_than_the_results_is_an_edit(finished):
 
 
 def test_what_changes_no_statement_reruns_nothing(finished):
-    with edited(finished, "mammoflow/storage.py", "\n# A comment.\n"):
+    with edited(finished, "mammoflow/base/storage.py", "\n# A comment.\n"):
         assert planned(finished) == set()
 
 
 def test_a_reverted_edit_and_touched_files_rerun_nothing(finished):
     scripts = finished.folder / "workflow/scripts"
-    module = scripts / "mammoflow/storage.py"
+    module = scripts / "mammoflow/base/storage.py"
     text = module.read_text()
     module.write_text(text + "\nEDITED = True\n")
     module.write_text(text)
@@ -359,7 +363,7 @@ def test_every_profile_leaves_times_of_scripts_alone(finished):
 def test_an_accepted_edit(copy):
     weights = copy.folder / "tiny/results/models/film/compact/random/fold-0/run-0/model.weights.h5"
     before = weights.read_bytes()
-    with edited(copy, "mammoflow/training.py"):
+    with edited(copy, "mammoflow/training/fitting.py"):
         assert "train film random" in planned(copy)
         copy.run("--touch")
         assert planned(copy) == set()

@@ -10,7 +10,8 @@ from snakemake.exceptions import WorkflowError
 SCRIPTS = Path(workflow.basedir, "workflow", "scripts")
 sys.path.append(str(SCRIPTS))
 
-from mammoflow import configuration, datasets, journal, progress, sources, workspace
+from mammoflow import archives
+from mammoflow.study import configuration, journal, progress, sources, workspace
 
 try:
     configuration.check(config, Path(workflow.basedir, "workflow", "schemas", "config.schema.json"))
@@ -77,15 +78,15 @@ def growing(amount, unit):
 def archive_code(wildcards):
     """Params function: the module that reads the archive of a data set, and those that it imports.
 
-    Scripts get it from `datasets.archive`, so that the loaders of other archives do not matter to them.
+    Scripts get it from `archives.archive`, so that the loaders of other archives do not matter to them.
     """
-    archive = datasets.ARCHIVES[config["datasets"][wildcards.dataset]["archive"]]
-    return sources.listed(SCRIPTS, f"mammoflow/datasets/{archive}.py")
+    archive = archives.ARCHIVES[config["datasets"][wildcards.dataset]["archive"]]
+    return sources.listed(SCRIPTS, f"mammoflow/archives/{archive}.py")
 
 
 def network_code(wildcards):
     """Params function: the module of a network. To add or edit another one re-runs nothing of this one."""
-    return sources.listed(SCRIPTS, f"mammoflow/networks/{wildcards.backbone}.py")
+    return sources.listed(SCRIPTS, f"mammoflow/networks/architectures/{wildcards.backbone}.py")
 
 
 def dataset_setting(key):

@@ -1,11 +1,14 @@
 """Contact sheet: patches of a data set as training sees them in its first epochs."""
 
-from mammoflow import logs
+from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow import augmentation, bank, runtime, seeds
-from mammoflow.figures import augmented_patches, style
+from mammoflow.base import seeds
+from mammoflow.networks import runtime
+from mammoflow.patches import bank
+from mammoflow.report.figures import augmented_patches, style
+from mammoflow.training import augmentation
 
 # Patches of each class, and epochs.
 EACH, EPOCHS = 3, 6

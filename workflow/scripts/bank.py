@@ -1,22 +1,23 @@
 """Draw the patches of a fold and write its bank."""
 
-from mammoflow import logs
+from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow import bank, images, leakage, patches
-from mammoflow.contracts.index import IMAGES
-from mammoflow.contracts.splits import SPLITS
-from mammoflow.contracts.stored import STORED
+from mammoflow.base.contracts.index import IMAGES
+from mammoflow.base.contracts.splits import SPLITS
+from mammoflow.base.contracts.stored import STORED
+from mammoflow.breasts import image_store
+from mammoflow.patches import bank, cutting, leakage, sliding_windows
 
 wildcards, params = snakemake.wildcards, snakemake.params
 
-splits, store = SPLITS.read(snakemake.input.splits), images.open_store(snakemake.input.stores)
+splits, store = SPLITS.read(snakemake.input.splits), image_store.open_store(snakemake.input.stores)
 index = IMAGES.read(snakemake.input.images)
 stored = leakage.stored_images(index, STORED.read(snakemake.input.stored))
 fold = leakage.fold_of(splits, int(wildcards.fold), stored, origin=snakemake.input.splits)
-windows = patches.Windows(**params.patches)
-counts = bank.write(
+windows = sliding_windows.Windows(**params.patches)
+counts = cutting.write(
     snakemake.output.bank,
     {part: sorted(fold.loc[fold["role"] == part, "image_id"]) for part in bank.PARTS},
     store,

@@ -1,18 +1,20 @@
 """Probabilities of a fold's test patches."""
 
-from mammoflow import logs
+from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
 import pandas as pd
 
-from mammoflow import bank, classification, runtime, training
-from mammoflow.contracts.classification import CLASSIFICATION
+from mammoflow.base.contracts.classification import CLASSIFICATION
+from mammoflow.detection import classification
+from mammoflow.networks import runtime, trained
+from mammoflow.patches import bank
 
 wildcards = snakemake.wildcards
 runtime.configure(snakemake.threads, training=False)
 
-model, record = training.load(snakemake.input.weights, snakemake.input.metadata, "float32")
+model, record = trained.load(snakemake.input.weights, snakemake.input.metadata, "float32")
 chosen = []
 with bank.open_bank(snakemake.input.bank) as patches:
     test = patches.test

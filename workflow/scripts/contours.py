@@ -1,18 +1,19 @@
 """List the lesions of a data set as they were annotated, before those that overlap are merged."""
 
-from mammoflow import logs
+from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
 from functools import partial
 from pathlib import Path
 
-from mammoflow import contours, datasets
-from mammoflow.contracts.index import IMAGES, LESIONS
+from mammoflow import archives
+from mammoflow.archives import contours
+from mammoflow.base.contracts.index import IMAGES, LESIONS
 
 given, params = snakemake.input, snakemake.params
 lesions = LESIONS.read(given.lesions)
-read_mask = partial(datasets.archive(params.archive).lesion_mask, Path(params.root))
+read_mask = partial(archives.archive(params.archive).lesion_mask, Path(params.root))
 single = contours.unmerged(lesions, IMAGES.read(given.images), read_mask)
 LESIONS.write(single, snakemake.output.contours)
 logs.announce(f"{snakemake.output.contours}: {len(single)} contours of {len(lesions)} lesions")

@@ -1,11 +1,12 @@
 """Box the components of each probability map at all thresholds."""
 
-from mammoflow import logs
+from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow import components, mpm, storage
-from mammoflow.contracts.detections import DETECTIONS
+from mammoflow.base import storage
+from mammoflow.base.contracts.detections import DETECTIONS
+from mammoflow.detection import components, mpm
 
 with storage.open_hdf5(snakemake.input.mpm) as file:
     images = len(mpm.image_ids(file))

@@ -1,15 +1,19 @@
 """Figure 1: the framework on one real case of the run."""
 
-from mammoflow import logs
+from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow import examples, images, mpm, naming, patches, storage
-from mammoflow.contracts.froc import POINTS
-from mammoflow.contracts.index import IMAGES, LESIONS
-from mammoflow.contracts.splits import SPLITS
-from mammoflow.evaluation import Evaluation
-from mammoflow.figures import framework, style
+from mammoflow.base import storage
+from mammoflow.base.contracts.froc import POINTS
+from mammoflow.base.contracts.index import IMAGES, LESIONS
+from mammoflow.base.contracts.splits import SPLITS
+from mammoflow.breasts import image_store
+from mammoflow.detection import mpm
+from mammoflow.evaluation.definitions import Evaluation
+from mammoflow.patches import sliding_windows
+from mammoflow.report import examples, naming
+from mammoflow.report.figures import framework, style
 
 given, params = snakemake.input, snakemake.params
 definition = Evaluation(**params.evaluation).definition
@@ -23,10 +27,10 @@ example = examples.one(boxes, missed, folds)
 with storage.open_hdf5(given.mpms[example.fold]) as file:
     grid = mpm.read_grid(file, example.image_id)
 figure = framework.draw(
-    images.open_store(given.stores)[example.image_id],
+    image_store.open_store(given.stores)[example.image_id],
     grid,
     boxes[(boxes["image_id"] == example.image_id) & (boxes["fold"] == example.fold)],
-    patches.Windows(**params.windows),
+    sliding_windows.Windows(**params.windows),
     threshold,
     described.set_index("image_id").loc[example.image_id, "spacing_mm"],
     f"{naming.experiment(params.chain, params.labels)}: image {example.image_id}",

@@ -1,11 +1,11 @@
 """Figure 2: validation loss from random and from pretrained weights."""
 
-from mammoflow import logs
+from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow.contracts.history import HISTORY
-from mammoflow.figures import loss_curves, style
+from mammoflow.base.contracts.history import HISTORY
+from mammoflow.report.figures import loss_curves, style
 
 params, output = snakemake.params, snakemake.output
 histories = [HISTORY.read(path) for path in snakemake.input.histories]

@@ -1,12 +1,12 @@
 """Figure 3: FROC of every chain, beside published operating points."""
 
-from mammoflow import logs
+from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow.contracts.froc import CURVE, POINTS
-from mammoflow.evaluation import Evaluation
-from mammoflow.figures import froc_curves, style
+from mammoflow.base.contracts.froc import CURVE, POINTS
+from mammoflow.evaluation.definitions import Evaluation
+from mammoflow.report.figures import froc_curves, style
 
 params, output = snakemake.params, snakemake.output
 points = [POINTS.read(path) for path in snakemake.input.points]

@@ -1,15 +1,16 @@
 """Figure 4: examples of correct detections, false positives and missed masses."""
 
-from mammoflow import logs
+from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow import examples, images, naming
-from mammoflow.contracts.froc import POINTS
-from mammoflow.contracts.index import IMAGES, LESIONS
-from mammoflow.contracts.splits import SPLITS
-from mammoflow.evaluation import Evaluation
-from mammoflow.figures import detection_examples, style
+from mammoflow.base.contracts.froc import POINTS
+from mammoflow.base.contracts.index import IMAGES, LESIONS
+from mammoflow.base.contracts.splits import SPLITS
+from mammoflow.breasts import image_store
+from mammoflow.evaluation.definitions import Evaluation
+from mammoflow.report import examples, naming
+from mammoflow.report.figures import detection_examples, style
 
 given, params = snakemake.input, snakemake.params
 definition = Evaluation(**params.evaluation).definition
@@ -19,7 +20,7 @@ threshold, _, boxes, missed = examples.findings(
     points, splits, lesions, described, given.detections, definition
 )
 
-store, by_id = images.open_store(given.stores), described.set_index("image_id")
+store, by_id = image_store.open_store(given.stores), described.set_index("image_id")
 panels = []
 for example in examples.choose(boxes, missed, detection_examples.NUMBERS):
     image = by_id.loc[example.image_id]

@@ -1,12 +1,12 @@
 """Figure 5: FROC by lesion size."""
 
-from mammoflow import logs
+from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow.contracts.froc import CURVE, POINTS
-from mammoflow.evaluation import Evaluation
-from mammoflow.figures import size_strata, style
+from mammoflow.base.contracts.froc import CURVE, POINTS
+from mammoflow.evaluation.definitions import Evaluation
+from mammoflow.report.figures import size_strata, style
 
 params, output = snakemake.params, snakemake.output
 figure = size_strata.draw(

@@ -1,14 +1,14 @@
 """Compare boxes with lesions at all thresholds, fold by fold and over the folds."""
 
-from mammoflow import logs
+from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow import folds, froc_report
-from mammoflow.contracts.detections import DETECTIONS
-from mammoflow.contracts.index import IMAGES, LESIONS
-from mammoflow.contracts.splits import SPLITS
-from mammoflow.evaluation import Evaluation
+from mammoflow.base.contracts.detections import DETECTIONS
+from mammoflow.base.contracts.index import IMAGES, LESIONS
+from mammoflow.base.contracts.splits import SPLITS
+from mammoflow.evaluation import folds, froc_report
+from mammoflow.evaluation.definitions import Evaluation
 
 given, output = snakemake.input, snakemake.output
 report = froc_report.evaluate(

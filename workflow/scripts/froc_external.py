@@ -1,14 +1,14 @@
 """Compare somebody else's boxes with the lesions of a data set, as ours are compared."""
 
-from mammoflow import logs
+from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow import external, froc_report, matching
-from mammoflow.contracts.detections import EXTERNAL
-from mammoflow.contracts.index import IMAGES, LESIONS
-from mammoflow.contracts.splits import SPLITS
-from mammoflow.evaluation import Evaluation
+from mammoflow.base.contracts.detections import EXTERNAL
+from mammoflow.base.contracts.index import IMAGES, LESIONS
+from mammoflow.base.contracts.splits import SPLITS
+from mammoflow.evaluation import external, froc_report, matching
+from mammoflow.evaluation.definitions import Evaluation
 
 given, output = snakemake.input, snakemake.output
 splits, images = SPLITS.read(given.splits), IMAGES.read(given.images)

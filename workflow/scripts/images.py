@@ -1,24 +1,26 @@
 """Store the breasts of one shard of a data set: cropped, mirrored, with their lesions."""
 
-from mammoflow import logs
+from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
 from pathlib import Path
 
-from mammoflow import datasets, images, storage
-from mammoflow.contracts.index import IMAGES, LESIONS
-from mammoflow.contracts.stored import STORED
+from mammoflow import archives
+from mammoflow.base import storage
+from mammoflow.base.contracts.index import IMAGES, LESIONS
+from mammoflow.base.contracts.stored import STORED
+from mammoflow.breasts import filling, preparation
 
 params, shard = snakemake.params, int(snakemake.wildcards.shard)
-archive, root = datasets.archive(params.archive), Path(params.root)
+archive, root = archives.archive(params.archive), Path(params.root)
 table = IMAGES.read(snakemake.input.images)
-images.require_spacing(table["spacing_mm"], params.resolution, snakemake.wildcards.dataset)
-table = table[[images.shard_of(patient, params.shards) == shard for patient in table["patient_id"]]]
+preparation.require_spacing(table["spacing_mm"], params.resolution, snakemake.wildcards.dataset)
+table = table[[filling.shard_of(patient, params.shards) == shard for patient in table["patient_id"]]]
 lesions = LESIONS.read(snakemake.input.lesions)
 
 with storage.create_hdf5(snakemake.output.store) as file:
-    stored = images.fill(
+    stored = filling.fill(
         file, table, lesions, archive, root, params.acquisition, params.resolution, snakemake.threads
     )
 STORED.write(stored, snakemake.output.stored)

@@ -1,16 +1,16 @@
 """Index a release: its images, its masses, what is left out and why, and its counts beside the paper's."""
 
-from mammoflow import logs
+from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
 from pathlib import Path
 
-from mammoflow import datasets
-from mammoflow.contracts.index import EXCLUDED, IMAGES, LESIONS, RECONCILIATION
+from mammoflow import archives
+from mammoflow.base.contracts.index import EXCLUDED, IMAGES, LESIONS, RECONCILIATION
 
 params, output = snakemake.params, snakemake.output
-index = datasets.archive(params.archive).index(Path(params.root), snakemake.threads)
+index = archives.archive(params.archive).index(Path(params.root), snakemake.threads)
 IMAGES.write(index.images, output.images)
 LESIONS.write(index.lesions, output.lesions)
 EXCLUDED.write(index.excluded, output.excluded)

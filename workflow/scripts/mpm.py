@@ -1,22 +1,26 @@
 """Window probabilities of a fold's test images, by the best of its runs."""
 
-from mammoflow import logs
+from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow import classification, images, leakage, mpm, patches, runtime, storage, training
-from mammoflow.contracts.index import IMAGES
-from mammoflow.contracts.splits import SPLITS
-from mammoflow.contracts.stored import STORED
+from mammoflow.base import storage
+from mammoflow.base.contracts.index import IMAGES
+from mammoflow.base.contracts.splits import SPLITS
+from mammoflow.base.contracts.stored import STORED
+from mammoflow.breasts import image_store
+from mammoflow.detection import classification, mpm
+from mammoflow.networks import runtime, trained
+from mammoflow.patches import leakage, sliding_windows
 
 wildcards, params = snakemake.wildcards, snakemake.params
 runtime.configure(snakemake.threads, training=False)
 
-best = training.best_run(snakemake.input.metadata)
-model, record = training.load(snakemake.input.weights[best], snakemake.input.metadata[best], "float32")
-windows = patches.Windows(record["window"], params.stride, params.edge)
+best = trained.best_run(snakemake.input.metadata)
+model, record = trained.load(snakemake.input.weights[best], snakemake.input.metadata[best], "float32")
+windows = sliding_windows.Windows(record["window"], params.stride, params.edge)
 
-splits, store = SPLITS.read(snakemake.input.splits), images.open_store(snakemake.input.stores)
+splits, store = SPLITS.read(snakemake.input.splits), image_store.open_store(snakemake.input.stores)
 index = IMAGES.read(snakemake.input.images)
 stored = leakage.stored_images(index, STORED.read(snakemake.input.stored))
 fold = leakage.fold_of(splits, int(wildcards.fold), stored, origin=snakemake.input.splits)

@@ -1,18 +1,21 @@
 """One test image with its masses, map and boxes."""
 
-from mammoflow import logs
+from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
 import sys
 
-from mammoflow import examples, images, mpm, naming, overlays, storage
-from mammoflow.contracts.detections import DETECTIONS
-from mammoflow.contracts.froc import POINTS
-from mammoflow.contracts.index import IMAGES, LESIONS
-from mammoflow.contracts.splits import SPLITS
-from mammoflow.evaluation import Evaluation
-from mammoflow.figures import overlay, style
+from mammoflow.base import storage
+from mammoflow.base.contracts.detections import DETECTIONS
+from mammoflow.base.contracts.froc import POINTS
+from mammoflow.base.contracts.index import IMAGES, LESIONS
+from mammoflow.base.contracts.splits import SPLITS
+from mammoflow.breasts import image_store
+from mammoflow.detection import mpm
+from mammoflow.evaluation.definitions import Evaluation
+from mammoflow.report import examples, naming, overlays
+from mammoflow.report.figures import overlay, style
 
 given, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
 image_id, definition = wildcards.image_id, Evaluation(**params.evaluation).definition
@@ -32,7 +35,7 @@ with storage.open_hdf5(given.mpms[fold]) as file:
     grid = mpm.read_grid(file, image_id)
 chain = f"{wildcards.dataset}/{wildcards.backbone}/{wildcards.init}"
 figure = overlay.draw(
-    images.open_store(given.stores)[image_id],
+    image_store.open_store(given.stores)[image_id],
     grid.map(),
     judged,
     threshold,

@@ -1,14 +1,14 @@
 """Write a cohort of mammograms that do not exist, as a release of CBIS-DDSM or INbreast."""
 
-from mammoflow import logs
+from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
 from pathlib import Path
 
-from mammoflow.phantoms import releases
+from mammoflow.phantoms import cohorts
 
-record = releases.write(
+record = cohorts.write(
     Path(snakemake.output.record).parent,
     snakemake.params.phantoms,
     seed=snakemake.params.seed,

@@ -1,12 +1,15 @@
 """Base weights of one network, learnt from natural photographs, in Keras' notop layout, with their record."""
 
-from mammoflow import logs
+from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
 import json
 
-from mammoflow import backbones, pretraining, provenance, runtime, seeds, storage
+from mammoflow.base import seeds, storage
+from mammoflow.networks import backbones, runtime
+from mammoflow.study import provenance
+from mammoflow.training import pretraining
 
 wildcards, params, output = snakemake.wildcards, snakemake.params, snakemake.output
 runtime.configure(snakemake.threads)

@@ -1,14 +1,14 @@
 """Counts of every data set and fold beside the paper's."""
 
-from mammoflow import logs
+from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow import reconciliation
-from mammoflow.contracts.index import LESIONS, RECONCILIATION
-from mammoflow.contracts.stored import STORED
-from mammoflow.tables_of_paper import presentation
-from mammoflow.tables_of_paper.reconciliation import PRESENTATION
+from mammoflow.base.contracts.index import LESIONS, RECONCILIATION
+from mammoflow.base.contracts.stored import STORED
+from mammoflow.report import reconciliation
+from mammoflow.report.tables import presentation
+from mammoflow.report.tables.study_counts import PRESENTATION
 
 given, params, output = snakemake.input, snakemake.params, snakemake.output
 releases = {}

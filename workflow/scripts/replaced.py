@@ -1,6 +1,6 @@
 """Say which images of a release are no longer what was stored, and what makes them again."""
 
-from mammoflow import logs
+from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from mammoflow import datasets, images, replaced
-from mammoflow.contracts.index import IMAGES, LESIONS, REPLACED
-from mammoflow.contracts.stored import STORED
+from mammoflow import archives
+from mammoflow.base.contracts.index import IMAGES, LESIONS, REPLACED
+from mammoflow.base.contracts.stored import STORED
+from mammoflow.breasts import filling, replaced
 
 given, params, name = snakemake.input, snakemake.params, snakemake.wildcards.dataset
 table = IMAGES.read(given.images)
@@ -18,7 +19,7 @@ found = replaced.find(
     table,
     LESIONS.read(given.lesions),
     pd.concat(map(STORED.read, given.stored)),
-    datasets.archive(params.archive),
+    archives.archive(params.archive),
     Path(params.root),
     snakemake.threads,
 )
@@ -29,7 +30,7 @@ if "index" in set(found["begins"]):
     sentence += f"; make them again with --forcerun results/index/{name}/images.csv"
 elif len(found):
     patients = table.set_index("image_id").loc[found["image_id"], "patient_id"]
-    shards = sorted({images.shard_of(patient, params.shards) for patient in patients})
+    shards = sorted({filling.shard_of(patient, params.shards) for patient in patients})
     stores = " ".join(f"results/images/{name}/shard-{shard}.h5" for shard in shards)
     sentence += f"; make them again with --forcerun {stores}"
 print(found.to_string(index=False))

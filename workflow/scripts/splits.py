@@ -1,15 +1,15 @@
 """Divide the stored images of a data set into folds, by patient."""
 
-from mammoflow import logs
+from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
 import pandas as pd
 
-from mammoflow import leakage, splits
-from mammoflow.contracts.index import IMAGES, LESIONS
-from mammoflow.contracts.splits import SPLITS
-from mammoflow.contracts.stored import STORED
+from mammoflow.base.contracts.index import IMAGES, LESIONS
+from mammoflow.base.contracts.splits import SPLITS
+from mammoflow.base.contracts.stored import STORED
+from mammoflow.patches import leakage, splits
 
 params, name = snakemake.params, snakemake.wildcards.dataset
 images = IMAGES.read(snakemake.input.images)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from mammoflow import journal, status
+from mammoflow.study import journal, status
 
 HOME = Path(__file__).resolve().parents[2]
 

@@ -1,15 +1,15 @@
 """Table 1: cases, images, masses and patches of every fold and part."""
 
-from mammoflow import logs
+from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
 import pandas as pd
 
-from mammoflow import bank
-from mammoflow.contracts.index import LESIONS
-from mammoflow.contracts.splits import SPLITS
-from mammoflow.tables_of_paper import data_description, presentation
+from mammoflow.base.contracts.index import LESIONS
+from mammoflow.base.contracts.splits import SPLITS
+from mammoflow.patches import bank
+from mammoflow.report.tables import data_description, presentation
 
 params, output = snakemake.params, snakemake.output
 splits, lesions = (

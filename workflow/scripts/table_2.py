@@ -1,16 +1,16 @@
 """Table 2: networks and initialisations, over independent runs."""
 
-from mammoflow import logs
+from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
 import json
 from pathlib import Path
 
-from mammoflow.contracts.classification import CLASSIFICATION
-from mammoflow.contracts.history import HISTORY
-from mammoflow.contracts.index import IMAGES
-from mammoflow.tables_of_paper import patch_classification, presentation, trainings
+from mammoflow.base.contracts.classification import CLASSIFICATION
+from mammoflow.base.contracts.history import HISTORY
+from mammoflow.base.contracts.index import IMAGES
+from mammoflow.report.tables import patch_classification, presentation, trainings
 
 params, output = snakemake.params, snakemake.output
 patients = IMAGES.read(snakemake.input.images).set_index("image_id")["patient_id"]

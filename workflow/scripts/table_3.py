@@ -1,15 +1,15 @@
 """Table 3: cascades of initialisations on the detection data set, over folds."""
 
-from mammoflow import logs
+from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
 import json
 from pathlib import Path
 
-from mammoflow.contracts.classification import CLASSIFICATION
-from mammoflow.contracts.index import IMAGES
-from mammoflow.tables_of_paper import cascades, presentation, trainings
+from mammoflow.base.contracts.classification import CLASSIFICATION
+from mammoflow.base.contracts.index import IMAGES
+from mammoflow.report.tables import cascades, presentation, trainings
 
 params, output = snakemake.params, snakemake.output
 patients = IMAGES.read(snakemake.input.images).set_index("image_id")["patient_id"]

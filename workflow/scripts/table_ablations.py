@@ -1,6 +1,6 @@
 """Ablations: the shown model with a setting changed."""
 
-from mammoflow import logs
+from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from mammoflow import mpm, storage
-from mammoflow.contracts.classification import CLASSIFICATION
-from mammoflow.contracts.froc import OPERATING_POINTS
-from mammoflow.contracts.index import IMAGES
-from mammoflow.evaluation import Evaluation
-from mammoflow.tables_of_paper import ablations, presentation, trainings
+from mammoflow.base import storage
+from mammoflow.base.contracts.classification import CLASSIFICATION
+from mammoflow.base.contracts.froc import OPERATING_POINTS
+from mammoflow.base.contracts.index import IMAGES
+from mammoflow.detection import mpm
+from mammoflow.evaluation.definitions import Evaluation
+from mammoflow.report.tables import ablations, presentation, trainings
 
 
 def windows(paths: list[str]) -> float:

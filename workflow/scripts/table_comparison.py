@@ -1,13 +1,13 @@
 """Comparison table: models against each other, paired by patient."""
 
-from mammoflow import logs
+from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow.comparison import Evaluated
-from mammoflow.contracts.froc import DRAWS, MERITS, OPERATING_POINTS
-from mammoflow.evaluation import Evaluation
-from mammoflow.tables_of_paper import comparison, presentation
+from mammoflow.base.contracts.froc import DRAWS, MERITS, OPERATING_POINTS
+from mammoflow.evaluation.comparison import Evaluated
+from mammoflow.evaluation.definitions import Evaluation
+from mammoflow.report.tables import model_comparison, presentation
 
 given, params, output = snakemake.input, snakemake.params, snakemake.output
 models = {
@@ -16,6 +16,6 @@ models = {
         params.chains, given.operating_points, given.merits, given.draws, strict=True
     )
 }
-table = comparison.table(models, Evaluation(**params.evaluation), params.labels)
-presentation.write(table, comparison.PRESENTATION, output.csv, output.markdown)
+table = model_comparison.table(models, Evaluation(**params.evaluation), params.labels)
+presentation.write(table, model_comparison.PRESENTATION, output.csv, output.markdown)
 logs.announce(f"{output.csv}: {len(models)} models")

@@ -1,12 +1,12 @@
 """Protocol table: the same boxes under each definition that publications use."""
 
-from mammoflow import logs
+from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow.contracts.froc import OPERATING_POINTS
-from mammoflow.evaluation import Evaluation
-from mammoflow.tables_of_paper import presentation, protocol
+from mammoflow.base.contracts.froc import OPERATING_POINTS
+from mammoflow.evaluation.definitions import Evaluation
+from mammoflow.report.tables import presentation, protocol
 
 params, output = snakemake.params, snakemake.output
 points = [OPERATING_POINTS.read(path) for path in snakemake.input.operating_points]

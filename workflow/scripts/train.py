@@ -1,20 +1,24 @@
 """Train one network from one initialisation on one fold, once."""
 
-from mammoflow import logs
+from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
 import time
 from pathlib import Path
 
-from mammoflow import bank, provenance, resume, runtime, seeds, storage, training
-from mammoflow.contracts.history import HISTORY
-from mammoflow.contracts.index import LESIONS
-from mammoflow.contracts.stored import GREY_SCALE, STORED
+from mammoflow.base import seeds, storage
+from mammoflow.base.contracts.history import HISTORY
+from mammoflow.base.contracts.index import LESIONS
+from mammoflow.base.contracts.stored import GREY_SCALE, STORED
+from mammoflow.networks import runtime, trained
+from mammoflow.patches import bank
+from mammoflow.study import provenance
+from mammoflow.training import fitting, resume
 
 begun = time.monotonic()
 wildcards, params = snakemake.wildcards, snakemake.params
-settings = training.Settings.from_config(params.training)
+settings = fitting.Settings.from_config(params.training)
 runtime.configure(snakemake.threads, settings.gpus)
 
 names = (wildcards.dataset, wildcards.backbone, wildcards.init, wildcards.fold, wildcards.run)
@@ -25,10 +29,10 @@ policy = runtime.policy(settings.precision)
 kind = "random" if chain == "random" else "pretrained"
 
 with (
-    bank.open_bank(snakemake.input.bank, training.MEMORY) as patches,
+    bank.open_bank(snakemake.input.bank, fitting.MEMORY) as patches,
     runtime.strategy().scope(),
 ):
-    model, origin = training.start(
+    model, origin = fitting.start(
         wildcards.backbone, patches.window, policy, snakemake.input.initial, snakemake.input.metadata, seed
     )
     digests = {part: getattr(patches, part).digest for part in bank.PARTS}
@@ -47,7 +51,7 @@ with (
             packages=provenance.packages(),
         ),
     )
-    fitted = training.fit(
+    fitted = fitting.fit(
         model,
         patches,
         settings,
@@ -60,7 +64,7 @@ with (
     )
 
 HISTORY.write(fitted.history, snakemake.output.history)
-training.save(
+trained.save(
     fitted,
     snakemake.output.weights,
     snakemake.output.metadata,

@@ -1,12 +1,14 @@
 """Base weights of one network that a user or Keras gives, in Keras' notop layout, with their record."""
 
-from mammoflow import logs
+from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
 import json
 
-from mammoflow import provenance, runtime, storage, weights
+from mammoflow.base import storage
+from mammoflow.networks import runtime, weights
+from mammoflow.study import provenance
 
 wildcards, params, output = snakemake.wildcards, snakemake.params, snakemake.output
 runtime.configure(snakemake.threads, gpus=0)

@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filereader import read_file_meta_info
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from mammoflow import storage
+from mammoflow.base import storage
 
 # What a Mac adds to an archive: a folder's settings, and resource forks in files beside the files.
 MAC_SETTINGS, MAC_FORKS = ".DS_Store", "__MACOSX"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mammoflow import seeds
+from mammoflow.base import seeds
 from mammoflow.phantoms import anatomy, digital, film
 from mammoflow.phantoms.anatomy import Breast, Detector
 

@@ -1,0 +1,150 @@
+import numpy as np
+import pytest
+from froc_cases import fold, line, masses, random_fold, rows
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mammoflow.base.boxes import BOX
+from mammoflow.evaluation import matching
+from mammoflow.evaluation.definitions import DUPLICATES, HITS, Definition
+
+seeds_of_cases = st.integers(0, 2**32 - 1)
+
+
+# -- Overlap and hit rules
+
+
+def test_iou_of_hand_made_boxes():
+    first = np.array([[0, 0, 10, 10]])
+    second = np.array([[0, 0, 10, 10], [0, 5, 10, 15], [10, 0, 20, 10], [5, 5, 5, 5]])
+    np.testing.assert_allclose(matching.overlap(first, second), [[1, 1 / 3, 0, 0]])
+
+
+@pytest.mark.parametrize("hit", HITS)
+def test_no_boxes_hit_nothing(hit):
+    linked, iou = matching.links(np.zeros((0, 4), int), np.zeros((2, 4), int), Definition(hit=hit))
+    assert linked.shape == iou.shape == (0, 2)
+    assert matching.assign(linked, iou).shape == (0,)
+    assert matching.assign(np.zeros((2, 0), bool), np.zeros((2, 0))).tolist() == [-1, -1]
+
+
+@pytest.mark.parametrize(("hit", "expected"), [("iou-above", [False, True]), ("iou-at-least", [True, True])])
+def test_the_minimum_itself_is_a_hit_only_where_it_is_enough(hit, expected):
+    lesion = np.array([[0, 0, 10, 10]])
+    found = np.array([[0, 0, 10, 5], [0, 0, 10, 6]])  # IoU 0.5 and 0.6
+    linked, _ = matching.links(found, lesion, Definition(hit=hit, iou=0.5))
+    assert linked[:, 0].tolist() == expected
+
+
+def test_a_centre_in_the_lesion_is_a_hit_at_any_overlap():
+    lesion = np.array([[40, 40, 60, 60]])
+    found = np.array([[0, 0, 100, 100], [50, 50, 90, 90], [0, 0, 80, 80], [45, 20, 55, 100], [0, 0, 79, 79]])
+    linked, iou = matching.links(found, lesion, Definition(hit="centre-in-box"))
+    # Centres (50, 50), (70, 70), (40, 40) on the first edge, (50, 60) on the last, (39.5, 39.5).
+    assert linked[:, 0].tolist() == [True, False, True, False, False]
+    assert iou[0, 0] == pytest.approx(0.04)
+
+
+# -- Matching
+
+
+def test_most_hits_before_largest_overlap():
+    # The best pair alone (0.9) would leave the second lesion without a box.
+    iou = np.array([[0.9, 0.3], [0.3, 0.0]])
+    assert matching.assign(iou > 0.2, iou).tolist() == [1, 0]
+
+
+@settings(max_examples=200)
+@given(seeds_of_cases, st.integers(1, 4), st.integers(1, 4))
+def test_matching_is_the_best_of_all(seed, boxes, lesions):
+    generator = np.random.default_rng(seed)
+    iou = generator.integers(0, 10, (boxes, lesions)) / 10
+    linked = generator.random((boxes, lesions)) < 0.6  # as the rule of the centre gives it, whatever the IoU
+    assert gain(linked, iou, matching.assign(linked, iou)) == pytest.approx(max(all_gains(linked, iou)))
+
+
+def gain(linked, iou, assigned):
+    pairs = [(box, lesion) for box, lesion in enumerate(assigned) if lesion >= 0]
+    assert len({lesion for _, lesion in pairs}) == len(pairs)
+    assert all(linked[pair] for pair in pairs)
+    return len(pairs), sum(iou[pair] for pair in pairs)
+
+
+def all_gains(linked, iou):
+    return [gain(linked, iou, order) for order in orders(linked, ())]
+
+
+def orders(linked, taken):
+    """Every way to give each box nothing, or a lesion that it hits and no other box has."""
+    if len(taken) == len(linked):
+        return [taken]
+    free = [lesion for lesion in np.flatnonzero(linked[len(taken)]) if lesion not in taken]
+    return [order for choice in (-1, *free) for order in orders(linked, (*taken, choice))]
+
+
+@settings(max_examples=100)
+@given(seeds_of_cases, st.sampled_from(DUPLICATES), st.sampled_from(HITS), st.booleans())
+def test_every_threshold_agrees_with_brute_force(seed, duplicates, hit, scored):
+    its = random_fold(seed, scored)
+    definition = Definition("candidate" if scored else "paper", hit, duplicates=duplicates)
+    found = line(its, definition)
+    when = its.detections["score" if scored else "threshold"].to_numpy(float)
+    boxes, lesions = (table[BOX].to_numpy(int) for table in (its.detections, its.lesions))
+    image_of_box, image_of_lesion = (table["image_id"].to_numpy() for table in (its.detections, its.lesions))
+    levels = sorted(set(when), reverse=True)
+    assert found.thresholds.tolist() == [np.inf, *levels]
+    for number, level in enumerate(levels, start=1):
+        hits = false_positives = 0
+        for image in its.images["image_id"]:
+            there = boxes[(image_of_box == image) & (when >= level if scored else when == level)]
+            linked, iou = matching.links(there, lesions[image_of_lesion == image], definition)
+            best = max(all_gains(linked, iou))[0]
+            hits += best
+            free = (~linked.any(axis=1)).sum()
+            false_positives += free if duplicates == "ignore" else len(there) - best
+        assert (found.hits[number], found.false_positives[number]) == (hits, false_positives)
+
+
+@settings(max_examples=50)
+@given(seeds_of_cases)
+def test_order_of_rows_does_not_matter(seed):
+    its = random_fold(seed)
+    shuffled = line(its._replace(detections=its.detections.sample(frac=1, random_state=seed)))
+    np.testing.assert_array_equal(line(its).hits, shuffled.hits)
+    np.testing.assert_array_equal(line(its).false_positives, shuffled.false_positives)
+
+
+@settings(max_examples=60)
+@given(seeds_of_cases, st.sampled_from(DUPLICATES))
+def test_fixed_boxes_never_lose_a_lesion_or_a_false_positive(seed, duplicates):
+    its = random_fold(seed, scored=True)
+    definition = Definition("candidate", duplicates=duplicates)
+    matches = matching.match(
+        matching.of_scores(its)["candidate"], its.lesions, its.images["image_id"], definition
+    )
+    assert (np.diff(matches.hit.sum(axis=1)) >= 0).all()
+    assert (np.diff(matches.false_positives, axis=0) >= 0).all()
+
+
+# -- Boxes of maps
+
+
+def test_candidates_are_components_at_half_their_maximum():
+    # Peaks of 0.8 and 0.6 on a saddle of 0.5, and one of 0.2 apart: the second peak's component at
+    # 0.3 holds the first.
+    both, first, second, third = (0, 0, 1, 9), (0, 0, 1, 4), (0, 5, 1, 9), (0, 12, 1, 14)
+    cells = [("a", level / 10, both, 0.8) for level in range(5)]
+    cells += [("a", level / 10, first, 0.8) for level in range(5, 8)]
+    cells += [("a", 0.5, second, 0.6)]
+    cells += [("a", level / 10, third, 0.2) for level in range(2)]
+    chosen = matching.candidates(rows(*cells))
+    assert chosen[["threshold", "x0", "x1", "score"]].to_numpy().tolist() == [
+        [0.4, 0, 9, 0.8],
+        [0.1, 12, 14, 0.2],
+    ]
+
+
+def test_detection_in_an_unknown_image():
+    its = fold({"a": "p"}, masses(), rows(("z", 0.5, (0, 0, 9, 9), 0.9)))
+    with pytest.raises(ValueError, match=r"detections: expected images .* got 'z'"):
+        matching.of_maps(its)

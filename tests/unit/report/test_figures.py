@@ -1,0 +1,482 @@
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.collections import PathCollection
+from matplotlib.colors import same_color, to_hex
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+
+from mammoflow.base.boxes import BOX
+from mammoflow.base.contracts.detections import DETECTIONS
+from mammoflow.base.contracts.froc import CURVE, POINTS
+from mammoflow.breasts.geometry import Geometry
+from mammoflow.breasts.image_store import StoredImage
+from mammoflow.detection import mpm
+from mammoflow.evaluation import froc_report, matching
+from mammoflow.evaluation.definitions import MODES, SIZES, Evaluation
+from mammoflow.evaluation.folds import Fold
+from mammoflow.patches import sliding_windows
+from mammoflow.report import examples, literature
+from mammoflow.report.figures import (
+    detection_examples,
+    framework,
+    froc_curves,
+    loss_curves,
+    overlay,
+    size_strata,
+    style,
+)
+
+LABELS = {
+    "datasets": {"film": "film phantoms", "digital": "digital phantoms"},
+    "weights": {"random": "random", "natural": "natural images"},
+    "backbones": {"compact": "compact", "vgg16": "VGG16"},
+    "external": {"theirs": "Others 2018"},
+}
+EVALUATION = Evaluation(
+    mode="paper",
+    hit="iou-above",
+    iou=0.2,
+    duplicates="ignore",
+    lesions="merged",
+    fpi_over="all",
+    operating_points=[0.25, 0.5, 1.67],
+    size_strata_cm2=[1, 4],
+    bootstrap=20,
+)
+DEFINITION = EVALUATION.definition
+CHAINS = ["digital/compact/natural", "digital/compact/natural+film"]
+
+
+def history(losses):
+    n = len(losses)
+    return pd.DataFrame({"epoch": np.arange(1, n + 1), "validation_loss": losses, "seconds": 1.0})
+
+
+def world(folds=3, images=6, area_cm2=None, seed=0):
+    """Folds whose lesions are found more or less well."""
+    rng = np.random.default_rng(seed)
+    area_cm2 = area_cm2 or (lambda number: (0.5, 2.0, 6.0)[number % 3])
+    made = []
+    for fold in range(folds):
+        names = [f"f{fold}i{number}" for number in range(images)]
+        lesions, boxes = [], []
+        for number, name in enumerate(names):
+            if number % 2 == 0:
+                y, x = rng.integers(10, 60, 2)
+                lesions.append((name, f"{name}l", y, x, y + 20, x + 20, 300 + number, area_cm2(number), ""))
+                boxes.append((name, rng.uniform(0.3, 1), y + 2, x + 1, y + 22, x + 19))
+            boxes += [(name, rng.uniform(0, 0.8), 70, 10 + 9 * k, 80, 16 + 9 * k) for k in range(3)]
+        rows = [
+            (name, level / 20, *box, score)
+            for level in range(20)
+            for name, score, *box in boxes
+            if score > level / 20
+        ]
+        made.append(
+            Fold(
+                fold,
+                pd.DataFrame(
+                    {"image_id": names, "patient_id": [f"p{name}" for name in names], "laterality": ""}
+                ),
+                pd.DataFrame(
+                    lesions,
+                    columns=["image_id", "lesion_id", *BOX, "area_px", "area_cm2", "pathology"],
+                ),
+                pd.DataFrame(rows, columns=["image_id", "threshold", "y0", "x0", "y1", "x1", "score"]),
+            )
+        )
+    return made
+
+
+def stored(image_id="f0i0", lesion=(30, 20, 50, 40), mirrored=False):
+    pixels = np.random.default_rng(1).normal(500, 40, (100, 80)).clip(0).astype(np.uint16)
+    lesions = np.zeros((100, 80), np.uint8)
+    y0, x0, y1, x1 = lesion
+    lesions[y0:y1, x0:x1] = 1
+    pixels[lesions > 0] += 300
+    breast = np.ones((100, 80), bool)
+    breast[:, 70:] = False
+    geometry = Geometry(200, 160, 0, 0, 200, 160, mirrored, 2.0)
+    return StoredImage(image_id, pixels, breast, lesions, geometry)
+
+
+def judged(*rows):
+    columns = ["y0", "x0", "y1", "x1", "score", "verdict"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def panel(kind, boxes, spacing=0.07, patient="p"):
+    example = examples.Example(kind, 0, "f0i0", patient)
+    return detection_examples.Panel(example, stored(), boxes, "R MLO", spacing)
+
+
+def texts(figure):
+    return [text.get_text() for text in figure.findobj(Text)]
+
+
+def legend(figure):
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def boxes_of(axes):
+    return [patch for patch in axes.patches if isinstance(patch, Rectangle)]
+
+
+@pytest.fixture(scope="module")
+def report():
+    return froc_report.evaluate(world(), EVALUATION, seed=1)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    def save(figure):
+        style.save(figure, tmp_path / "f.png", tmp_path / "f.svg")
+        return tmp_path / "f.png", tmp_path / "f.svg"
+
+    return save
+
+
+# ---- choosing examples
+
+
+def test_operating_threshold_has_the_highest_tpr_within_the_fpi():
+    points = pd.DataFrame(
+        {
+            "fold": [0, 0, 0, 1, 1, 1],
+            "threshold": [np.inf, 0.8, 0.2, np.inf, 0.8, 0.5],
+            "tpr": [0, 0.5, 1.0, 0, 0.5, 0.9],
+            "fpi": [0, 0.1, 3.0, 0, 0.3, 0.6],
+        }
+    )
+    # At 0.5 fold 0 is still where it was at 0.8: mean TPR 0.7, mean FPI 0.35.
+    assert examples.operating_threshold(points, fpi=1) == 0.5
+    assert examples.operating_threshold(points, fpi=0.2) == 0.8
+    assert examples.operating_threshold(points, fpi=0.1) == np.inf
+    assert examples.operating_threshold(points[:0]) == np.inf
+
+
+def test_verdicts_of_boxes():
+    lesions = pd.DataFrame({"y0": [0, 50], "x0": [0, 50], "y1": [10, 60], "x1": [10, 60]})
+    boxes = pd.DataFrame({"y0": [0, 1, 80], "x0": [0, 0, 80], "y1": [10, 11, 90], "x1": [10, 10, 90]})
+    with_verdict, hit = examples.judge(boxes, lesions, DEFINITION)
+    assert list(with_verdict["verdict"]) == [examples.TRUE, examples.DUPLICATE, examples.FALSE]
+    assert hit.tolist() == [True, False]
+
+
+def test_examples_agree_with_the_curve_and_show_no_image_twice(report):
+    folds = world()
+    points = DEFINITION.rows(report.points)
+    threshold = examples.operating_threshold(points)
+    boxes, missed = examples.examine(folds, threshold, DEFINITION)
+    at = points[points["threshold"] == threshold]
+    assert (boxes["verdict"] == examples.TRUE).sum() == at["hits"].sum()
+    assert (boxes["verdict"] == examples.FALSE).sum() == at["false_positives"].sum()
+    assert len(missed) == (at["targets"] - at["hits"]).sum()
+    chosen = examples.choose(boxes, missed, detection_examples.NUMBERS)
+    assert len({example.image_id for example in chosen}) == len(chosen)
+    hits = boxes[boxes["verdict"] == examples.TRUE].sort_values("score", ascending=False)
+    correct = [example.image_id for example in chosen if example.kind == examples.CORRECT]
+    assert correct == list(hits["image_id"][:4])
+    assert chosen == examples.choose(boxes[::-1], missed[::-1], detection_examples.NUMBERS)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_findings_at_the_operating_threshold_read_only_what_they_need(mode, tmp_path, monkeypatch):
+    evaluation = dataclasses.replace(EVALUATION, mode=mode)
+    folds = world()
+    definition = evaluation.definition
+    points = froc_report.evaluate(folds, evaluation, seed=1).points
+    splits = pd.concat([fold.images.assign(fold=fold.number, role="test") for fold in folds])
+    paths = [tmp_path / f"fold-{fold.number}.parquet" for fold in folds]
+    for fold, path in zip(folds, paths, strict=True):
+        DETECTIONS.write(fold.detections, path)
+    read, from_disk = [], pd.read_parquet
+    monkeypatch.setattr(pd, "read_parquet", lambda *a, **k: read.append(from_disk(*a, **k)) or read[-1])
+    found = examples.findings(
+        points,
+        splits,
+        pd.concat([fold.lesions for fold in folds]),
+        pd.concat([fold.images for fold in folds]),
+        paths,
+        definition,
+    )
+    assert found.threshold == examples.operating_threshold(definition.rows(points))
+    assert len(found.boxes) > 0
+    boxes, missed = examples.examine(folds, found.threshold, definition)
+    pd.testing.assert_frame_equal(found.boxes, boxes, check_dtype=False)
+    pd.testing.assert_frame_equal(found.missed, missed, check_dtype=False)
+    assert [fold.number for fold in found.folds] == [0, 1, 2]
+    if mode == "paper":
+        assert all((table["threshold"] == found.threshold).all() for table in read)
+    else:
+        assert all((table["score"] >= found.threshold).all() for table in read)
+
+
+def test_candidates_are_boxes_up_to_their_score():
+    fold = world(folds=1)[0]
+    alive = examples.boxes_at(fold.detections, 0.35, "candidate")
+    assert len(alive)
+    assert (alive["score"] >= 0.35).all()
+    assert not alive.duplicated(["image_id", "y0", "x0"]).any()
+
+
+# ---- figure 1
+
+
+def test_framework_shows_five_steps_with_map_and_boxes(saved):
+    image = stored()
+    windows = sliding_windows.Windows(16, 8, "inside")
+    top, left = sliding_windows.grid(image.breast.shape, windows)
+    probabilities = np.zeros((len(top), len(left)), np.float32)
+    probabilities[3:5, 2:4] = 0.9
+    grid = mpm.Grid(probabilities, top + 8.0, left + 8.0, image.breast, image.geometry)
+    boxes = judged((60, 40, 100, 80, 0.9, examples.TRUE))
+    figure = framework.draw(image, grid, boxes, windows, 0.4, 0.1, "compact, digital phantoms")
+    said = " ".join(texts(figure))
+    for step in "12345":
+        assert f"{step} " in said
+    assert "10 mm" in said or "5 mm" in said
+    (box,) = boxes_of(figure.axes[3])
+    assert (box.get_x(), box.get_y(), box.get_width(), box.get_height()) == (20, 30, 20, 20)
+    assert same_color(box.get_edgecolor(), style.HIT)
+    saved(figure)
+
+
+def test_framework_has_a_dot_for_each_window_that_was_classified(saved):
+    image = stored(lesion=(0, 0, 0, 0))
+    image.breast[:, 35:] = False
+    windows = sliding_windows.Windows(16, 8, "inside")
+    top, left = sliding_windows.grid(image.breast.shape, windows)
+    classified = sliding_windows.supporting(image.breast, windows)
+    grid = mpm.Grid(classified * np.float32(0.3), top + 8.0, left + 8.0, image.breast, image.geometry)
+    figure = framework.draw(image, grid, judged(), windows, 0.4, 0.1, "")
+    (dots,) = (artist for artist in figure.axes[0].collections if isinstance(artist, PathCollection))
+    cells = figure.axes[1].images[-1].get_array()
+    assert len(dots.get_offsets()) == cells.count() == classified.sum() < classified.size
+    assert (cells.compressed() > 0).all()
+    with pytest.raises(IndexError):
+        framework.draw(image, grid, judged(), sliding_windows.Windows(16, 4, "inside"), 0.4, 0.1, "")
+
+
+def test_framework_of_a_breast_without_window_or_box(saved):
+    image = stored(lesion=(0, 0, 0, 0))
+    grid = mpm.Grid(np.zeros((0, 0), np.float32), np.zeros(0), np.zeros(0), image.breast, image.geometry)
+    windows = sliding_windows.Windows(200, 56, "inside")
+    saved(framework.draw(image, grid, judged(), windows, float("inf"), float("nan"), "nothing"))
+
+
+# ---- figure 2
+
+
+def test_loss_curves_have_a_panel_per_network_and_the_mean_of_what_all_runs_reached(saved):
+    runs, histories = [], []
+    for backbone in ("compact", "vgg16"):
+        for init, losses in (("random", [[0.8, 0.7, 0.6], [0.6, 0.5]]), ("natural", [[0.4, 0.2]])):
+            for run, loss in enumerate(losses):
+                runs.append({"dataset": "film", "backbone": backbone, "init": init, "fold": 0, "run": run})
+                histories.append(history(loss))
+    figure = loss_curves.draw(runs, histories, LABELS)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["(a) compact", "(b) VGG16"]
+    assert legend(figure) == ["random", "natural images", "chance"]
+    mean = next(line for line in figure.axes[0].lines if line.get_label() == "random")
+    np.testing.assert_allclose(mean.get_xydata(), [[1, 0.7], [2, 0.6]])
+    faint = [line for line in figure.axes[0].lines if line.get_linewidth() == 0.7]
+    assert [list(line.get_ydata()) for line in faint] == [[0.8, 0.7, 0.6], [0.6, 0.5], [0.4, 0.2]]
+    assert "film phantoms" in figure.get_supylabel()
+    saved(figure)
+
+
+def test_loss_curves_of_one_run_of_one_epoch(saved):
+    runs = [{"dataset": "film", "backbone": "compact", "init": "random", "fold": 0, "run": 0}]
+    saved(loss_curves.draw(runs, [history([0.7])], LABELS))
+
+
+# ---- figure 3
+
+
+@pytest.fixture(scope="module")
+def froc_figure(report):
+    tables = (dict.fromkeys(CHAINS, table) for table in (report.points, report.curve))
+    return froc_curves.draw(*tables, EVALUATION, LABELS)
+
+
+def test_froc_mean_is_the_table(report, froc_figure):
+    axes = froc_figure.axes[0]
+    curve = DEFINITION.rows(report.curve)
+    mean = next(line for line in axes.lines if "film phantoms" in str(line.get_label()))
+    dotted = next(line for line in axes.lines if line.get_linestyle() == ":")
+    drawn = np.concatenate([mean.get_xydata(), dotted.get_xydata()])
+    np.testing.assert_array_equal(drawn, curve[["fpi", "tpr_mean"]])
+    ends = DEFINITION.rows(report.points).groupby("fold")["fpi"].max()
+    assert mean.get_xdata().max() <= ends.min() < dotted.get_xdata().min()
+
+
+def test_froc_has_every_published_point_and_names_data_and_subsets(froc_figure):
+    axes = froc_figure.axes[0]
+    drawn = np.concatenate([container.lines[0].get_xydata() for container in axes.containers])
+    published = literature.operating_points()[["fpi", "tpr_mean"]].to_numpy()
+    assert sorted(map(tuple, drawn)) == sorted(map(tuple, published))
+    said = " ".join(legend(froc_figure))
+    for subset in ("malignant only", "benign only", "images with masses", "IoU ≥ 0.5"):
+        assert subset in said
+    assert "Published, on INbreast" in said
+    assert "This run, on digital phantoms" in said
+    assert "digital phantoms" in axes.get_title(loc="left")
+    assert axes.get_ylabel() == "True positive rate (IoU > 0.2)"
+
+
+def test_boxes_of_others_stand_under_a_heading_of_their_own(report, saved):
+    given = [fold._replace(detections=matching.candidates(fold.detections)) for fold in world()]
+    theirs = froc_report.evaluate(given, EVALUATION, seed=1, boxes_of=matching.of_scores)
+    chains = {CHAINS[1]: report, "digital/external/theirs": theirs}
+    figure = froc_curves.draw(
+        {chain: each.points for chain, each in chains.items()},
+        {chain: each.curve for chain, each in chains.items()},
+        EVALUATION,
+        LABELS,
+    )
+    said = legend(figure)
+    headings = [
+        "This run, on digital phantoms",
+        "Boxes of others, on digital phantoms",
+        "Published, on INbreast",
+    ]
+    places = [said.index(heading) for heading in headings]
+    assert places == sorted(places)
+    assert said[places[1] + 1] == "Others 2018"
+    curve = dataclasses.replace(DEFINITION, mode="candidate").rows(theirs.curve)
+    line = next(line for line in figure.axes[0].lines if line.get_label() == "Others 2018")
+    np.testing.assert_array_equal(line.get_ydata(), curve["tpr_mean"][: len(line.get_ydata())])
+    saved(figure)
+
+
+def test_froc_without_lesions_in_any_fold(saved):
+    folds = [fold._replace(lesions=fold.lesions[:0]) for fold in world(folds=1)]
+    empty = froc_report.evaluate(folds, EVALUATION, seed=1)
+    points, curve = POINTS.check(empty.points), CURVE.check(empty.curve)
+    figure = froc_curves.draw({CHAINS[0]: points}, {CHAINS[0]: curve}, EVALUATION, LABELS)
+    saved(figure)
+
+
+def test_same_figure_same_bytes(froc_figure, saved):
+    first, second = ([path.read_bytes() for path in saved(froc_figure)] for _ in range(2))
+    assert first == second
+
+
+# ---- figure 4
+
+
+def test_examples_have_colours_by_verdict_scores_and_scale(saved):
+    boxes = judged(
+        (60, 40, 100, 80, 0.93, examples.TRUE),
+        (0, 0, 20, 20, 0.71, examples.FALSE),
+        (62, 40, 100, 90, 0.5, examples.DUPLICATE),
+    )
+    figure = detection_examples.draw([panel(examples.CORRECT, boxes)], 0.4, "compact, digital phantoms")
+    drawn = {to_hex(box.get_edgecolor()): box for box in boxes_of(figure.axes[0])}
+    hit = drawn[style.HIT.lower()]
+    assert (hit.get_x(), hit.get_y(), hit.get_width(), hit.get_height()) == (20, 30, 20, 20)
+    assert drawn[style.FALSE_ALARM.lower()].get_linestyle() == "--"
+    contours = [artist for artist in figure.axes[0].collections if len(artist.get_paths())]
+    assert any(same_color(artist.get_edgecolor(), style.ANNOTATION) for artist in contours)
+    said = texts(figure)
+    assert {"0.93", "0.71", "no false positive", "no mass missed"} <= set(said)
+    assert "0.50" not in said
+    assert any(text.endswith(" mm") for text in said)
+    assert "compact, digital phantoms; threshold 0.4" in said
+    saved(figure)
+
+
+def test_boxes_of_a_mirrored_image_lie_mirrored():
+    example = examples.Example(examples.CORRECT, 0, "i", "p")
+    boxes = judged((60, 80, 100, 120, 0.9, examples.TRUE))
+    shown = detection_examples.Panel(example, stored(mirrored=True), boxes, "R CC", 0.1)
+    (box,) = boxes_of(detection_examples.draw([shown], 0.1, "").axes[0])
+    assert (box.get_x(), box.get_width()) == (20, 20)
+
+
+def test_contour_lies_on_the_lesion():
+    figure = detection_examples.draw([panel(examples.MISSED, judged())], 0.1, "")
+    (vertices,) = [
+        np.concatenate([path.vertices for path in artist.get_paths()])
+        for artist in figure.axes[0].collections
+        if len(artist.get_paths())
+    ]
+    np.testing.assert_allclose([vertices.min(0), vertices.max(0)], [[20, 30], [40, 50]], atol=0.51)
+
+
+def test_unknown_spacing_has_no_bar(saved):
+    figure = detection_examples.draw([panel(examples.MISSED, judged(), float("nan"))], float("inf"), "t")
+    said = texts(figure)
+    assert "spacing unknown" in said
+    assert not any(text.endswith(" mm") for text in said)
+    assert "t; no box at any threshold" in said
+    assert "no correct detection" in said
+    saved(figure)
+
+
+@pytest.mark.parametrize("spacing", [0.07, float("nan")])
+def test_an_overlay_has_contours_heat_boxes_and_scale(spacing, saved):
+    image = stored()
+    values = np.where(image.breast, np.linspace(0, 1, 80), 0).astype(np.float32)
+    boxes = judged((60, 40, 100, 80, 0.9, examples.TRUE), (2, 0, 30, 20, 0.6, examples.FALSE))
+    figure = overlay.draw(image, values, boxes, 0.5, spacing, "Image f0i0")
+    saved(figure)
+    plain, found, bar = figure.axes
+    (heat,) = found.images[1:]
+    np.testing.assert_allclose(heat.get_array(), values, atol=1e-6)
+    assert heat.get_alpha()[~image.breast].max() == 0
+    assert [same_color(box.get_edgecolor(), style.HIT) for box in found.patches] == [True, False]
+    assert {"0.90", "0.60"} <= set(texts(figure))
+    assert "Image f0i0; threshold 0.5" in texts(figure)
+    words = [text.get_text() for text in plain.texts]
+    assert words == (["spacing unknown"] if np.isnan(spacing) else ["2 mm"])
+    assert [line.get_ydata()[0] for line in bar.lines][-1] == 0.5
+
+
+def test_an_overlay_where_there_is_nothing(saved):
+    image = stored()
+    empty = dataclasses.replace(
+        image, breast=np.zeros_like(image.breast), lesions=np.zeros_like(image.lesions)
+    )
+    figure = overlay.draw(empty, np.zeros((100, 80), np.float32), judged(), float("inf"), 0.07, "Image f0i0")
+    saved(figure)
+    assert "Image f0i0; no box at any threshold" in texts(figure)
+    assert not figure.axes[1].patches
+
+
+def test_all_kinds_of_examples_fill_two_rows(saved):
+    shown = [
+        panel(kind, judged()) for kind, number in detection_examples.NUMBERS.items() for _ in range(number)
+    ]
+    figure = detection_examples.draw(shown, 0.5, "t")
+    assert len(figure.axes) == 8
+    assert figure.axes[7].get_title(loc="left") == "(h) missed, R MLO"
+    saved(figure)
+
+
+# ---- figure 5
+
+
+def test_size_strata_are_the_tables_and_count_masses(report, saved):
+    figure = size_strata.draw(report.points, report.curve, EVALUATION, CHAINS[1], LABELS)
+    axes = figure.axes[0]
+    assert "digital phantoms" in axes.get_title(loc="left")
+    for stratum in SIZES:
+        curve = dataclasses.replace(DEFINITION, subset=stratum).rows(report.curve)
+        line = next(line for line in axes.lines if str(line.get_label()).startswith(f"{stratum}, "))
+        np.testing.assert_array_equal(line.get_ydata(), curve["tpr_mean"][: len(line.get_ydata())])
+        assert sum("masses 3, folds 3" in text for text in legend(figure)) == 3
+    assert sum("Agarwal et al. 2019 on INbreast" in text for text in legend(figure)) == 3
+    saved(figure)
+
+
+def test_a_stratum_without_masses_says_so(saved):
+    few = froc_report.evaluate(world(folds=2, area_cm2=lambda number: 2.0), EVALUATION, seed=1)
+    figure = size_strata.draw(few.points, few.curve, EVALUATION, CHAINS[0], LABELS)
+    assert "small, < 1 cm²: no mass" in legend(figure)
+    assert "medium, 1–4 cm²: masses 6, folds 2" in legend(figure)
+    saved(figure)

@@ -1,0 +1,46 @@
+import os
+import time
+
+import pytest
+
+from mammoflow.study import workspace
+
+
+def test_a_folder_that_can_be_written_is_passed_over(tmp_path):
+    workspace.check(tmp_path)
+    workspace.check_results(tmp_path)
+
+
+def test_a_read_only_folder_is_named(disk, tmp_path):
+    closed = disk(tmp_path / "study", "4m")
+    closed.close()
+    with pytest.raises(workspace.WorkspaceError, match=r"can be written, got .*study, which is read-only"):
+        workspace.check(closed.folder)
+
+
+@pytest.mark.parametrize("name", ["results", "logs"])
+def test_so_is_one_within(disk, tmp_path, name):
+    disk(tmp_path / name, "4m").close()
+    workspace.check(tmp_path)
+    with pytest.raises(workspace.WorkspaceError, match=f"{name}, which is read-only"):
+        workspace.check_results(tmp_path)
+
+
+def test_a_full_disk_is_told(disk, tmp_path):
+    full = disk(tmp_path / "study", "4m")
+    full.fill(500_000)
+    with pytest.raises(workspace.WorkspaceError, match=r"expected at least 1 MB free .* got 0\.5 MB"):
+        workspace.check(full.folder)
+
+
+def test_the_file_furthest_ahead_of_the_clock_is_named(tmp_path):
+    now = time.time()
+    paths = [str(tmp_path / name) for name in ("old", "skewed", "tomorrow", "missing")]
+    for path, date in zip(paths, (now - 1e6, now + 3600, now + 86400), strict=False):
+        open(path, "w").close()
+        os.utime(path, (date, date))
+    with pytest.raises(
+        workspace.WorkspaceError, match=r"tomorrow: .* 1 day, 0:00:00 ahead .*\(2 such files\)"
+    ):
+        workspace.check_dates(paths, now)
+    workspace.check_dates([paths[0], paths[3]], now)

@@ -1,0 +1,1 @@
+"""Used by every other room: files, tables, boxes, seeds, logs, worker processes."""

@@ -1,0 +1,10 @@
+"""Boxes at every threshold, and boxes of somebody else's."""
+
+from mammoflow.base.boxes import BOX
+from mammoflow.base.contracts.table import Table
+
+DETECTIONS = Table(
+    "detections",
+    {"image_id": str, "threshold": float, **dict.fromkeys(BOX, int), "score": float},
+)
+EXTERNAL = Table("external", {"image_id": str, **dict.fromkeys(BOX, float), "score": float})

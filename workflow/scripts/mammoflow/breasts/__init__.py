@@ -1,0 +1,1 @@
+"""From a decoded mammogram to the stored breast."""

@@ -1,0 +1,204 @@
+"""Fills one shard of the images store from an archive, in several processes."""
+
+import hashlib
+import io
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from mammoflow.base import pool
+from mammoflow.base.boxes import bounding_box
+from mammoflow.base.contracts.stored import STORED
+from mammoflow.base.exclusions import Excluded
+from mammoflow.breasts import segmentation
+from mammoflow.breasts.image_store import write, write_overview
+from mammoflow.breasts.preparation import MAX_LESIONS, overview, pixels_digest, prepare
+
+
+class Archive(Protocol):
+    """What a module of `mammoflow.archives` offers here."""
+
+    def read_image(self, root: Path, path: str) -> np.ndarray:
+        """(M, N) uint16 grey values."""
+
+    def lesion_mask(self, root: Path, source: str, shape: tuple[int, int]) -> np.ndarray:
+        """(M, N) bool pixels of a mass."""
+
+
+def shard_of(patient_id: str, shards: int) -> int:
+    """Shard that holds a patient's images: a stable digest, the same in every process and year."""
+    digest = hashlib.sha256(patient_id.encode()).digest()
+    return int.from_bytes(digest[:8], "big") % shards
+
+
+class Indexed(NamedTuple):
+    """A mass as ``lesions.csv`` has it."""
+
+    source: str
+    box: tuple[int, int, int, int]
+    area_px: int
+
+
+class Task(NamedTuple):
+    """An image to prepare, as ``images.csv`` has it, and its masses in the order of ``lesions.csv``."""
+
+    image_id: str
+    path: str
+    laterality: str
+    spacing_mm: float
+    shape: tuple[int, int]
+    lesions: list[Indexed]
+
+
+def tasks(table: pd.DataFrame, lesions: pd.DataFrame) -> list[Task]:
+    """Images of a table, each with its masses in the order of ``lesions.csv``."""
+    indexed = defaultdict(list)
+    for row in lesions.itertuples(index=False):
+        indexed[row.image_id].append(Indexed(row.source, (row.y0, row.x0, row.y1, row.x1), row.area_px))
+    return [
+        Task(
+            row.image_id,
+            row.path,
+            row.laterality,
+            row.spacing_mm,
+            (row.rows, row.columns),
+            indexed[row.image_id],
+        )
+        for row in table.itertuples(index=False)
+    ]
+
+
+def fill(
+    file: h5py.File,
+    table: pd.DataFrame,
+    lesions: pd.DataFrame,
+    archive: Archive,
+    root: Path,
+    acquisition: str,
+    resolution: str | Mapping[str, float],
+    threads: int,
+) -> pd.DataFrame:
+    """Prepare images and add them to an open store, with a few of them in memory at a time.
+
+    Parameters
+    ----------
+    file : h5py.File
+        Open for writing.
+    table, lesions : pandas.DataFrame
+        Images to store, and lesions of these and other images, as the index lists them.
+    archive : module of mammoflow.archives
+        How images and masses are read.
+    root : Path
+        Root of the release.
+    acquisition, resolution : str, str or mapping
+        As `segmentation.breast_region` and `factor_of`.
+    threads : int
+        Images prepared at the same time, each by a process of its own: much of the time goes into
+        compression, and HDF5 does that for one image at a time in a process.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A 'stored' table: every image of `table`, stored (``detail`` holds its flags) or not (with the
+        reason).
+
+    Raises
+    ------
+    RuntimeError
+        When a process is killed.
+    """
+    add = partial(_add, archive.read_image, archive.lesion_mask, root, acquisition, resolution)
+    asked = tasks(table, lesions)
+    outcomes = []
+    if threads == 1:
+        outcomes.extend(add(task, file) for task in asked)
+    else:
+        with _named_when_killed(outcomes, len(asked)):
+            for outcome, packed in pool.ordered(partial(_packed, add), asked, threads, pool.processes):
+                _unpack(packed, file)
+                outcomes.append(outcome)
+    return pd.DataFrame(outcomes, columns=list(STORED.columns))
+
+
+@contextmanager
+def _named_when_killed(done: Sequence, count: int) -> Iterator[None]:
+    try:
+        yield
+    except BrokenProcessPool as error:
+        raise RuntimeError(
+            f"images: expected {count} images prepared, got a process that was killed after {len(done)} of "
+            "them, for lack of memory perhaps; run again with fewer threads"
+        ) from error
+
+
+def _add(
+    read_image: Callable,
+    lesion_mask: Callable,
+    root: Path,
+    acquisition: str,
+    resolution: str | Mapping[str, float],
+    task: Task,
+    file: h5py.File,
+) -> tuple[str, bool, str, str, str]:
+    """Prepare one image and add it to an open store; its row of the 'stored' table."""
+    digest = ""
+    try:
+        image = read_image(root, task.path)
+        if image.shape != task.shape:
+            raise Excluded(
+                "changed", f"expected {task.shape} pixels, as the index has them, got {image.shape}"
+            )
+        digest = pixels_digest(image)
+        region = segmentation.breast_region(image, acquisition)
+        write_overview(file, task.image_id, overview(region))
+        masks = masks_of(task, partial(lesion_mask, root))
+        stored = prepare(task.image_id, image, region, masks, task.laterality, resolution, task.spacing_mm)
+    except Excluded as error:
+        if error.reason == "missing-file":
+            # Also the first of many when a disk went away: none is to be left out for that.
+            raise FileNotFoundError(
+                f"image '{task.image_id}': expected the files that the index lists, one is not there; "
+                "put the release back and run again, or index what there is: --forcerun index"
+            ) from error
+        return task.image_id, False, error.reason, error.detail, digest
+    write(file, replace(stored, pixels_sha256=digest))
+    return task.image_id, True, "", stored.flags, digest
+
+
+def masks_of(task: Task, lesion_mask: Callable) -> list[np.ndarray]:
+    """Masses of an image; one that is not what the index says raises `Excluded`."""
+    if len(task.lesions) > MAX_LESIONS:
+        raise Excluded("too-many-lesions", f"expected at most {MAX_LESIONS}, got {len(task.lesions)}")
+    masks = []
+    for lesion in task.lesions:
+        mask = lesion_mask(lesion.source, task.shape)
+        if np.count_nonzero(mask) != lesion.area_px or bounding_box(mask) != lesion.box:
+            raise Excluded("changed", "a mass is not where the index has it")
+        masks.append(mask)
+    return masks
+
+
+def _packed(add: Callable, task: Task) -> tuple[tuple, bytes]:
+    """What `_add` says of an image, and the bytes of a store that holds it alone."""
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w", libver="latest") as file:
+        outcome = add(task, file)
+    return outcome, buffer.getvalue()
+
+
+def _unpack(packed: bytes, file: h5py.File) -> None:
+    """Move what a store in memory holds to an open store; compressed chunks stay as they are."""
+    with h5py.File(io.BytesIO(packed)) as part:
+        for kind in part:
+            target = file.require_group(kind)
+            for image_id in part[kind]:
+                part.copy(f"{kind}/{image_id}", target)

@@ -1,0 +1,175 @@
+"""The images store: cropped, mirrored breasts with lesion label maps, in HDF5."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from mammoflow.base import storage
+from mammoflow.breasts.geometry import Geometry
+
+CHUNK = 256
+# Longest side of an overview in pixels.
+OVERVIEW = 192
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """One breast as later stages see it, its chest wall at the left.
+
+    Parameters
+    ----------
+    image_id : str
+        Study-local identifier.
+    pixels : (m, n) uint16 ndarray
+        Grey values, air dark.
+    breast : (m, n) bool ndarray
+        The breast region.
+    lesions : (m, n) uint8 ndarray
+        0 outside lesions; k inside the k-th row (from 1) of this image in ``lesions.csv``.
+    geometry : Geometry
+        The way back to the original image.
+    flags : str
+        What a reader should know, joined by ``;``.
+    masses : int
+        Masses that the release marks in the image, those outside the crop included.
+    pixels_sha256 : str
+        `pixels_digest` of the original image.
+    """
+
+    image_id: str
+    pixels: np.ndarray
+    breast: np.ndarray
+    lesions: np.ndarray
+    geometry: Geometry
+    flags: str = ""
+    masses: int = 0
+    pixels_sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Overview:
+    """A whole original image made small, with the breast region found in it, for a person to look at.
+
+    Parameters
+    ----------
+    picture : (m, n) uint8 ndarray
+        Square root of the grey values, so that the skin line shows; no side longer than `OVERVIEW`.
+    region : (m, n) bool ndarray
+        What was found, plausible or not.
+    rows, columns : int
+        Shape of the original image.
+    """
+
+    picture: np.ndarray
+    region: np.ndarray
+    rows: int
+    columns: int
+
+
+def write(file: h5py.File, stored: StoredImage) -> None:
+    """Add one image to an open store."""
+    group = file.create_group(f"images/{stored.image_id}")
+    for name in ("pixels", "breast", "lesions"):
+        array = getattr(stored, name)
+        chunks = tuple(min(CHUNK, size) for size in array.shape)
+        group.create_dataset(name, data=array, chunks=chunks, **storage.ARRAY)
+    facts = {name: getattr(stored, name) for name in ("flags", "masses", "pixels_sha256")}
+    group.attrs.update(stored.geometry.to_attributes(), **facts)
+
+
+def write_overview(file: h5py.File, image_id: str, seen: Overview) -> None:
+    """Add the overview of one image, stored or not, to an open store."""
+    group = file.create_group(f"overviews/{image_id}")
+    for name in ("picture", "region"):
+        group.create_dataset(name, data=getattr(seen, name), **storage.ARRAY)
+    group.attrs.update(rows=seen.rows, columns=seen.columns)
+
+
+def read_overviews(file: h5py.File) -> Iterator[tuple[str, Overview]]:
+    """Identifiers, sorted, and overviews of all images of an open store that could be decoded."""
+    for image_id, group in sorted(file["overviews"].items()) if "overviews" in file else ():
+        arrays = (group[name][()] for name in ("picture", "region"))
+        yield image_id, Overview(*arrays, rows=int(group.attrs["rows"]), columns=int(group.attrs["columns"]))
+
+
+def read(file: h5py.File, image_id: str) -> StoredImage:
+    """One image of an open store.
+
+    Raises
+    ------
+    KeyError
+        When the store does not hold the image.
+    """
+    group = _group(file, image_id)
+    arrays = {name: group[name][()] for name in ("pixels", "breast", "lesions")}
+    return StoredImage(
+        image_id,
+        **arrays,
+        geometry=Geometry.from_attributes(group.attrs),
+        flags=group.attrs["flags"],
+        masses=int(group.attrs["masses"]),
+        pixels_sha256=group.attrs["pixels_sha256"],
+    )
+
+
+def _group(file: h5py.File, image_id: str) -> h5py.Group:
+    if f"images/{image_id}" not in file:
+        raise KeyError(f"{file.filename}: expected image '{image_id}', which it does not hold")
+    return file[f"images/{image_id}"]
+
+
+def image_ids(file: h5py.File) -> list[str]:
+    """Identifiers of the images of an open store, sorted."""
+    return sorted(file["images"]) if "images" in file else []
+
+
+class Store(Mapping):
+    """Images of several shards by identifier; see `open_store`."""
+
+    def __init__(self, paths: Sequence[str | Path]) -> None:
+        self._paths = {}
+        for path in paths:
+            with storage.open_hdf5(path) as file:
+                for image_id in image_ids(file):
+                    if image_id in self._paths:
+                        both = f"{self._paths[image_id]} and {path}"
+                        raise ValueError(f"image '{image_id}': expected in one shard, got {both}")
+                    self._paths[image_id] = path
+
+    def __getitem__(self, image_id: str) -> StoredImage:
+        if image_id not in self._paths:
+            places = ", ".join(sorted({str(Path(path).parent) for path in self._paths.values()}))
+            raise KeyError(
+                f"image: expected one of the {len(self)} stored in {places or 'no shard'}, got '{image_id}'"
+            )
+        with storage.open_hdf5(self._paths[image_id]) as file:
+            return read(file, image_id)
+
+    def __contains__(self, image_id: object) -> bool:
+        return image_id in self._paths
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._paths))
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+
+def open_store(paths: str | Path | Sequence[str | Path]) -> Store:
+    """Images of one or several shards as a mapping from image identifier to `StoredImage`.
+
+    Parameters
+    ----------
+    paths : path or sequence of paths
+        Shards written by the images stage. Each is opened once to list its images, and again
+        for each image that is asked for: memory holds one image at a time.
+
+    Raises
+    ------
+    ValueError
+        When a shard is not complete, or two shards hold the same image.
+    """
+    return Store([paths] if isinstance(paths, (str, Path)) else list(paths))

@@ -1,0 +1,159 @@
+"""Window probabilities on a grid, and the mass probability map (MPM) made of them."""
+
+from dataclasses import dataclass
+
+import h5py
+import numpy as np
+
+from mammoflow.base import storage
+from mammoflow.breasts.geometry import Geometry
+
+_GROUP = "images"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Classified windows of one stored image.
+
+    Attributes
+    ----------
+    probabilities : (gy, gx) float32 array
+        Probability of a mass in each window; 0 where the window was not classified, which is where no
+        breast pixel is interpolated from it.
+    centres_y, centres_x : (gy,) and (gx,) float64 arrays
+        Rows and columns of the windows' central pixels in the stored image, ascending.
+    breast : (M, N) bool array
+        The breast region of the stored image.
+    geometry : mammoflow.breasts.geometry.Geometry
+        The way back to the original image.
+    """
+
+    probabilities: np.ndarray
+    centres_y: np.ndarray
+    centres_x: np.ndarray
+    breast: np.ndarray
+    geometry: Geometry
+
+    def map(self) -> np.ndarray:
+        """Mass probability map, (M, N) float32; see `probability_map`."""
+        return probability_map(self.probabilities, self.centres_y, self.centres_x, self.breast)
+
+
+def probability_map(
+    probabilities: np.ndarray, centres_y: np.ndarray, centres_x: np.ndarray, breast: np.ndarray
+) -> np.ndarray:
+    """Interpolate window probabilities linearly at every pixel.
+
+    Outside the outermost centres the value of the nearest centre is held; outside the breast
+    the map is zero, as it is everywhere when there is no window at all.
+
+    Parameters
+    ----------
+    probabilities : (gy, gx) float array
+        Probability of a mass in each window, 0 where it was not classified.
+    centres_y, centres_x : (gy,) and (gx,) float arrays
+        Rows and columns of the windows' central pixels, ascending.
+    breast : (M, N) bool array
+        The breast region.
+
+    Returns
+    -------
+    (M, N) float32 array
+
+    Raises
+    ------
+    ValueError
+        When the shapes disagree, the centres do not ascend, or a probability is not in [0, 1].
+
+    References
+    ----------
+    Agarwal et al. 2019, section 2.5, step 2.
+
+    Examples
+    --------
+    >>> probability_map(np.array([[0.0, 1.0]]), np.array([0]), np.array([1, 5]), np.ones((1, 7), bool))
+    array([[0.  , 0.  , 0.25, 0.5 , 0.75, 1.  , 1.  ]], dtype=float32)
+    """
+    _check(probabilities, centres_y, centres_x)
+    if probabilities.size == 0:
+        return np.zeros(breast.shape, np.float32)
+    # In double precision, so that rounding to single restores equal neighbours exactly.
+    down = _weights(centres_y, breast.shape[0]) @ np.asarray(probabilities, np.float64)  # (M, gx)
+    values = (down @ _weights(centres_x, breast.shape[1]).T).astype(np.float32)  # (M, N)
+    np.clip(values, 0, 1, out=values)
+    values[~np.asarray(breast, bool)] = 0
+    return values
+
+
+def _weights(centres: np.ndarray, length: int) -> np.ndarray:
+    """Share of each centre in each pixel, (length, g): rows sum to one."""
+    if len(centres) == 1:
+        return np.ones((length, 1))
+    positions = np.arange(length)
+    left = np.clip(np.searchsorted(centres, positions, side="right") - 1, 0, len(centres) - 2)
+    share = np.clip((positions - centres[left]) / (centres[left + 1] - centres[left]), 0, 1)
+    weights = np.zeros((length, len(centres)))
+    weights[positions, left] = 1 - share
+    weights[positions, left + 1] = share
+    return weights
+
+
+def _check(probabilities: np.ndarray, centres_y: np.ndarray, centres_x: np.ndarray) -> None:
+    expected = (len(centres_y), len(centres_x))
+    if probabilities.shape != expected:
+        raise ValueError(f"probabilities: expected one per centre, {expected}, got {probabilities.shape}")
+    for name, centres in (("centres_y", centres_y), ("centres_x", centres_x)):
+        if not np.all(np.diff(centres) > 0):
+            raise ValueError(f"{name}: expected ascending centres, got {np.asarray(centres).tolist()}")
+    if not np.all((probabilities >= 0) & (probabilities <= 1)):
+        raise ValueError(
+            f"probabilities: expected values in [0, 1], got {probabilities.min()} to {probabilities.max()}"
+        )
+
+
+def write_grid(file: h5py.File, image_id: str, grid: Grid) -> None:
+    """Add the grid of one image to a file opened by `storage.create_hdf5`.
+
+    Raises
+    ------
+    ValueError
+        When the grid is inconsistent, or the image is in the file already.
+    """
+    _check(grid.probabilities, grid.centres_y, grid.centres_x)
+    group = file.create_group(f"{_GROUP}/{image_id}")
+    group.create_dataset("probabilities", data=grid.probabilities.astype(np.float32), **storage.ARRAY)
+    group.create_dataset("centres_y", data=np.asarray(grid.centres_y, np.float64))
+    group.create_dataset("centres_x", data=np.asarray(grid.centres_x, np.float64))
+    group.create_dataset("breast", data=grid.breast.astype(np.uint8), **storage.ARRAY)
+    group.attrs.update(grid.geometry.to_attributes())
+
+
+def read_grid(file: h5py.File, image_id: str) -> Grid:
+    """Grid of one image in a file opened by `storage.open_hdf5`.
+
+    Raises
+    ------
+    KeyError
+        When the file holds no such image.
+    """
+    path = f"{_GROUP}/{image_id}"
+    if path not in file:
+        raise KeyError(f"{file.filename}: expected a grid of image '{image_id}', got none of that name")
+    group = file[path]
+    return Grid(
+        probabilities=group["probabilities"][()],
+        centres_y=group["centres_y"][()],
+        centres_x=group["centres_x"][()],
+        breast=group["breast"][()].astype(bool),
+        geometry=Geometry.from_attributes(group.attrs),
+    )
+
+
+def windows_per_image(file: h5py.File) -> list[int]:
+    """Windows on the grid of each image of a file opened by `storage.open_hdf5`, those left out included."""
+    return [file[f"{_GROUP}/{image_id}/probabilities"].size for image_id in image_ids(file)]
+
+
+def image_ids(file: h5py.File) -> list[str]:
+    """Images in a file opened by `storage.open_hdf5`, in ascending order; may be empty."""
+    return sorted(file[_GROUP]) if _GROUP in file else []

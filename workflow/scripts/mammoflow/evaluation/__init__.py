@@ -1,0 +1,1 @@
+"""From boxes to FROC curves, areas and comparisons."""

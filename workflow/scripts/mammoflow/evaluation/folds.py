@@ -1,0 +1,170 @@
+"""The test images of a fold, with what is annotated and what was found on them."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from mammoflow.evaluation.definitions import SUBSETS
+
+# What a data set calls a malignant or a benign mass; INbreast tells the BI-RADS category of the image.
+_WORDS = {"malignant": r"MALIGNANT|BI-RADS [456]", "benign": r"BENIGN|BI-RADS [123](?!\d)"}
+
+
+class Fold(NamedTuple):
+    """What is evaluated together.
+
+    ``images`` has columns image_id, patient_id and laterality, a row per test image, those without box or
+    lesion included; ``lesions``, ``detections`` and ``contours`` are tables of these images. ``contours``
+    are the lesions before those that overlap are merged; None where they are the lesions.
+    """
+
+    number: int
+    images: pd.DataFrame
+    lesions: pd.DataFrame
+    detections: pd.DataFrame
+    contours: pd.DataFrame | None = None
+
+    def annotated(self, lesions: str) -> pd.DataFrame:
+        """Lesions of the fold, ``merged`` or ``unmerged``."""
+        return self.contours if lesions == "unmerged" and self.contours is not None else self.lesions
+
+
+def fold_of(
+    number: int,
+    splits: pd.DataFrame,
+    lesions: pd.DataFrame,
+    detections: pd.DataFrame,
+    images: pd.DataFrame,
+    contours: pd.DataFrame | None = None,
+) -> Fold:
+    """The test images of a fold with their lesions and detections.
+
+    Parameters
+    ----------
+    number : int
+        The fold.
+    splits, lesions, images : pandas.DataFrame
+        Tables of the data set.
+    detections : pandas.DataFrame
+        Of this fold.
+    contours : pandas.DataFrame, optional
+        Lesions before merging.
+
+    Raises
+    ------
+    ValueError
+        When the fold has no test images, or one of them is not in the index.
+    """
+    test = splits[(splits["fold"] == number) & (splits["role"] == "test")]
+    if test.empty:
+        raise ValueError(f"splits: expected test images of fold {number}, got none")
+    sides = images.set_index("image_id")["laterality"]
+    unknown = test.loc[~test["image_id"].isin(sides.index), "image_id"]
+    if len(unknown):
+        raise ValueError(f"splits: expected images of the index, got '{unknown.iloc[0]}'")
+    shown = test[["image_id", "patient_id"]].reset_index(drop=True)
+    shown["laterality"] = sides.loc[shown["image_id"]].to_numpy()
+
+    def here(table: pd.DataFrame) -> pd.DataFrame:
+        return table[table["image_id"].isin(shown["image_id"])].reset_index(drop=True)
+
+    return Fold(number, shown, here(lesions), detections, here(contours) if contours is not None else None)
+
+
+def folds_of(
+    splits: pd.DataFrame,
+    lesions: pd.DataFrame,
+    detections: Iterable[pd.DataFrame],
+    images: pd.DataFrame,
+    contours: pd.DataFrame | None = None,
+) -> Iterator[Fold]:
+    """Folds 0, 1, ... of a data set, each when it is asked for, and not kept.
+
+    Parameters
+    ----------
+    splits, lesions, images, contours
+        As in `fold_of`.
+    detections : iterable of pandas.DataFrame
+        The detections of each fold, in order.
+    """
+    # No comprehension: its variable would keep a table until the next is read.
+    return map(
+        lambda number, table: fold_of(number, splits, lesions, table, images, contours),
+        itertools.count(),
+        detections,
+    )
+
+
+def rows_of(names: pd.Series, image_ids: Sequence[str], what: str) -> np.ndarray:
+    """Row of each name among the images, (n,) int.
+
+    Raises
+    ------
+    ValueError
+        When there is no such image.
+    """
+    rows = pd.Index(image_ids).get_indexer(names)
+    if (rows < 0).any():
+        raise ValueError(
+            f"{what}: expected images of the fold's test set ({len(image_ids)} images), "
+            f"got '{names.to_numpy()[rows < 0][0]}'"
+        )
+    return rows
+
+
+def in_subset(lesions: pd.DataFrame, subset: str, edges: Sequence[float]) -> np.ndarray:
+    """Lesions of a subset; one of unknown area or pathology is in none but ``all``.
+
+    Parameters
+    ----------
+    lesions : pandas.DataFrame
+        Columns area_cm2, NaN where unknown, and pathology.
+    subset : {"all", "small", "medium", "large", "malignant", "benign"}
+        By size: smaller than the first edge, between the edges (both included), larger than the second.
+        By pathology: as the data set tells it; BI-RADS 4 to 6 stands for malignant, 1 to 3 for benign, as
+        in the work on INbreast that the paper compares itself with.
+    edges : sequence of two floats
+        In cm².
+
+    Returns
+    -------
+    (n,) bool array
+
+    Raises
+    ------
+    ValueError
+        When there is no such subset.
+    """
+    if subset not in SUBSETS:
+        raise ValueError(f"evaluation: expected subset of {' or '.join(SUBSETS)}, got '{subset}'")
+    if subset == "all":
+        return np.ones(len(lesions), bool)
+    if subset in _WORDS:
+        return lesions["pathology"].str.match(_WORDS[subset]).to_numpy(bool)
+    (low, high), areas = edges, lesions["area_cm2"].to_numpy(float)
+    return {
+        "small": areas < low,
+        "medium": (low <= areas) & (areas <= high),
+        "large": areas > high,
+    }[subset]
+
+
+def units_of(images: pd.DataFrame, unit: str) -> np.ndarray:
+    """Number of the image, breast or patient that each image belongs to, (images,) int from 0.
+
+    Parameters
+    ----------
+    images : pandas.DataFrame
+        Of a fold. An image whose side is unknown counts as a breast of its own.
+    unit : {"image", "breast", "patient"}
+        What belongs together.
+    """
+    if unit == "image":
+        return np.arange(len(images))
+    if unit == "patient":
+        return pd.factorize(images["patient_id"])[0]
+    side = images["laterality"].where(images["laterality"] != "", images["image_id"])
+    return images.assign(side=side).groupby(["patient_id", "side"], sort=False).ngroup().to_numpy()

@@ -1,0 +1,238 @@
+"""Free-response ROC of a model: sensitivity against false positives per image (FPI), over folds.
+
+What a hit, a false positive and a lesion are is in `evaluation`; `matching` finds them at every
+threshold. Here they are counted by patient, which gives both the curve of a fold and, with other numbers of
+each patient, its bootstrap.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from mammoflow.evaluation import resampling
+from mammoflow.evaluation.definitions import Definition
+from mammoflow.evaluation.folds import Fold, in_subset, rows_of, units_of
+from mammoflow.evaluation.matching import Matches
+
+# FPI of the LUNA16 challenge, reported beside the configured operating points.
+STANDARD_FPI = (0.125, 0.25, 0.5, 1, 2, 4, 8)
+# FPI at which the mean curve is given.
+CURVE_FPI = np.arange(401) / 50
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What is found in each of p patients of a fold under one definition, from the highest threshold down.
+
+    Attributes
+    ----------
+    thresholds : (t,) float array
+        Descending; at the first, infinity, nothing is found.
+    hits, false_positives, normal_false_positives, mass_false_positives : (p, t) float arrays
+        Units found; false positives on the images that count, on those without a lesion, and with one.
+    targets, images, normal_images, mass_images : (p,) int arrays
+        Units that there are; images that count, those without a lesion, and with one.
+    """
+
+    thresholds: np.ndarray
+    hits: np.ndarray
+    false_positives: np.ndarray
+    normal_false_positives: np.ndarray
+    mass_false_positives: np.ndarray
+    targets: np.ndarray
+    images: np.ndarray
+    normal_images: np.ndarray
+    mass_images: np.ndarray
+
+    @property
+    def defined(self) -> bool:
+        """Whether there is anything to find, and an image to count false positives on."""
+        return bool(self.targets.any() and self.images.any())
+
+
+@dataclass(frozen=True)
+class Curve:
+    """FROC points of a fold, from the highest threshold down, the first one (0, 0).
+
+    Attributes
+    ----------
+    thresholds : (t,) float array
+        Descending; the first is infinite.
+    hits, false_positives, normal_false_positives, mass_false_positives : (t,) int arrays
+        Counts over the fold, as in `Counts`.
+    targets, images, normal_images, mass_images : int
+        Denominators; the first two are not zero.
+    """
+
+    thresholds: np.ndarray
+    hits: np.ndarray
+    false_positives: np.ndarray
+    normal_false_positives: np.ndarray
+    mass_false_positives: np.ndarray
+    targets: int
+    images: int
+    normal_images: int
+    mass_images: int
+
+    @property
+    def tpr(self) -> np.ndarray:
+        """True positive rate, (t,) float."""
+        return self.hits / self.targets
+
+    @property
+    def fpi(self) -> np.ndarray:
+        """False positives per image, (t,) float."""
+        return self.false_positives / self.images
+
+
+def count(matches: Matches, fold: Fold, definition: Definition, edges: Sequence[float]) -> Counts:
+    """Count a fold by patient.
+
+    Parameters
+    ----------
+    matches : Matches
+        Of the fold, under the same definition.
+    fold : Fold
+        Whose patients, images and lesions.
+    definition : Definition
+        With the images, the unit and the subset.
+    edges : sequence of two floats
+        Areas in cm² between small, medium and large lesions.
+    """
+    image_ids = fold.images["image_id"]
+    image_patient = pd.factorize(fold.images["patient_id"])[0]
+    patients = int(image_patient.max()) + 1
+    lesions = fold.annotated(definition.lesions)
+    lesion_image = rows_of(lesions["image_id"], image_ids, "lesions")
+    among = in_subset(lesions, definition.subset, edges)
+    hit, target_patient = _units(
+        matches.hit[:, among], lesion_image[among], image_patient, fold.images, definition.unit
+    )
+    normal = ~np.isin(np.arange(len(image_ids)), lesion_image)
+    counted = {"all": normal | ~normal, "mass": ~normal, "normal": normal}[definition.fpi_over]
+
+    def by_patient(found: np.ndarray, patient: np.ndarray) -> np.ndarray:
+        total = np.zeros((patients, 1 + len(found)))
+        np.add.at(total[:, 1:], patient, found.T)
+        return total
+
+    def false_positives_of(images: np.ndarray) -> np.ndarray:
+        return by_patient(matches.false_positives[:, images], image_patient[images])
+
+    def number_of(images: np.ndarray) -> np.ndarray:
+        return np.bincount(image_patient[images], minlength=patients)
+
+    return Counts(
+        thresholds=np.append(np.inf, matches.thresholds),
+        hits=by_patient(hit, target_patient),
+        false_positives=false_positives_of(counted),
+        normal_false_positives=false_positives_of(normal),
+        mass_false_positives=false_positives_of(~normal),
+        targets=np.bincount(target_patient, minlength=patients),
+        images=number_of(counted),
+        normal_images=number_of(normal),
+        mass_images=number_of(~normal),
+    )
+
+
+def _units(
+    hit: np.ndarray, lesion_image: np.ndarray, image_patient: np.ndarray, images: pd.DataFrame, unit: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Units found at each threshold, (t, u) bool, and the patient of each, (u,) int."""
+    if unit == "lesion":
+        return hit, image_patient[lesion_image]
+    _, first, its = np.unique(units_of(images, unit)[lesion_image], return_index=True, return_inverse=True)
+    found = np.zeros((len(hit), len(first)), bool)
+    np.logical_or.at(found, (slice(None), its), hit)
+    return found, image_patient[lesion_image[first]]
+
+
+def curve(counts: Counts) -> Curve:
+    """FROC points of a fold, (0, 0) before them."""
+    return Curve(
+        thresholds=counts.thresholds,
+        hits=counts.hits.sum(axis=0).astype(int),
+        false_positives=counts.false_positives.sum(axis=0).astype(int),
+        normal_false_positives=counts.normal_false_positives.sum(axis=0).astype(int),
+        mass_false_positives=counts.mass_false_positives.sum(axis=0).astype(int),
+        targets=int(counts.targets.sum()),
+        images=int(counts.images.sum()),
+        normal_images=int(counts.normal_images.sum()),
+        mass_images=int(counts.mass_images.sum()),
+    )
+
+
+def point_at(tpr: np.ndarray, fpi: np.ndarray, at: Sequence[float]) -> np.ndarray:
+    """Point with the largest TPR among those with at most the given FPI; the first of them.
+
+    Parameters
+    ----------
+    tpr, fpi : (..., t) float arrays
+        Points of one or more curves, each with a point (0, 0).
+    at : (x,) sequence of float
+        FPI asked for, not negative.
+
+    Returns
+    -------
+    (..., x) int array
+    """
+    return np.stack([np.where(fpi <= x, tpr, -1).argmax(axis=-1) for x in at], axis=-1)
+
+
+def tpr_at(tpr: np.ndarray, fpi: np.ndarray, at: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Largest TPR among the points with at most the given FPI: a step, not an interpolation.
+
+    Parameters
+    ----------
+    tpr, fpi, at
+        As in `point_at`.
+
+    Returns
+    -------
+    tpr : (..., x) float array
+    reached : (..., x) bool array
+        Whether the curve goes as far as the FPI. Where it does not, the TPR is the largest it has.
+
+    Examples
+    --------
+    >>> tpr_at(np.array([0, 0.5, 0.4, 0.9]), np.array([0, 0.2, 0.3, 1.0]), at=[0.1, 0.3, 2])
+    (array([0. , 0.5, 0.9]), array([ True,  True, False]))
+    """
+    values = np.stack([np.where(fpi <= x, tpr, 0).max(axis=-1) for x in at], axis=-1)
+    return values, fpi.max(axis=-1, keepdims=True) >= np.asarray(at)
+
+
+def bootstrap(counts: Counts, draws: np.ndarray, at: Sequence[float]) -> np.ndarray:
+    """TPR at given FPI when the patients of a fold are drawn again.
+
+    Matching does not depend on the draw: only the patients' numbers change.
+
+    Parameters
+    ----------
+    counts : Counts
+        Of the fold.
+    draws : (samples, p) int array
+        How often each patient is drawn; see `resampling.draws`.
+    at : (x,) sequence of float
+        FPI asked for.
+
+    Returns
+    -------
+    (samples, x) float array
+        NaN for a draw with nothing to find, or without an image to count false positives on.
+    """
+    # A threshold at which nobody changes gives the same point again.
+    found = np.concatenate([counts.hits, counts.false_positives])
+    kept = np.append(True, (found[:, 1:] != found[:, :-1]).any(axis=0))
+    hits, false_positives = counts.hits[:, kept], counts.false_positives[:, kept]
+    values = np.full((len(draws), len(at)), np.nan)
+    for part in resampling.parts(len(draws), hits.shape[1]):
+        drawn = draws[part].astype(float)
+        targets, images = drawn @ counts.targets, drawn @ counts.images
+        tpr = drawn @ hits / np.maximum(targets, 1)[:, None]
+        fpi = drawn @ false_positives / np.maximum(images, 1)[:, None]
+        some = (targets > 0) & (images > 0)
+        values[part] = np.where(some[:, None], tpr_at(tpr, fpi, at)[0], np.nan)
+    return values

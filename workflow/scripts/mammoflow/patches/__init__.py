@@ -1,0 +1,1 @@
+"""From stored breasts and splits to the patch bank of a fold."""

@@ -1,0 +1,243 @@
+"""Writes the patch bank of a fold: chooses windows of every image and cuts their patches."""
+
+import hashlib
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import h5py
+import numpy as np
+
+from mammoflow.base import pool, seeds, storage
+from mammoflow.patches import chunks, sampling, sliding_windows
+from mammoflow.patches.bank import BLOCK, PARTS
+
+# Images that a message names.
+_NAMED = 5
+
+
+class Image(Protocol):
+    """What a bank needs of a stored image: ``images.StoredImage`` has it.
+
+    Spelt out here so that training, which reads banks, does not depend on how images are made.
+    """
+
+    pixels: np.ndarray
+    breast: np.ndarray
+    lesions: np.ndarray
+    masses: int
+
+
+@dataclass(frozen=True)
+class Count:
+    """What one part of a bank holds.
+
+    Parameters
+    ----------
+    images : int
+        Images of the part.
+    positives, negatives : int
+        Patches.
+    short : int
+        How many negatives the images could not give.
+    unfit : dict of str to str
+        Images that gave no window, or none to draw negatives from, and what size of theirs is too small.
+    """
+
+    images: int
+    positives: int
+    negatives: int
+    short: int
+    unfit: dict[str, str]
+
+    def why(self, windows: sliding_windows.Windows) -> str:
+        """The images that gave nothing, for the end of a message; empty where there are none."""
+        if not self.unfit:
+            return ""
+        named = [f"{image_id} ({size})" for image_id, size in itertools.islice(self.unfit.items(), _NAMED)]
+        more = f" and {len(self.unfit) - _NAMED} more" if len(self.unfit) > _NAMED else ""
+        side = f"{windows.window}×{windows.window}"
+        return f"; windows of {side} pixels do not fit into {', '.join(named)}{more}"
+
+
+def write(
+    path: str | Path,
+    parts: dict[str, Sequence[str]],
+    store: Mapping[str, Image],
+    windows: sliding_windows.Windows,
+    policy: str,
+    seed: Sequence[str | int],
+    threads: int = 2,
+) -> dict[str, Count]:
+    """Write the bank of a fold, image by image.
+
+    Every image is read twice: to list its windows, then to cut those drawn. In memory are the places of
+    all windows that may be drawn (8 bytes each), one image and a few blocks of patches, however large
+    the bank is.
+
+    Parameters
+    ----------
+    path : str or Path
+        The bank.
+    parts : dict of str to sequence of str
+        Image ids of each of `PARTS`.
+    store : mapping of str to Image
+        The stored image of an id, as ``images.open_store`` gives it.
+    windows : patches.Windows
+        How windows are laid.
+    policy : {'mass-images', 'normal-images'}
+        Where negatives come from; see `patches.share`.
+    seed : sequence of str or int
+        Root seed and labels, as `seeds.sequence` takes them.
+    threads : int, optional
+        Blocks of patches compressed at the same time; what is written does not depend on it.
+
+    Returns
+    -------
+    dict of str to Count
+        What each part holds.
+
+    Raises
+    ------
+    ValueError
+        When training or validation would lack one of the classes.
+    """
+    counts = {}
+    with storage.create_hdf5(path) as file:
+        for part in PARTS:
+            offers = [_offer(image_id, store[image_id], windows, policy) for image_id in parts[part]]
+            supply = _supply(offers)
+            negatives, short = _share(supply, policy, part, seed)
+            unfit = {offer.image_id: offer.unfit for offer in offers if offer.unfit}
+            count = Count(len(offers), int(supply.positives.sum()), int(negatives.sum()), short, unfit)
+            _refuse_one_class(path, part, count, windows)
+            drawn = [
+                _drawn(offer, n, seeds.generator(*seed, part, offer.image_id))
+                for offer, n in zip(offers, negatives, strict=True)
+            ]
+            _fill(file.create_group(part), drawn, store, windows, threads)
+            counts[part] = count
+        file.attrs.update(window=windows.window, stride=windows.stride, edge=windows.edge, negatives=policy)
+    return counts
+
+
+@dataclass(frozen=True)
+class _Offer:
+    """What an image has for a bank: places of windows, (n, 2) int32, and why it has none.
+
+    `unfit` is empty, or says in words which two sizes do not go together.
+    """
+
+    image_id: str
+    positive: np.ndarray
+    drawable: np.ndarray
+    masses: bool
+    unfit: str
+
+
+def _offer(image_id: str, image: Image, windows: sliding_windows.Windows, policy: str) -> _Offer:
+    begin = sliding_windows.positions(image.breast, windows)
+    positive = sliding_windows.labels(image.lesions, begin, windows) > 0
+    drawable = negative = ~positive
+    if policy == "mass-images":
+        drawable = negative & sliding_windows.within_breast(image.breast, begin, windows)
+    masses = image.masses > 0
+    source = masses == (policy == "mass-images")
+    lacking = not len(begin) or (source and negative.any() and not drawable.any())
+    unfit = _size(image.breast, windows) if lacking else ""
+    return _Offer(image_id, begin[positive], begin[drawable], masses, unfit)
+
+
+def _size(breast: np.ndarray, windows: sliding_windows.Windows) -> str:
+    """What of an image is too small for windows."""
+    if not all(map(len, sliding_windows.grid(breast.shape, windows))):
+        return "image of {}×{} pixels".format(*breast.shape)
+    rows, columns = (np.flatnonzero(breast.any(axis)) for axis in (1, 0))
+    return f"breast of {np.ptp(rows) + 1}×{np.ptp(columns) + 1} pixels" if len(rows) else "empty breast"
+
+
+def _supply(offers: Sequence[_Offer]) -> sampling.Supply:
+    counts = [(len(offer.positive), len(offer.drawable), offer.masses) for offer in offers]
+    rows = np.array(counts, np.int64).reshape(-1, 3)
+    return sampling.Supply(rows[:, 0], rows[:, 1], rows[:, 2].astype(bool))
+
+
+def _share(
+    supply: sampling.Supply, policy: str, part: str, seed: Sequence[str | int]
+) -> tuple[np.ndarray, int]:
+    try:
+        return sampling.share(supply, policy, seeds.generator(*seed, part))
+    except ValueError as error:
+        raise ValueError(f"{part} part of the fold: {error}") from error
+
+
+def _refuse_one_class(path: str | Path, part: str, count: Count, windows: sliding_windows.Windows) -> None:
+    if part != "test" and not (count.positives and count.negatives):
+        raise ValueError(
+            f"{path}: expected positive and negative patches in the {part} part, got {count.positives} "
+            f"and {count.negatives} from {count.images} images{count.why(windows)}"
+        )
+
+
+def _drawn(
+    offer: _Offer, negatives: int, generator: np.random.Generator
+) -> tuple[str, np.ndarray, np.ndarray]:
+    """Windows of an image that the bank holds, in raster order, and their labels."""
+    chosen = generator.choice(len(offer.drawable), negatives, replace=False)
+    begin = np.concatenate([offer.positive, offer.drawable[chosen]])
+    labels = np.repeat(np.array([1, 0], np.uint8), [len(offer.positive), negatives])
+    order = np.lexsort(begin.T[::-1])
+    return offer.image_id, begin[order], labels[order]
+
+
+def _fill(
+    group: h5py.Group,
+    drawn: Sequence[tuple[str, np.ndarray, np.ndarray]],
+    store: Mapping[str, Image],
+    windows: sliding_windows.Windows,
+    threads: int,
+) -> None:
+    drawn = [image for image in drawn if len(image[1])]
+    sizes = [len(begin) for _, begin, _ in drawn]
+    ranges = np.zeros((len(drawn), 2), np.uint16)
+    shape = (windows.window, windows.window)
+    array = chunks.create(group, "patches", sum(sizes), shape, np.uint16)
+
+    def blocks() -> Iterator[list[np.ndarray]]:
+        for grey, (image_id, begin, _) in zip(ranges, drawn, strict=True):
+            image = store[image_id]
+            breast = image.pixels[image.breast]
+            grey[:] = breast.min(), breast.max()
+            pixels, begin = sliding_windows.mirrored(image.pixels, begin, windows.window)
+            views = np.lib.stride_tricks.sliding_window_view(pixels, shape)
+            for start in range(0, len(begin), BLOCK):
+                yield [views[y, x] for y, x in begin[start : start + BLOCK]]
+
+    digest, row = hashlib.sha256(), 0
+    for encoded in pool.ordered(_encoded, blocks(), threads):
+        digest.update(b"".join(map(chunks.checksum, encoded)))
+        chunks.put(array, row, encoded)
+        row += len(encoded)
+
+    # Text of a fixed length lies in the array itself, under its checksum.
+    names = np.array([image_id.encode() for image_id, _, _ in drawn] or [b" "])[: len(drawn)]
+    begin = np.concatenate([np.empty((0, 2), np.int32), *(begin for _, begin, _ in drawn)])
+    minimum, maximum = np.repeat(ranges, sizes, axis=0).T
+    columns = {
+        "labels": np.concatenate([np.empty(0, np.uint8), *(labels for _, _, labels in drawn)]),
+        "image_id": np.repeat(names, sizes).astype(h5py.string_dtype(length=names.itemsize)),
+        "y": begin[:, 0].copy(),
+        "x": begin[:, 1].copy(),
+        "image_minimum": minimum.copy(),
+        "image_maximum": maximum.copy(),
+    }
+    for name, column in columns.items():
+        digest.update(column)
+        group.create_dataset(name, data=column, maxshape=(None,), chunks=(16384,), **storage.ARRAY)
+    group.attrs["digest"] = digest.hexdigest()
+
+
+def _encoded(block: list[np.ndarray]) -> list[bytes]:
+    return [chunks.encode(patch) for patch in block]

@@ -1,0 +1,231 @@
+"""Folds by patient: the official split, and stratified cross-validation."""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+
+from mammoflow.base import seeds
+from mammoflow.patches import leakage
+from mammoflow.patches.leakage import ROLES
+
+# What counts most when whole patients cannot be divided evenly in every respect.
+IMPORTANCE = {"mass_images": 3, "images": 3, "mass_patients": 1, "patients": 1, "lesions": 1}
+
+
+def official(
+    images: pd.DataFrame, lesions: pd.DataFrame, validation_fraction: float, seed: int
+) -> pd.DataFrame:
+    """The release's own test set, and its training set divided by patient, as fold 0.
+
+    Training and validation get their share of patients, images and lesions alike. Images of a
+    training patient who is in the test set too, or shares a film with one who is, are dropped.
+
+    Parameters
+    ----------
+    images : pandas.DataFrame
+        Of `leakage.stored_images`; every image has an official split.
+    lesions : pandas.DataFrame
+        Table of the index.
+    validation_fraction : float
+        Part of the training set that validates, between 0 and 1.
+    seed : int
+        The study's seed.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A 'splits' table: image_id, patient_id, fold, role.
+
+    Raises
+    ------
+    ValueError
+        When an image has no official split, or a role gets no image.
+    """
+    unknown = images.loc[~images["official_split"].isin(["train", "test"]), "image_id"]
+    if len(unknown):
+        raise ValueError(
+            f"image '{unknown.iloc[0]}': expected an official split train or test, found none "
+            f"({len(unknown)} images without); use a number of folds instead"
+        )
+    if not 0 < validation_fraction < 1:
+        raise ValueError(f"validation_fraction: expected between 0 and 1, got {validation_fraction}")
+    images = images.assign(person=_people(images))
+    tested = set(images.loc[images["official_split"] == "test", "person"])
+    quantities = _quantities(images, lesions)
+    train = quantities.loc[~quantities.index.isin(tested), ["patients", "images", "lesions"]]
+    shares = [1 - validation_fraction, validation_fraction]
+    part = _divide(train, shares, seeds.generator(seed, "splits", "official"))
+    roles = {person: ROLES[number] for person, number in part.items()} | dict.fromkeys(tested, "test")
+    dropped = images["person"].isin(tested) & (images["official_split"] == "train")
+    return _table(images[~dropped], [roles])
+
+
+def k_fold(images: pd.DataFrame, lesions: pd.DataFrame, folds: int, seed: int) -> pd.DataFrame:
+    """Cross-validation by patient, stratified by mass and no mass.
+
+    Fold k tests part k, validates on part k + 1 (part 0 after the last) and trains on the rest.
+    Parts get the same number of patients with masses, patients, images with masses and images,
+    as nearly as whole patients allow.
+
+    Parameters
+    ----------
+    images : pandas.DataFrame
+        Of `leakage.stored_images`.
+    lesions : pandas.DataFrame
+        Table of the index.
+    folds : int
+        At least 3.
+    seed : int
+        The study's seed.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A 'splits' table: image_id, patient_id, fold, role.
+
+    Raises
+    ------
+    ValueError
+        When there are fewer than 3 folds, or fewer patients than folds.
+    """
+    images = images.assign(person=_people(images))
+    quantities = _quantities(images, lesions)
+    if not 3 <= folds <= len(quantities):
+        raise ValueError(f"folds: expected 3 to {len(quantities)} (the number of patients), got {folds}")
+    balanced = quantities[["mass_patients", "patients", "mass_images", "images"]]
+    part = _divide(balanced, [1 / folds] * folds, seeds.generator(seed, "splits", folds))
+    roles = [
+        {
+            person: {0: "test", 1: "validation"}.get((number - fold) % folds, "train")
+            for person, number in part.items()
+        }
+        for fold in range(folds)
+    ]
+    return _table(images, roles)
+
+
+def given(
+    table: pd.DataFrame, images: pd.DataFrame, stored: pd.DataFrame, folds: Sequence[int], origin: str
+) -> pd.DataFrame:
+    """A user's own division, less the images that could not be stored.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        A 'splits' table.
+    images : pandas.DataFrame
+        Table of the index.
+    stored : pandas.DataFrame
+        Of `leakage.stored_images`.
+    folds : sequence of int
+        Folds that the config asks for.
+    origin : str
+        Where the table comes from, for the message.
+
+    Raises
+    ------
+    ValueError
+        When the table has other folds, an image that the index does not know, or leaks.
+    """
+    if sorted(set(table["fold"])) != list(folds):
+        found = ", ".join(map(str, sorted(set(table["fold"])))) or "none"
+        raise ValueError(f"{origin}: expected the folds {', '.join(map(str, folds))}, got {found}")
+    unusable = images.loc[~images["image_id"].isin(stored["image_id"]), "image_id"]
+    table = table[~table["image_id"].isin(unusable)]
+    leakage.check(table, origin)
+    leakage.check_stored(table, stored, origin)
+    return table
+
+
+def _people(images: pd.DataFrame) -> list[str]:
+    """The person on each image, named after a patient: patients who share a film are one person."""
+    patient, names = pd.factorize(images["patient_id"], sort=True)
+    film, films = pd.factorize(images["pixels_sha256"])
+    nodes = len(names) + len(films)
+    edges = sparse.coo_array((np.ones(len(images)), (patient, len(names) + film)), shape=(nodes, nodes))
+    _, person = connected_components(edges, directed=False)
+    _, first = np.unique(person[: len(names)], return_index=True)
+    return names[first[person[patient]]].tolist()
+
+
+def _quantities(images: pd.DataFrame, lesions: pd.DataFrame) -> pd.DataFrame:
+    """What each person brings, by name."""
+    count = images["image_id"].map(lesions["image_id"].value_counts()).fillna(0)
+    table = pd.DataFrame(
+        {"images": 1, "mass_images": count > 0, "lesions": count, "person": images["person"]}
+    )
+    table = table.groupby("person", sort=True).sum().astype(int)
+    return table.assign(patients=1, mass_patients=(table["mass_images"] > 0).astype(int))
+
+
+def _divide(
+    quantities: pd.DataFrame, shares: Sequence[float], generator: np.random.Generator
+) -> dict[str, int]:
+    """Part of each patient, so that every part comes near its share of every quantity.
+
+    Patients with most go first, in random order among equals, each to the part that it brings
+    nearest to its shares; then patients of two parts change places, or one moves, as long as
+    that brings the parts nearer.
+    """
+    amounts = quantities.to_numpy(dtype=np.float64)
+    importance = np.array([IMPORTANCE[quantity] for quantity in quantities])
+    weights = importance * amounts / np.maximum(amounts.sum(axis=0), 1)
+    targets = np.outer(shares, weights.sum(axis=0))
+    order = np.lexsort([generator.random(len(weights)), *(-weights[:, ::-1].T)])
+    filled, parts = np.zeros_like(targets), np.zeros(len(weights), dtype=int)
+    for patient in order:
+        missing = targets - filled
+        worse = ((missing - weights[patient]) ** 2 - missing**2).sum(axis=1)
+        parts[patient] = worse.argmin()
+        filled[parts[patient]] += weights[patient]
+    _polish(parts, weights, filled - targets)
+    return dict(zip(quantities.index, parts.tolist(), strict=True))
+
+
+def _polish(parts: np.ndarray, weights: np.ndarray, excess: np.ndarray) -> None:
+    """Move patients, or swap pairs of them, between parts while that lowers the squared excess."""
+    improved = True
+    while improved:
+        improved = False
+        for a, b in combinations(range(len(excess)), 2):
+            while (step := _best_step(parts, weights, excess[a], excess[b], a, b)) is not None:
+                leaving, entering, moved = step
+                parts[leaving], parts[entering] = b, a
+                excess[a] -= moved
+                excess[b] += moved
+                improved = True
+
+
+def _best_step(
+    parts: np.ndarray, weights: np.ndarray, excess_a: np.ndarray, excess_b: np.ndarray, a: int, b: int
+) -> tuple[list[int], list[int], np.ndarray] | None:
+    """Exchange of at most one patient each way between two parts that lowers their excess most."""
+    members_a, members_b = np.flatnonzero(parts == a), np.flatnonzero(parts == b)
+    # Row and column 0 stand for nobody.
+    out = np.vstack([np.zeros(weights.shape[1]), weights[members_a]])
+    back = np.vstack([np.zeros(weights.shape[1]), weights[members_b]])
+    moved = out[:, None] - back[None]
+    change = ((excess_a - moved) ** 2 + (excess_b + moved) ** 2).sum(axis=2)
+    best = np.unravel_index(change.argmin(), change.shape)
+    before = (excess_a**2 + excess_b**2).sum()
+    if change[best] >= before * (1 - 1e-9) - 1e-15:
+        return None
+    leaving = [] if best[0] == 0 else [members_a[best[0] - 1]]
+    entering = [] if best[1] == 0 else [members_b[best[1] - 1]]
+    return leaving, entering, moved[best]
+
+
+def _table(images: pd.DataFrame, roles: Sequence[Mapping[str, str]]) -> pd.DataFrame:
+    """Long table of one fold per mapping of people to roles; every role holds an image, and nothing leaks."""
+    frames = [
+        images[["image_id", "patient_id"]].assign(fold=fold, role=images["person"].map(role))
+        for fold, role in enumerate(roles)
+    ]
+    splits = pd.concat(frames, ignore_index=True)
+    leakage.check(splits)
+    leakage.check_stored(splits, images)
+    return splits

@@ -1,0 +1,70 @@
+"""A FROC curve on axes, as figures 3 and 5 draw it."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+
+from mammoflow.evaluation import froc
+from mammoflow.evaluation.definitions import Definition
+
+LEFT, RIGHT = 0.1, 8
+_TICKS = (0.125, 0.25, 0.5, 1, 2, 4, 8)
+
+
+def draw_curve(axes: Axes, curve: pd.DataFrame, colour: str, label: str, reached: float) -> None:
+    """Mean over folds and its 95 % band; in the legend alone where there is no lesion.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where.
+    curve : pandas.DataFrame
+        Table ``froc-curve`` of one definition; may be empty.
+    colour, label : str
+        Of the mean.
+    reached : float
+        FPI up to which every fold's curve goes; the mean is dotted from there.
+    """
+    fpi, mean = curve["fpi"].to_numpy(), curve["tpr_mean"].to_numpy()
+    axes.fill_between(
+        fpi, curve["tpr_low"], curve["tpr_high"], step="post", color=colour, alpha=0.12, linewidth=0
+    )
+    whole = fpi <= reached
+    axes.plot(fpi[whole], mean[whole], color=colour, lw=2, drawstyle="steps-post", label=label)
+    axes.plot(fpi[~whole], mean[~whole], color=colour, lw=1.2, ls=":", drawstyle="steps-post")
+
+
+def draw_folds(axes: Axes, points: pd.DataFrame, colour: str) -> None:
+    """Faint curve of every fold, as far as it goes.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where.
+    points : pandas.DataFrame
+        Table ``froc-points`` of one definition; may be empty.
+    colour : str
+        Of the mean that they belong to.
+    """
+    for _, fold in points.groupby("fold"):
+        at = froc.CURVE_FPI[fold["fpi"].max() >= froc.CURVE_FPI]
+        tpr, _ = froc.tpr_at(fold["tpr"].to_numpy(), fold["fpi"].to_numpy(), at)
+        axes.plot(at, tpr, color=colour, lw=0.6, alpha=0.35, drawstyle="steps-post")
+
+
+def reached(points: pd.DataFrame) -> float:
+    """FPI up to which the curves of all folds go; infinite without any fold."""
+    return float(points.groupby("fold")["fpi"].max().min()) if len(points) else np.inf
+
+
+def label_axes(axes: Axes, definition: Definition) -> None:
+    """Scales and names of FROC axes."""
+    axes.set_xscale("log")
+    axes.set_xlim(LEFT, RIGHT)
+    axes.set_ylim(0, 1.02)
+    axes.xaxis.set_major_locator(FixedLocator(_TICKS))
+    axes.xaxis.set_major_formatter(FixedFormatter([f"{tick:g}" for tick in _TICKS]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel("False positives per image")
+    axes.set_ylabel(f"True positive rate ({definition.rule})")

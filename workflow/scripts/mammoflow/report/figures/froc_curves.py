@@ -1,0 +1,90 @@
+"""Figure 3: FROC of every chain, beside the published operating points."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mammoflow.evaluation.definitions import Evaluation, is_external
+from mammoflow.report import literature, naming
+from mammoflow.report.figures import style
+from mammoflow.report.figures.froc_axes import draw_curve, draw_folds, label_axes, reached
+from mammoflow.report.naming import Labels
+
+_MARKERS = "*sDv^<>PhXpd8"
+_PUBLISHED = "Published, on INbreast"
+
+
+@style.styled
+def draw(
+    points: Mapping[str, pd.DataFrame],
+    curves: Mapping[str, pd.DataFrame],
+    evaluation: Evaluation,
+    labels: Labels,
+) -> Figure:
+    """TPR against false positives per image.
+
+    Parameters
+    ----------
+    points, curves : mapping of str to pandas.DataFrame
+        Tables ``froc-points`` and ``froc-curve`` of each chain; given boxes of others last.
+    evaluation : Evaluation
+        The definition to show.
+    labels : mapping
+        As in `naming`.
+
+    Returns
+    -------
+    Figure
+        Of each chain the mean over folds (dotted where a fold's curve has ended), the 95 % interval of
+        Student's t and the folds themselves; published points as markers, all on INbreast.
+
+    References
+    ----------
+    Section 3, experiment 3, figure 3.
+    """
+    figure = style.new(style.PAGE, 4.4)
+    axes = figure.subplots()
+    datasets = " and ".join(dict.fromkeys(naming.dataset(chain, labels) for chain in curves))
+    headings = {False: f"This run, on {datasets}", True: f"Boxes of others, on {datasets}"}
+    said = [_PUBLISHED]
+    for place, chain in enumerate(curves):
+        if (heading := headings[is_external(chain)]) not in said:
+            said.append(heading)
+            axes.plot([], [], ls="none", label=heading)
+        colour = style.SERIES[place % len(style.SERIES)]
+        definition = evaluation.definition_of(chain)
+        its_points = definition.rows(points[chain])
+        draw_folds(axes, its_points, colour)
+        label = naming.experiment(chain, labels).replace(", ", "\n", 1)
+        draw_curve(axes, definition.rows(curves[chain]), colour, label, reached(its_points))
+    axes.plot([], [], ls="none", label=_PUBLISHED)
+    _published(axes)
+    for text in figure.legend(loc="outside right upper").get_texts():
+        text.set_fontweight("bold" if text.get_text() in said else "normal")
+    axes.set_title(f"Detection of masses on {datasets}", loc="left")
+    label_axes(axes, evaluation.definition)
+    return figure
+
+
+def _published(axes: Axes) -> None:
+    """Markers of every published point, one legend entry for each method, subset and hit rule."""
+    table = literature.operating_points()
+    series = table.groupby(["source", "method", "cascade", "subset", "hit_rule"], sort=False)
+    for ((source, method, cascade, subset, hit_rule), rows), marker in zip(series, _MARKERS, strict=False):
+        paper, strict = source == "paper", hit_rule == "IoU ≥ 0.5"
+        what = ", ".join(filter(None, (method, subset, strict and hit_rule)))
+        axes.errorbar(
+            rows["fpi"],
+            rows["tpr_mean"],
+            rows["tpr_std"] if rows["tpr_std"].notna().any() else None,
+            fmt=marker,
+            color=style.INK if paper else style.GREY,
+            markerfacecolor=style.INK if paper and not strict else "white",
+            ms=7 if marker == "*" else 4.5,
+            elinewidth=0.6,
+            markeredgewidth=0.8,
+            label="\n".join(filter(None, (what, cascade))),
+            zorder=5,
+        )

@@ -1,0 +1,23 @@
+"""How every table is shown, by the names of their files."""
+
+from mammoflow.report.tables import (
+    ablations,
+    cascades,
+    data_description,
+    detection_performance,
+    model_comparison,
+    patch_classification,
+    protocol,
+    study_counts,
+)
+
+PRESENTATIONS = {
+    "table-1": data_description.PRESENTATION,
+    "table-2": patch_classification.PRESENTATION,
+    "table-3": cascades.PRESENTATION,
+    "table-4": detection_performance.PRESENTATION,
+    "table-protocol": protocol.PRESENTATION,
+    "table-comparison": model_comparison.PRESENTATION,
+    "table-ablations": ablations.PRESENTATION,
+    "reconciliation": study_counts.PRESENTATION,
+}

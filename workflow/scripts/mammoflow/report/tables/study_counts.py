@@ -1,0 +1,17 @@
+"""How counts of a study are shown beside the paper's; `mammoflow.reconciliation` makes them."""
+
+from mammoflow.report.tables.presentation import Presentation, number, text
+
+PRESENTATION = Presentation(
+    "Reconciliation. Counts of the release and of every fold beside the paper's.",
+    {
+        "Data": text("data"),
+        "Fold": number("fold", "d"),
+        "Quantity": text("quantity"),
+        "Paper": number("paper", "d"),
+        "Found": number("found", "d"),
+        "Difference": number("difference", "+d"),
+    },
+    "Paper: table 1 of Agarwal et al. 2019 (one fold of each archive) and the text, for the real "
+    "archives only; a dash where the paper has no such count. Nothing is made to agree.",
+)

@@ -1,0 +1,1 @@
+"""The config of a study, and the state of its run."""

@@ -1,0 +1,1 @@
+"""From a patch bank to a trained network."""

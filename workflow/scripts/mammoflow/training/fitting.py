@@ -1,0 +1,266 @@
+"""Fits a network to a patch bank."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from mammoflow.base import storage
+from mammoflow.base.contracts.history import HISTORY
+from mammoflow.networks import backbones
+from mammoflow.networks.trained import Fitted, best_run, load
+from mammoflow.patches.bank import Bank
+from mammoflow.training.augmentation import Augmentation
+from mammoflow.training.callbacks import Events, Keep, Progress
+from mammoflow.training.feed import Feed
+from mammoflow.training.resume import Checkpoint
+
+# Bytes of patches of each part that training keeps in memory; a larger part is read as needed.
+MEMORY = 2**30
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a network is trained: the config section ``training``.
+
+    Parameters
+    ----------
+    batch : int
+        Patches per step.
+    epochs : int
+        At most.
+    patience : int
+        Epochs without a lower validation loss before training stops.
+    learning_rate : mapping of str to float
+        For the initialisations ``random`` and ``pretrained``.
+    layers : {'all', 'head'}
+        ``head``: shallow tuning, the backbone keeps its weights.
+    steps_per_epoch : int or None
+        Batches per epoch; None: as many as it takes to show every patch.
+    parts : int
+        Into how many equal parts a batch is cut that does not fit the memory; their gradients are
+        averaged before the step, and only batch normalisation sees the smaller parts.
+    gpus : int
+        GPUs that share a batch.
+    precision : str
+        As `runtime.policy`.
+    batch_normalization_momentum : float or None
+        As `backbones.set_batch_normalization_momentum`.
+    augmentation : Augmentation
+        Views of training patches.
+
+    References
+    ----------
+    Section 2.4.
+    """
+
+    batch: int
+    epochs: int
+    patience: int
+    learning_rate: Mapping[str, float]
+    layers: str
+    steps_per_epoch: int | None
+    parts: int
+    gpus: int
+    precision: str
+    batch_normalization_momentum: float | None
+    augmentation: Augmentation
+
+    @classmethod
+    def from_config(cls, section: Mapping) -> "Settings":
+        """Settings from the config section, whose keys have the same names."""
+        views = section["augmentation"]
+        augmentation = Augmentation(views["flip"], views["rotation_degrees"], tuple(views["scale"]))
+        return cls(**{**section, "augmentation": augmentation})
+
+
+@keras.saving.register_keras_serializable("mammoflow")
+class Az(keras.metrics.AUC):
+    """Area under the ROC curve of the class mass."""
+
+    def update_state(self, y_true, y_pred, sample_weight=None):  # noqa: ANN001, ANN201, D102
+        return super().update_state(y_true, y_pred[:, backbones.MASS], sample_weight)
+
+
+def start(
+    backbone: str,
+    window: int,
+    policy: str,
+    initial: Sequence[str],
+    metadata: Sequence[str],
+    seed: int,
+) -> tuple[keras.Model, dict[str, str]]:
+    """Network with the weights that a chain of initialisations begins with.
+
+    Parameters
+    ----------
+    backbone, window, policy
+        As `backbones.build`.
+    initial : sequence of str
+        Nothing: random weights. One file in Keras' ``notop`` layout: the backbone's weights. Or the
+        ``model.weights.h5`` of every run on the data set before, of which the best run's are taken,
+        head included.
+    metadata : sequence of str
+        The ``model.json`` of these runs, or the record of the base weights, with their digest.
+    seed : int
+        Of what is random.
+
+    Returns
+    -------
+    model : keras.Model
+    origin : dict
+        Path and digest of the weights taken, for the record; empty for random ones.
+
+    Raises
+    ------
+    ValueError
+        When the weights are of another network or window, or not those of their record.
+    """
+    keras.utils.set_random_seed(seed)
+    model = backbones.build(backbone, window, policy)
+    if not initial:
+        return model, {}
+    recorded = json.loads(Path(metadata[0]).read_text()).get("sha256")  # of base weights only
+    if recorded:
+        digest = storage.sha256(initial[0])
+        if digest != recorded:
+            raise ValueError(f"{initial[0]}: expected sha256 {recorded} as in {metadata[0]}, got {digest}")
+        backbones.load_notop(model, initial[0])
+        return model, {"path": initial[0], "sha256": digest}
+    best = best_run(metadata)
+    trained, record = load(initial[best], metadata[best], policy)
+    if (record["backbone"], record["window"]) != (backbone, window):
+        raise ValueError(
+            f"{initial[best]}: expected weights of {backbone} for windows of {window} pixels, "
+            f"got {record['backbone']} for {record['window']}"
+        )
+    model.set_weights(trained.get_weights())
+    return model, {"path": initial[best], "sha256": record["weights_sha256"]}
+
+
+def fit(
+    model: keras.Model,
+    bank: Bank,
+    settings: Settings,
+    learning_rate: float,
+    normalization: str,
+    seed: int,
+    title: str,
+    checkpoint: Checkpoint | None = None,
+    events: Path | None = None,
+) -> Fitted:
+    """Train a network until its validation loss no longer falls.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A network that `backbones.build` made, with the weights to start from. It is changed.
+    bank : Bank
+        The fold's patches.
+    settings : Settings
+        How to train.
+    learning_rate : float
+        Of Adam.
+    normalization : {'gcn', 'scale'}
+        Grey values as the network takes them.
+    seed : int
+        Of shuffling, augmentation and whatever the network draws.
+    title : str
+        What the lines of progress begin with.
+    checkpoint : Checkpoint, optional
+        Where the state after each epoch is kept. A state that is found there is gone on from, to the
+        end that an uninterrupted training has.
+    events : Path, optional
+        Folder of TensorBoard's events.
+
+    Returns
+    -------
+    Fitted
+
+    Raises
+    ------
+    ValueError
+        When a batch cannot be shared out equally, or the validation loss is not a number.
+    MemoryError
+        When a batch does not fit the memory.
+
+    References
+    ----------
+    Section 2.4: Adam, early stopping on validation loss, patience 10.
+    """
+    if settings.layers not in ("all", "head"):
+        raise ValueError(f"training.layers: expected all or head, got {settings.layers!r}")
+    keras.utils.set_random_seed(seed)
+    backbones.set_batch_normalization_momentum(model, settings.batch_normalization_momentum)
+    part = _part(settings)
+    feed, validation = (Feed(each, part, normalization) for each in (bank.train, bank.validation))
+    backbones.body(model).trainable = settings.layers == "all"
+    trained = feed.into(model)
+    _compile(trained, learning_rate, settings.parts)
+    # Whole batches, of as many parts each.
+    steps = settings.parts * (settings.steps_per_epoch or -(-len(bank.train) // settings.batch))
+    progress = Progress(title, settings.epochs, steps)
+    stopping = keras.callbacks.EarlyStopping(
+        monitor="val_loss", patience=settings.patience, restore_best_weights=True
+    )
+    keep = [Keep(checkpoint, progress, stopping)] if checkpoint else []
+    begun, stopped = (keep[0].epoch, keep[0].stopped) if keep else (0, False)
+    try:
+        trained.fit(
+            feed.training(steps, settings.augmentation, seed, first=begun),
+            steps_per_epoch=steps,
+            initial_epoch=begun,
+            epochs=begun if stopped else settings.epochs,
+            validation_data=validation.validation(),
+            validation_steps=validation.steps,
+            callbacks=[progress, stopping, *keep, *([Events(events, progress)] if events else [])],
+            shuffle=False,
+            verbose=0,
+        )
+    except tf.errors.ResourceExhaustedError as error:
+        raise MemoryError(
+            f"{title}: training.batch: expected batches that fit the memory, got {settings.batch} patches of "
+            f"{bank.window} pixels in {settings.parts} parts; lower training.batch, or raise training.parts, "
+            "which computes a batch in parts and takes the same step"
+        ) from error
+    rate = steps * part / np.median(progress.training_seconds[1:] or progress.training_seconds)
+    return _fitted(model, progress, stopping, rate)
+
+
+def _part(settings: Settings) -> int:
+    """Patches that the network sees at once."""
+    shares = settings.parts * settings.gpus
+    if settings.batch % shares:
+        raise ValueError(
+            f"training.batch: expected a multiple of parts times gpus ({settings.parts} × {settings.gpus}), "
+            f"got {settings.batch}"
+        )
+    return settings.batch // settings.parts
+
+
+def _compile(model: keras.Model, learning_rate: float, parts: int = 1) -> None:
+    model.compile(
+        keras.optimizers.Adam(learning_rate, gradient_accumulation_steps=parts if parts > 1 else None),
+        keras.losses.SparseCategoricalCrossentropy(),
+        metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy"), Az(name="az")],
+        jit_compile=False,
+    )
+    # Before the first step, or the step is traced twice: once to make the optimiser's variables.
+    model.optimizer.build(model.trainable_variables)
+
+
+def _fitted(
+    model: keras.Model, progress: Progress, stopping: keras.callbacks.EarlyStopping, rate: float
+) -> Fitted:
+    if not np.isfinite(stopping.best):
+        raise ValueError(
+            f"{progress.title}: expected a validation loss, got {stopping.best} in the first epoch; lower "
+            "the learning rate"
+        )
+    history = pd.DataFrame(progress.rows)[list(HISTORY.columns)]
+    return Fitted(model, history, stopping.best_epoch + 1, float(stopping.best), float(rate))

@@ -1,0 +1,165 @@
+"""What the feed does to patches, on processors: patch by patch, while each lies in the cache.
+
+The arithmetic of `augmentation.show` and `normalization.normalize`, compiled by Numba; GPUs run those
+themselves. Threads may call it side by side.
+"""
+
+import numba
+import numpy as np
+from numpy import float32, int32, uint32
+
+from mammoflow.networks import normalization
+
+_FLOOR = normalization.FLOOR
+
+_compiled = numba.njit(nogil=True, error_model="numpy")
+# Sums may be added up in any order, hence side by side.
+_reduction = numba.njit(nogil=True, error_model="numpy", fastmath={"reassoc"})
+
+
+def show(patches: np.ndarray, transforms: np.ndarray) -> np.ndarray:
+    """Patches as drawn: bilinear, mirrored at the edge where a view reaches beyond the patch.
+
+    Parameters
+    ----------
+    patches : (n, w, w) ndarray of uint16
+        Patches before normalisation, at least 2 pixels wide.
+    transforms : (n, 2, 3) ndarray of float32
+        As `augmentation.transforms` gives them.
+
+    Returns
+    -------
+    (n, w, w) ndarray of float32
+        To the bit what `augmentation.show` gives on processors.
+    """
+    shown = np.empty(patches.shape, float32)
+    _show(patches, transforms, shown)
+    return shown
+
+
+def prepare(
+    patches: np.ndarray, transforms: np.ndarray, minimum: np.ndarray, maximum: np.ndarray, kind: str
+) -> np.ndarray:
+    """Patches as drawn, and normalised as the networks take them.
+
+    Parameters
+    ----------
+    patches, transforms
+        As `show` takes them.
+    minimum, maximum : (n,) ndarray of uint16
+        Least and greatest grey value of the breast; only ``scale`` uses them.
+    kind : {'gcn', 'scale'}
+        Which normalisation; see `normalization`.
+
+    Returns
+    -------
+    (n, w, w) ndarray of float32
+        What `normalization.normalize` gives, within float error.
+
+    Raises
+    ------
+    ValueError
+        When `kind` is unknown.
+    """
+    normalization.check(kind)
+    prepared = np.empty(patches.shape, float32)
+    _prepare(patches, transforms, minimum, maximum, kind == "gcn", prepared)
+    return prepared
+
+
+@_compiled
+def _prepare(patches, transforms, minimum, maximum, gcn, prepared):
+    for k in range(len(patches)):
+        _show(patches[k : k + 1], transforms[k : k + 1], prepared[k : k + 1])
+        if gcn:
+            _gcn(prepared[k].ravel())
+        else:
+            _scale(prepared[k].ravel(), float32(minimum[k]), float32(maximum[k]))
+
+
+@_compiled
+def _show(patches, transforms, shown):
+    window = patches.shape[1]
+    pairs = np.empty(window * window, uint32)
+    first = np.empty(window, uint32)
+    right, down = np.empty(window, float32), np.empty(window, float32)
+    upper, lower = np.empty(window, uint32), np.empty(window, uint32)
+    for k in range(len(patches)):
+        (a0, a1, a2), (b0, b1, b2) = transforms[k]
+        _pair(patches[k].ravel(), pairs)
+        for y in range(window):
+            _neighbours(a0, a1 * float32(y) + a2, b0, b1 * float32(y) + b2, first, right, down)
+            for x in range(window):
+                upper[x] = pairs[first[x]]
+                lower[x] = pairs[first[x] + uint32(window)]
+            _between(upper, lower, right, down, shown[k, y])
+
+
+@_compiled
+def _pair(grey, pairs):
+    """Every pixel with the next one, which makes one read of two."""
+    for i in range(len(grey) - 1):
+        pairs[i] = uint32(grey[i]) | uint32(grey[i + 1]) << uint32(16)
+
+
+@_compiled
+def _neighbours(a, a_row, b, b_row, first, right, down):
+    """Of each place of a row: the pixel before it, and how far it is from that to the right and down."""
+    window = len(first)
+    last = int32(window - 2)
+    for i in range(window):
+        x = _mirrored(a * float32(int32(i)) + a_row, float32(window))
+        y = _mirrored(b * float32(int32(i)) + b_row, float32(window))
+        column, row = min(int32(x), last), min(int32(y), last)
+        right[i], down[i] = x - float32(column), y - float32(row)
+        first[i] = row * int32(window) + column
+
+
+@numba.njit(nogil=True, error_model="numpy", inline="always")
+def _mirrored(place, window):
+    """A place within the patch: up to the far edge and back, again and again, from half a pixel before."""
+    half, whole = float32(0.5), float32(2) * window
+    way = place + half
+    way -= whole * np.floor(way / whole)
+    return min(max(window - abs(way - window) - half, float32(0)), window - float32(1))
+
+
+@_compiled
+def _between(upper, lower, right, down, shown):
+    for i in range(len(shown)):
+        above = _first(upper[i]) + right[i] * (_second(upper[i]) - _first(upper[i]))
+        below = _first(lower[i]) + right[i] * (_second(lower[i]) - _first(lower[i]))
+        shown[i] = above + down[i] * (below - above)
+
+
+@_compiled
+def _first(pair):
+    return float32(int32(pair & uint32(0xFFFF)))
+
+
+@_compiled
+def _second(pair):
+    return float32(int32(pair >> uint32(16)))
+
+
+@_reduction
+def _gcn(grey):
+    count, total, squares = len(grey), 0.0, 0.0
+    for i in range(count):
+        total += np.float64(grey[i])
+    mean = total / count
+    for i in range(count):
+        difference = np.float64(grey[i]) - mean
+        squares += difference * difference
+    deviation = np.sqrt(squares / count)
+    factor = float32(1 / deviation if deviation >= _FLOOR else 0.0)
+    for i in range(count):
+        grey[i] = (grey[i] - float32(mean)) * factor
+
+
+@_compiled
+def _scale(grey, minimum, maximum):
+    span = maximum - minimum
+    factor = float32(255) / span if span > 0 else float32(0)
+    for i in range(len(grey)):
+        grey[i] = min(max((grey[i] - minimum) * factor, float32(0)), float32(255))

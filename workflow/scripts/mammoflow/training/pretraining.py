@@ -1,0 +1,160 @@
+"""Base weights from natural photographs that every installation has.
+
+ImageNet weights cannot be shipped. Where there is no network, a backbone learns a pretext task on the
+photographs inside the scikit-image package: from which photograph does a grey crop come? That gives
+edge, blob and texture filters, in seconds. Nothing made here may be called "imagenet".
+"""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import skimage
+from skimage import color, io, util
+
+from mammoflow.networks import backbones
+from mammoflow.networks.normalization import gcn
+from mammoflow.training import augmentation
+from mammoflow.training.augmentation import Augmentation
+
+PHOTOGRAPHS = (
+    "astronaut.png",
+    "brick.png",
+    "camera.png",
+    "chelsea.png",
+    "coffee.png",
+    "coins.png",
+    "grass.png",
+    "gravel.png",
+    "hubble_deep_field.jpg",
+    "ihc.png",
+    "moon.png",
+    "motorcycle_left.png",
+    "retina.jpg",
+    "rocket.jpg",
+)
+
+_VIEWS = Augmentation(flip=True, rotation_degrees=30, scale=(0.5, 1.5))
+
+
+@dataclass(frozen=True)
+class Pretext:
+    """How long and how fast the pretext task is learnt.
+
+    Parameters
+    ----------
+    steps : int
+        Batches.
+    batch : int
+        Crops per batch.
+    learning_rate : float
+        Of Adam.
+    """
+
+    steps: int
+    batch: int
+    learning_rate: float
+
+
+@functools.cache
+def photographs() -> tuple[np.ndarray, ...]:
+    """Grey photographs from the installed scikit-image package, (m, n) uint16.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the package lacks one.
+    """
+    folder = Path(skimage.__file__).parent / "data"
+    return tuple(_grey(io.imread(folder / name)) for name in PHOTOGRAPHS)
+
+
+def _grey(image: np.ndarray) -> np.ndarray:
+    return util.img_as_uint(color.rgb2gray(image) if image.ndim == 3 else image)
+
+
+def crops(
+    images: Sequence[np.ndarray], window: int, n: int, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Random square crops and the photographs that they come from.
+
+    Parameters
+    ----------
+    images : sequence of (m, n) ndarray of uint16
+        Photographs; one smaller than the window is mirrored at its edges.
+    window : int
+        Side in pixels.
+    n : int
+        How many.
+    generator : numpy.random.Generator
+        Draws photographs and places.
+
+    Returns
+    -------
+    (n, window, window) ndarray of uint16
+    (n,) ndarray of int64
+        Places in `images`.
+    """
+    sources = generator.integers(len(images), size=n)
+    patches = np.empty((n, window, window), np.uint16)
+    for patch, source in zip(patches, sources, strict=True):
+        image = images[source]
+        lacking = np.maximum(window - np.array(image.shape), 0)
+        if lacking.any():
+            image = np.pad(image, [(0, size) for size in lacking], mode="symmetric")
+        y, x = (generator.integers(size - window + 1) for size in image.shape)
+        patch[:] = image[y : y + window, x : x + window]
+    return patches, sources
+
+
+def pretrain(
+    backbone: str, window: int, pretext: Pretext, policy: str, momentum: float | None, seed: int
+) -> tuple[keras.Model, float]:
+    """Teach a backbone which photograph a crop comes from.
+
+    Parameters
+    ----------
+    backbone : str
+        One of `architectures.names`.
+    window : int
+        Side of the crops in pixels.
+    pretext : Pretext
+        How long and how fast.
+    policy : str
+        What the network computes in.
+    momentum : float or None
+        As `backbones.set_batch_normalization_momentum`.
+    seed : int
+        Of everything drawn.
+
+    Returns
+    -------
+    model : keras.Model
+        Its head tells photographs apart: of use is only the backbone.
+    accuracy : float
+        Share of the last quarter of the crops, seen once each, told right.
+    """
+    keras.utils.set_random_seed(seed)
+    images = photographs()
+    generator = np.random.default_rng(seed)
+    model = backbones.build(backbone, window, policy, classes=len(images))
+    backbones.set_batch_normalization_momentum(model, momentum)
+    model.compile(
+        keras.optimizers.Adam(pretext.learning_rate),
+        keras.losses.SparseCategoricalCrossentropy(),
+        metrics=["accuracy"],
+        jit_compile=False,
+    )
+    # Before the first step, or the step is traced twice: once to make the optimiser's variables.
+    model.optimizer.build(model.trainable_variables)
+    accuracies = []
+    for step in range(pretext.steps):
+        patches, sources = crops(images, window, pretext.batch, generator)
+        views = augmentation.draw(_VIEWS, pretext.batch, seed, step)
+        shown = gcn(augmentation.apply(patches, views))[..., None]
+        accuracies.append(model.train_on_batch(shown, sources, return_dict=True)["accuracy"])
+        model.reset_metrics()
+    return model, float(np.mean(accuracies[-max(1, pretext.steps // 4) :]))
