@@ -16,7 +16,7 @@ WEIGHTS = "results/weights/natural/compact.h5"
 
 # In the place of the stage that needs nothing: it waits for a word, then fails or not.
 SCRIPT = """
-from mammoflow import logs
+from mammoflow.base import logs
 logs.redirect(snakemake.log[0])
 import time
 from pathlib import Path

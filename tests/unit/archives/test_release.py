@@ -190,5 +190,5 @@ def test_a_file_that_cannot_be_opened_may_be_an_image(tmp_path, monkeypatch):
         raise PermissionError(path)
 
     (tmp_path / "closed").write_bytes(b"x")
-    monkeypatch.setattr(release.dicom, "is_dicom", refuse)
+    monkeypatch.setattr(release.headers, "is_dicom", refuse)
     assert release.is_image(tmp_path, "closed")

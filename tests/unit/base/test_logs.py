@@ -3,7 +3,7 @@ import sys
 
 CODE = """
 import os, sys
-from mammoflow import logs
+from mammoflow.base import logs
 logs.redirect(sys.argv[1])
 print("python")
 os.system("echo native")
@@ -31,7 +31,7 @@ def test_everything_lands_in_the_log_and_announcements_on_the_terminal_too(tmp_p
 
 FULL = """
 import errno, sys
-from mammoflow import logs
+from mammoflow.base import logs
 logs.redirect(sys.argv[1])
 raise OSError(errno.ENOSPC, "a.h5: expected room")
 """

@@ -7,7 +7,7 @@ from mammoflow.base import seeds
 
 
 def test_equal_in_another_process():
-    code = "from mammoflow import seeds; print(seeds.integer(7, 'train', 'vgg16', 3))"
+    code = "from mammoflow.base import seeds; print(seeds.integer(7, 'train', 'vgg16', 3))"
     path = str(next(p for p in sys.path if p.endswith("workflow/scripts")))
     printed = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": path}

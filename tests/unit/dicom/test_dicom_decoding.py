@@ -255,8 +255,8 @@ def test_a_bomb_ends_its_worker_and_nothing_else(monkeypatch):
 BOMBS = """
 import json, re, resource, sys
 from pathlib import Path
-from mammoflow import dicom
-from mammoflow.exclusions import Excluded
+from mammoflow.base.exclusions import Excluded
+from mammoflow.dicom import grey_values, headers
 
 
 def peak():
@@ -270,7 +270,7 @@ def peak():
 
 results = {}
 for path in map(Path, sys.argv[1:]):
-    for step in (dicom.read_header, dicom.decode):
+    for step in (headers.read_header, grey_values.decode):
         try:
             step(path)
         except Excluded as error:
