@@ -63,9 +63,8 @@ rule all:
     default_target: True
     input:
         "results/report.html",
-        expand("results/tables/table-{table}.{format}", table=TABLES, format=["csv", "md"]),
-        expand("results/tables/reconciliation.{format}", format=["csv", "md"]),
-        expand("results/figures/figure-{figure}.{format}", figure=range(1, 6), format=["png", "svg"]),
+        expand("results/tables/{table}.{format}", table=TABLES, format=["csv", "md"]),
+        expand("results/figures/{figure}.{format}", figure=FIGURES, format=["png", "svg"]),
         expand("results/figures/breast-regions-{dataset}.png", dataset=STUDY.used_datasets),
         expand(
             "results/figures/augmented-patches-{dataset}.{format}",

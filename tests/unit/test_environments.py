@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from rules import rules
 
 from mammoflow.study import sources
 
@@ -68,13 +69,13 @@ def imported(script):
 
 
 RULES = [
-    (found["script"], found["env"])
-    for file in sorted((SCRIPTS.parent / "rules").glob("*.smk"))
-    for found in re.finditer(
+    re.search(
         r'conda:\n\s+"\.\./\.\./envs/(?P<env>.*?)".*?script:\n\s+"\.\./scripts/(?P<script>.*?)"',
-        file.read_text(),
+        text,
         re.DOTALL,
-    )
+    ).group("script", "env")
+    for text in rules().values()
+    if "conda:" in text
 ]
 
 

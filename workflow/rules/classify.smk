@@ -24,8 +24,8 @@ rule classify:
         mem=growing(16, "GB"),
         runtime=growing(1, "h"),
     params:
-        *code("classify.py"),
-        network=network_code,
+        *NEEDS.code("classify.py"),
+        network=NEEDS.network_code,
         precision=config["inference"]["precision"],
     script:
         "../scripts/classify.py"

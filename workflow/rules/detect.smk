@@ -11,9 +11,9 @@ rule mpm:
         splits="results/splits/{dataset}.csv",
         images="results/index/{dataset}/images.csv",
         stored="results/index/{dataset}/stored.csv",
-        stores=stores,
-        weights=runs_of_fold("model.weights.h5"),
-        metadata=runs_of_fold("model.json"),
+        stores=NEEDS.stores,
+        weights=NEEDS.runs_of_fold("model.weights.h5"),
+        metadata=NEEDS.runs_of_fold("model.json"),
     output:
         mpm="results/mpm/{dataset}/{backbone}/{init}/fold-{fold}.h5",
     log:
@@ -28,9 +28,9 @@ rule mpm:
         mem=growing(16, "GB"),
         runtime=growing(4, "h"),
     params:
-        *code("mpm.py"),
-        network=network_code,
-        stride=STUDY.stride,
+        *NEEDS.code("mpm.py"),
+        network=NEEDS.network_code,
+        stride=NEEDS.stride,
         edge=config["patches"]["edge"],
         precision=config["inference"]["precision"],
     script:
@@ -53,7 +53,7 @@ rule detections:
         mem=growing(16, "GB"),
         runtime=growing(2, "h"),
     params:
-        *code("detections.py"),
+        *NEEDS.code("detections.py"),
         levels=config["detection"]["levels"],
     script:
         "../scripts/detections.py"

@@ -19,8 +19,8 @@ rule phantoms:
         mem=growing(4, "GB"),
         runtime=growing(1, "h"),
     params:
-        *code("phantoms.py"),
-        phantoms=dataset_setting("phantoms"),
+        *NEEDS.code("phantoms.py"),
+        phantoms=NEEDS.setting("phantoms"),
         seed=config["seed"],
     script:
         "../scripts/phantoms.py"
