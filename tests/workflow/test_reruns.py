@@ -13,6 +13,7 @@ import pandas as pd
 import pydicom
 import pytest
 import yaml
+from configs import SCRIPTS
 from project import REPOSITORY, TINY, Project
 from rules import rules
 
@@ -290,7 +291,7 @@ def test_every_rule_tells_its_code():
     for name, text in rules().items():
         (script,) = re.findall(r'"\.\./scripts/(\w+\.py)"', text)
         assert f'*NEEDS.code("{script}"),' in text, name
-        modules = " ".join(sources.listed(REPOSITORY / "workflow/scripts", script))
+        modules = " ".join(sources.listed(SCRIPTS, SCRIPTS / script))
         for package, function in (("networks/architectures", "network_code"), ("archives", "archive_code")):
             imported = f"mammoflow/{package}/__init__.py" in modules
             assert imported == (f"=NEEDS.{function}," in text), name

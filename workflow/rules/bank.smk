@@ -18,7 +18,7 @@ rule bank:
     benchmark:
         "results/benchmarks/bank/{dataset}/fold-{fold}.tsv"
     conda:
-        "../../envs/imaging.yaml"
+        "../envs/imaging.yaml"
     threads: 2
     resources:
         mem=growing(8, "GB"),

@@ -17,7 +17,7 @@ rule classify:
     benchmark:
         "results/benchmarks/classify/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}.tsv"
     conda:
-        "../../envs/tensorflow.yaml"
+        "../envs/tensorflow.yaml"
     threads: 4
     resources:
         gpu=1,

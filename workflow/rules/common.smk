@@ -7,15 +7,36 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-SCRIPTS = Path(workflow.basedir, "workflow", "scripts")
-sys.path.append(str(SCRIPTS))
+HERE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
+
+
+def source(path):
+    """A file of the workflow, relative to this folder; a copy of it where the workflow is used from elsewhere."""
+    return HERE / path if HERE.is_dir() else Path(workflow.source_path(path))
+
+
+if HERE.is_dir():  # else the workflow is a module from a repository elsewhere
+    sys.path.append(str(HERE.parent / "scripts"))
+try:
+    import mammoflow
+except ModuleNotFoundError:
+    raise WorkflowError(
+        "mammoflow: expected its package where Snakemake is installed, since the workflow is used from another "
+        "repository; found none. Install it with pip from that repository, at the same version."
+    ) from None
+PACKAGES = Path(mammoflow.__file__).parents[1]
+if HERE.is_dir() and PACKAGES.resolve() != (HERE.parent / "scripts").resolve():
+    raise WorkflowError(
+        f"mammoflow: expected the package of this checkout; Python finds another one in {PACKAGES}, which jobs would "
+        "run. Uninstall it (pip uninstall mammoflow), or install this checkout with pip install --editable."
+    )
 
 from mammoflow.study import configuration, journal, paths, progress, workspace
 from mammoflow.study.design import Study
 from mammoflow.study.needs import Needs
 
 try:
-    configuration.check(config, Path(workflow.basedir, "workflow", "schemas", "config.schema.json"))
+    configuration.check(config, source("../schemas/config.schema.json"))
     workspace.check(Path.cwd())
 except (configuration.ConfigurationError, workspace.WorkspaceError) as error:
     raise WorkflowError(str(error)) from None
@@ -26,7 +47,7 @@ config.clear()
 config.update(settled)
 
 STUDY = Study(config)
-NEEDS = Needs(STUDY, SCRIPTS)
+NEEDS = Needs(STUDY, PACKAGES, lambda script: source(f"../scripts/{script}"))
 
 
 def one_of(names):

@@ -21,7 +21,7 @@ rule mpm:
     benchmark:
         "results/benchmarks/mpm/{dataset}/{backbone}/{init}/fold-{fold}.tsv"
     conda:
-        "../../envs/tensorflow.yaml"
+        "../envs/tensorflow.yaml"
     threads: 4
     resources:
         gpu=1,
@@ -47,7 +47,7 @@ rule detections:
     benchmark:
         "results/benchmarks/detections/{dataset}/{backbone}/{init}/fold-{fold}.tsv"
     conda:
-        "../../envs/imaging.yaml"
+        "../envs/imaging.yaml"
     threads: 4
     resources:
         mem=growing(16, "GB"),

@@ -19,7 +19,7 @@ rule contours:
     benchmark:
         "results/benchmarks/contours/{dataset}.tsv"
     conda:
-        "../../envs/imaging.yaml"
+        "../envs/imaging.yaml"
     resources:
         mem=growing(4, "GB"),
         runtime=growing(1, "h"),
@@ -51,7 +51,7 @@ rule froc:
     benchmark:
         "results/benchmarks/froc/{dataset}/{backbone}/{init}.tsv"
     conda:
-        "../../envs/imaging.yaml"
+        "../envs/imaging.yaml"
     resources:
         mem=growing(4, "GB"),
         runtime=growing(1, "h"),
@@ -82,7 +82,7 @@ rule froc_external:
     benchmark:
         "results/benchmarks/froc_external/{dataset}/{external}.tsv"
     conda:
-        "../../envs/imaging.yaml"
+        "../envs/imaging.yaml"
     resources:
         mem=growing(4, "GB"),
         runtime=growing(1, "h"),

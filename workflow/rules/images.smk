@@ -18,7 +18,7 @@ rule images:
     benchmark:
         "results/benchmarks/images/{dataset}/shard-{shard}.tsv"
     conda:
-        "../../envs/imaging.yaml"
+        "../envs/imaging.yaml"
     threads: 4
     resources:
         mem=growing(8, "GB"),
@@ -47,7 +47,7 @@ rule replaced:
     benchmark:
         "results/benchmarks/replaced/{dataset}.tsv"
     conda:
-        "../../envs/imaging.yaml"
+        "../envs/imaging.yaml"
     threads: 4
     resources:
         mem=growing(8, "GB"),

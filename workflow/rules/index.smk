@@ -18,7 +18,7 @@ rule index:
     benchmark:
         "results/benchmarks/index/{dataset}.tsv"
     conda:
-        "../../envs/imaging.yaml"
+        "../envs/imaging.yaml"
     threads: 4
     resources:
         mem=growing(4, "GB"),

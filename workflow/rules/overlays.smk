@@ -23,7 +23,7 @@ rule overlay:
     wildcard_constraints:
         image_id="[^/]+",
     conda:
-        "../../envs/imaging.yaml"
+        "../envs/imaging.yaml"
     resources:
         mem=growing(4, "GB"),
         runtime=growing(10, "m"),

@@ -13,7 +13,7 @@ rule phantoms:
     benchmark:
         "results/benchmarks/phantoms/{dataset}.tsv"
     conda:
-        "../../envs/imaging.yaml"
+        "../envs/imaging.yaml"
     threads: 4
     resources:
         mem=growing(4, "GB"),

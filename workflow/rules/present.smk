@@ -19,24 +19,6 @@ LESIONS = paths.index(STUDY.detection_dataset, STUDY.evaluated_as)
 BOOTSTRAP = {"draws": EVALUATION["bootstrap"], "seed": config["seed"]}
 
 
-def of_runs(runs):
-    """Test probabilities and records of runs."""
-    return {
-        "classifications": [paths.classification(run) for run in runs],
-        "metadata": [paths.model(run, "model.json") for run in runs],
-    }
-
-
-def of_chains(chains, **files):
-    """FROC tables of models, by the names that their scripts give them."""
-    return {name: [paths.froc(chain, file) for chain in chains] for name, file in files.items()}
-
-
-def of_shown(path):
-    """A file of the shown model for every fold."""
-    return [path(SHOWN, fold) for fold in STUDY.folds(STUDY.detection_dataset)]
-
-
 TABLES = {
     "table-1": {
         "input": {
@@ -48,26 +30,26 @@ TABLES = {
     },
     "table-2": {
         "input": {
-            **of_runs(STUDY.classification_runs),
+            **NEEDS.of_runs(STUDY.classification_runs),
             "histories": [paths.model(run, "history.csv") for run in STUDY.classification_runs],
             "images": paths.index(STUDY.classification_dataset, "images"),
         },
         "params": {"runs": list(map(asdict, STUDY.classification_runs)), **BOOTSTRAP},
     },
     "table-3": {
-        "input": {**of_runs(STUDY.detection_runs), "images": IMAGES},
+        "input": {**NEEDS.of_runs(STUDY.detection_runs), "images": IMAGES},
         "params": {"runs": list(map(asdict, STUDY.detection_runs)), **BOOTSTRAP},
     },
     "table-4": {
-        "input": of_chains(STUDY.evaluated_chains, operating_points="operating-points.csv"),
+        "input": NEEDS.of_chains(STUDY.evaluated_chains, operating_points="operating-points.csv"),
         "params": {"chains": STUDY.evaluated_chains, "evaluation": EVALUATION},
     },
     "table-protocol": {
-        "input": of_chains(BY_DEFINITION, operating_points="operating-points.csv"),
+        "input": NEEDS.of_chains(BY_DEFINITION, operating_points="operating-points.csv"),
         "params": {"chains": BY_DEFINITION, "evaluation": EVALUATION},
     },
     "table-comparison": {
-        "input": of_chains(
+        "input": NEEDS.of_chains(
             STUDY.evaluated_chains,
             operating_points="operating-points.csv",
             merits="merits.csv",
@@ -77,8 +59,8 @@ TABLES = {
     },
     "table-ablations": {
         "input": {
-            **of_runs([run for case in CASES for run in case.runs]),
-            **of_chains([case.chain for case in CASES], operating_points="operating-points.csv"),
+            **NEEDS.of_runs([run for case in CASES for run in case.runs]),
+            **NEEDS.of_chains([case.chain for case in CASES], operating_points="operating-points.csv"),
             "maps": [paths.mpm(case.mapped, fold) for case in CASES for fold in case.folds],
             "images": IMAGES,
         },
@@ -112,8 +94,8 @@ FIGURES = {
             "images": IMAGES,
             "lesions": LESIONS,
             "stores": NEEDS.stores_of(STUDY.detection_dataset),
-            "mpms": of_shown(paths.mpm),
-            "detections": of_shown(paths.detections),
+            "mpms": NEEDS.of_shown(paths.mpm),
+            "detections": NEEDS.of_shown(paths.detections),
             "points": paths.froc(SHOWN, "points.csv"),
         },
         "params": {
@@ -127,7 +109,7 @@ FIGURES = {
         "params": {"runs": list(map(asdict, STUDY.classification_runs))},
     },
     "figure-3": {
-        "input": of_chains(STUDY.evaluated_chains, points="points.csv", curves="curve.csv"),
+        "input": NEEDS.of_chains(STUDY.evaluated_chains, points="points.csv", curves="curve.csv"),
         "params": {"chains": STUDY.evaluated_chains, "evaluation": EVALUATION},
     },
     "figure-4": {
@@ -136,7 +118,7 @@ FIGURES = {
             "images": IMAGES,
             "lesions": LESIONS,
             "stores": NEEDS.stores_of(STUDY.detection_dataset),
-            "detections": of_shown(paths.detections),
+            "detections": NEEDS.of_shown(paths.detections),
             "points": paths.froc(SHOWN, "points.csv"),
         },
         "params": {"evaluation": EVALUATION, "chain": SHOWN},
@@ -146,11 +128,6 @@ FIGURES = {
         "params": {"evaluation": EVALUATION, "chain": SHOWN},
     },
 }
-
-
-def caption(name):
-    """Text of a caption in workflow/report."""
-    return Path(workflow.source_path(f"../report/{name}.rst")).read_text().strip()
 
 
 for table, entry in TABLES.items():
@@ -169,7 +146,7 @@ for table, entry in TABLES.items():
         benchmark:
             f"results/benchmarks/{name}.tsv"
         conda:
-            "../../envs/imaging.yaml"
+            "../envs/imaging.yaml"
         params:
             *NEEDS.code(f"{name}.py"),
             **entry["params"],
@@ -195,7 +172,7 @@ for figure, entry in FIGURES.items():
         benchmark:
             f"results/benchmarks/{name}.tsv"
         conda:
-            "../../envs/imaging.yaml"
+            "../envs/imaging.yaml"
         params:
             *NEEDS.code(f"{name}.py"),
             **entry["params"],
@@ -221,7 +198,7 @@ rule breast_regions:
     benchmark:
         "results/benchmarks/breast_regions/{dataset}.tsv"
     conda:
-        "../../envs/imaging.yaml"
+        "../envs/imaging.yaml"
     params:
         *NEEDS.code("breast_regions.py"),
         label=NEEDS.setting("label"),
@@ -244,7 +221,7 @@ rule augmented_patches:
     benchmark:
         "results/benchmarks/augmented_patches/{dataset}.tsv"
     conda:
-        "../../envs/tensorflow.yaml"
+        "../envs/tensorflow.yaml"
     params:
         *NEEDS.code("augmented_patches.py"),
         augmentation=config["training"]["augmentation"],
@@ -268,10 +245,13 @@ rule page:
     benchmark:
         "results/benchmarks/page.tsv"
     conda:
-        "../../envs/imaging.yaml"
+        "../envs/imaging.yaml"
     params:
         *NEEDS.code("page.py"),
-        captions={name: caption(name) for name in [*FIGURES, "breast-regions", "augmented-patches"]},
+        captions={
+            name: source(f"../report/{name}.rst").read_text().strip()
+            for name in [*FIGURES, "breast-regions", "augmented-patches"]
+        },
         datasets=STUDY.used_datasets,
         config={key: value for key, value in config.items() if key != "workspace"},
         labels=STUDY.labels,

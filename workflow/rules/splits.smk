@@ -20,7 +20,7 @@ rule splits:
     benchmark:
         "results/benchmarks/splits/{dataset}.tsv"
     conda:
-        "../../envs/imaging.yaml"
+        "../envs/imaging.yaml"
     params:
         *NEEDS.code("splits.py"),
         official=NEEDS.is_official,

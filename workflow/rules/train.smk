@@ -24,7 +24,7 @@ rule train:
     benchmark:
         "results/benchmarks/train/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}.tsv"
     conda:
-        "../../envs/tensorflow.yaml"
+        "../envs/tensorflow.yaml"
     threads: 4
     resources:
         gpu=NEEDS.gpus,

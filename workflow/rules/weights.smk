@@ -18,7 +18,7 @@ rule weights:
     wildcard_constraints:
         weights=one_of(STUDY.given_weights),
     conda:
-        "../../envs/tensorflow.yaml"
+        "../envs/tensorflow.yaml"
     resources:
         mem=growing(4, "GB"),
         runtime=growing(1, "h"),
@@ -42,7 +42,7 @@ rule pretrain:
     wildcard_constraints:
         weights=one_of(STUDY.learnt_weights),
     conda:
-        "../../envs/tensorflow.yaml"
+        "../envs/tensorflow.yaml"
     threads: 4
     resources:
         gpu=1,

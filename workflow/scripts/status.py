@@ -51,4 +51,4 @@ if __name__ == "__main__":
     records = journal.read(journal.PATH)
     found = status.status(summary.result(), plan.result(), records)
     took = status.seconds(Path("results/benchmarks"))
-    print(status.render(found, status.rules(HOME / "Snakefile"), took, records, time.time()))
+    print(status.render(found, status.rules(HOME / "workflow" / "Snakefile"), took, records, time.time()))

@@ -12,7 +12,7 @@ from mammoflow.study.needs import Needs
 
 def test_a_chain_starts_from_all_runs_of_the_link_before(paper):
     study = Study(paper)
-    needs = Needs(study, SCRIPTS)
+    needs = Needs(study, SCRIPTS, SCRIPTS.joinpath)
     wildcards = SimpleNamespace(backbone="inceptionv3", init="imagenet+cbis-ddsm")
     assert needs.initial_metadata(wildcards) == [
         f"results/models/cbis-ddsm/inceptionv3/imagenet/fold-0/run-{run}/model.json" for run in range(5)
@@ -31,7 +31,7 @@ def test_a_longer_cascade_resolves_through_any_data_sets(paper):
     paper["experiments"]["detection"]["initializations"] = ["random+other+cbis-ddsm"]
     configuration.check(paper, SCHEMA)
     study = Study(paper)
-    needs = Needs(study, SCRIPTS)
+    needs = Needs(study, SCRIPTS, SCRIPTS.joinpath)
     assert set(study.chains) == {
         "random",
         "imagenet",
@@ -47,7 +47,7 @@ def test_a_longer_cascade_resolves_through_any_data_sets(paper):
 
 def test_settings_of_one_network_are_laid_over_the_common_ones(demo):
     study = Study(demo)
-    needs = Needs(study, SCRIPTS)
+    needs = Needs(study, SCRIPTS, SCRIPTS.joinpath)
     compact = needs.training_of_model(SimpleNamespace(backbone="compact", init="random"))
     resnet50 = needs.training_of_model(SimpleNamespace(backbone="resnet50", init="random"))
     assert resnet50 == demo["training"]
@@ -63,7 +63,7 @@ def test_a_splits_table_of_the_users_own(paper, tmp_path):
     (tmp_path / "own.csv").touch()
     configuration.check(paper, SCHEMA)
     study = Study(paper)
-    needs = Needs(study, SCRIPTS)
+    needs = Needs(study, SCRIPTS, SCRIPTS.joinpath)
     assert needs.own_splits(SimpleNamespace(dataset="inbreast")) == [str(tmp_path / "own.csv")]
     assert needs.own_splits(SimpleNamespace(dataset="cbis-ddsm")) == []
 
@@ -73,7 +73,7 @@ def test_boxes_of_others_are_evaluated_after_ours(paper, tmp_path):
     paper["detection"]["external"] = {"theirs": {"label": "Others", "path": str(tmp_path / "theirs.csv")}}
     configuration.check(paper, SCHEMA)
     study = Study(paper)
-    needs = Needs(study, SCRIPTS)
+    needs = Needs(study, SCRIPTS, SCRIPTS.joinpath)
     assert study.evaluated_chains == [*study.detection_chains, "inbreast/external/theirs"]
     assert study.labels["external"] == {"theirs": "Others"}
     assert needs.external_file(SimpleNamespace(external="theirs")) == str(tmp_path / "theirs.csv")
@@ -88,7 +88,7 @@ def test_a_new_network_is_one_module(demo, tmp_path, monkeypatch):
     try:
         configuration.check(demo, SCHEMA)
         study = Study(demo)
-        needs = Needs(study, SCRIPTS)
+        needs = Needs(study, SCRIPTS, SCRIPTS.joinpath)
         assert study.backbones == ["own", "compact"]
         assert study.labels["backbones"]["own"] == "our own"
         assert needs.training_of_model(SimpleNamespace(backbone="own", init="random"))["batch"] == 7
@@ -99,7 +99,7 @@ def test_a_new_network_is_one_module(demo, tmp_path, monkeypatch):
 
 def test_an_ablation_changes_its_setting_and_no_other(paper):
     study = Study(paper)
-    needs = Needs(study, SCRIPTS)
+    needs = Needs(study, SCRIPTS, SCRIPTS.joinpath)
 
     def settings(init):
         wildcards = SimpleNamespace(backbone="inceptionv3", init=init)
@@ -120,7 +120,7 @@ def test_an_ablation_changes_its_setting_and_no_other(paper):
 
 def test_only_another_normalization_goes_back_through_the_chain(paper):
     study = Study(paper)
-    needs = Needs(study, SCRIPTS)
+    needs = Needs(study, SCRIPTS, SCRIPTS.joinpath)
 
     def starts(init):
         return needs.initial_metadata(SimpleNamespace(backbone="inceptionv3", init=init))
@@ -139,7 +139,7 @@ def test_a_networks_weights_depend_on_its_own_file_only(paper):
         "files": {"vgg16": entry, "resnet50": entry},
     }
     wildcards = SimpleNamespace(weights="imagenet", backbone="vgg16")
-    assert Needs(Study(paper), SCRIPTS).weights_source(wildcards) == {
+    assert Needs(Study(paper), SCRIPTS, SCRIPTS.joinpath).weights_source(wildcards) == {
         "source": "files",
         "files": {"vgg16": entry},
     }
@@ -150,5 +150,7 @@ def test_a_release_may_lie_in_the_folders_its_download_made(paper, tmp_path):
     (tmp_path / "inbreast").rename(tmp_path / "download" / "INbreast Release 1.0")
     paper["datasets"]["inbreast"]["root"] = str(tmp_path / "download")
     configuration.check(paper, SCHEMA)
-    table, *_ = Needs(Study(paper), SCRIPTS).release_files(SimpleNamespace(dataset="inbreast"))
+    table, *_ = Needs(Study(paper), SCRIPTS, SCRIPTS.joinpath).release_files(
+        SimpleNamespace(dataset="inbreast")
+    )
     assert table.endswith("INbreast Release 1.0/INbreast.csv")

@@ -1,13 +1,13 @@
 """What each rule needs: input files, parameters and code, as functions of its wildcards."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from mammoflow import archives
 from mammoflow.archives import marks
 from mammoflow.study import paths, sources
-from mammoflow.study.design import Study
+from mammoflow.study.design import Run, Study
 
 
 class Wildcards(Protocol):
@@ -28,14 +28,17 @@ class Needs:
     ----------
     study : Study
         The design.
-    scripts : Path
-        Folder of the scripts and of the package.
+    packages : Path
+        Folder that holds the package.
+    script : callable
+        Path of a script, by its name.
     """
 
-    def __init__(self, study: Study, scripts: Path) -> None:
+    def __init__(self, study: Study, packages: Path, script: Callable[[str], Path]) -> None:
         self._study = study
         self._config = study.config
-        self._scripts = scripts
+        self._packages = packages
+        self._script = script
 
     # ---- code --------------------------------------------------------------------------------------
 
@@ -45,16 +48,18 @@ class Needs:
         An edit of one re-runs exactly the rules that use it. Unlike input files, these do not depend on
         where the project lies or when its files were written.
         """
-        return sources.listed(self._scripts, script)
+        return sources.listed(self._packages, self._script(script))
 
     def archive_code(self, wildcards: Wildcards) -> tuple[str, ...]:
         """The loader of the data set's archive; an edit of another archive's loader re-runs nothing."""
         archive = archives.ARCHIVES[self._config["datasets"][wildcards.dataset]["archive"]]
-        return sources.listed(self._scripts, f"mammoflow/archives/{archive}.py")
+        return sources.listed(self._packages, self._packages / f"mammoflow/archives/{archive}.py")
 
     def network_code(self, wildcards: Wildcards) -> tuple[str, ...]:
         """The module of the network; an edit of another network re-runs nothing."""
-        return sources.listed(self._scripts, f"mammoflow/networks/architectures/{wildcards.backbone}.py")
+        return sources.listed(
+            self._packages, self._packages / f"mammoflow/networks/architectures/{wildcards.backbone}.py"
+        )
 
     # ---- data sets ---------------------------------------------------------------------------------
 
@@ -203,3 +208,21 @@ class Needs:
     def external_file(self, wildcards: Wildcards) -> str:
         """The user's file of boxes from another system."""
         return self._config["detection"]["external"][wildcards.external]["path"]
+
+    # ---- what is presented -------------------------------------------------------------------------
+
+    def of_runs(self, runs: Sequence[Run]) -> dict[str, list[str]]:
+        """Test probabilities and records of runs."""
+        return {
+            "classifications": [paths.classification(run) for run in runs],
+            "metadata": [paths.model(run, "model.json") for run in runs],
+        }
+
+    def of_chains(self, chains: Sequence[str], **files: str) -> dict[str, list[str]]:
+        """FROC tables of models, by the names that their script knows them by."""
+        return {name: [paths.froc(chain, file) for chain in chains] for name, file in files.items()}
+
+    def of_shown(self, path: Callable[[str, int], str]) -> list[str]:
+        """A file of the shown model for every fold."""
+        study = self._study
+        return [path(study.shown_chain, fold) for fold in study.folds(study.detection_dataset)]

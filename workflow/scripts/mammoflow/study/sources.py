@@ -9,27 +9,31 @@ DIGITS = 12
 
 
 @cache
-def listed(folder: Path, name: str) -> tuple[str, ...]:
+def listed(folder: Path, path: Path) -> tuple[str, ...]:
     """A script or module and all that it imports from a folder, each with its digest.
 
     Parameters
     ----------
     folder : Path
-        Where scripts and packages lie.
-    name : str
-        Python file, relative to it.
+        Where packages are.
+    path : Path
+        Python file, in that folder or elsewhere.
 
     Returns
     -------
     tuple of str
-        ``path digest``, by path: the same wherever the folder lies, whenever its files were written.
+        ``path digest``, by path: the same wherever the folder is, whenever its files were written.
     """
-    return tuple(f"{path.relative_to(folder).as_posix()} {digest(path)}" for path in modules(folder, name))
+    return tuple(f"{_named(each, folder)} {digest(each)}" for each in modules(folder, path))
 
 
-def modules(folder: Path, name: str) -> list[Path]:
+def _named(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+
+
+def modules(folder: Path, path: Path) -> list[Path]:
     """A Python file and those of its folder that it imports, directly or through each other; sorted."""
-    queue = [folder / name]
+    queue = [path]
     found = set(queue)
     while queue:
         for path in _imported(folder, queue.pop()):
