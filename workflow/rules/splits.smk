@@ -25,6 +25,7 @@ rule splits:
         *NEEDS.code("splits.py"),
         official=NEEDS.is_official,
         folds=NEEDS.folds,
+        negatives=NEEDS.setting("negatives"),
         validation_fraction=NEEDS.setting("validation_fraction"),
         seed=config["seed"],
     script:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import pytest
 from configs import REPOSITORY, SCHEMA, refusal
 
@@ -216,3 +217,49 @@ def test_ablations_of_one_name_are_refused(paper):
 def test_an_official_split_needs_its_validation_part(paper):
     del paper["datasets"]["cbis-ddsm"]["validation_fraction"]
     assert "lacks 'validation_fraction'" in refusal(paper)
+
+
+def notop(path, shapes, **attributes):
+    """A file in Keras' notop layout with a layer for every shape."""
+    with h5py.File(path, "w") as file:
+        for number, shape in enumerate(shapes):
+            file.create_group(f"layer{number}").create_dataset("kernel", shape, "f4")
+            file[f"layer{number}"].attrs["weight_names"] = [b"kernel"]
+        file.attrs.update(
+            {"layer_names": [f"layer{number}".encode() for number in range(len(shapes))]} | attributes
+        )
+
+
+def write_text(path):
+    path.write_text("not HDF5")
+
+
+def write_keras_3(path):
+    with h5py.File(path, "w") as file:
+        file.create_group("layers")
+        file.create_group("optimizer")
+
+
+def write_other_network(path):
+    notop(path, [(3, 3, 3, 64), (7,)])
+
+
+@pytest.mark.parametrize(
+    ("write", "said"),
+    [
+        (write_text, "expected an HDF5 file of weights in Keras' notop layout, got: "),
+        (write_keras_3, "got an HDF5 file that holds layers, optimizer"),
+        (
+            write_other_network,
+            "expected the 13 layers with 14,714,688 weights of vgg16 without its top, got 2 layers",
+        ),
+    ],
+)
+def test_a_file_of_other_weights_is_refused_before_any_job(paper, tmp_path, write, said):
+    path = tmp_path / "vgg16.h5"
+    write(path)
+    files = {name: {"path": str(path), "sha256": "0" * 64} for name in ("vgg16", "resnet50", "inceptionv3")}
+    paper["weights"]["imagenet"] = {"label": "x", "source": "files", "files": files}
+    message = refusal(paper)
+    assert message.startswith(f"Config key 'weights.imagenet.files.vgg16.path': {path}: ")
+    assert said in message

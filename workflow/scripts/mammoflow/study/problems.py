@@ -184,6 +184,17 @@ def _problems_of_weights(study: Study, weights: str) -> Iterator[str]:
                 yield f"Config key '{key}.files': expected an entry for '{backbone}', got none."
             elif not Path(file["path"]).is_file():
                 yield f"Config key '{key}.files.{backbone}.path': there is no file '{file['path']}'."
+            else:
+                yield from _problems_of_weights_file(f"{key}.files.{backbone}.path", backbone, file["path"])
+
+
+def _problems_of_weights_file(key: str, backbone: str, path: str) -> Iterator[str]:
+    from mammoflow.networks import notop  # h5py takes a while
+
+    try:
+        notop.check(path, backbone, architectures.network(backbone).weights)
+    except ValueError as error:
+        yield f"Config key '{key}': {error}."
 
 
 def _problems_of_root(key: str, archive: str, root: Path) -> Iterator[str]:

@@ -36,6 +36,9 @@ class Network:
         where Keras has them, ``"imagenet"``.
     head : callable
         From the feature map to the ``(n, k)`` features that the softmax takes.
+    weights : tuple of int, optional
+        Layers with weights in the body, and numbers in them: what a file of its weights is checked against
+        before any job. Without it, the job checks.
     """
 
     label: str
@@ -43,6 +46,7 @@ class Network:
     imagenet: bool
     body: "Body"
     head: "Head"
+    weights: tuple[int, int] | None = None
 
 
 def names() -> list[str]:
