@@ -52,6 +52,18 @@ def test_modules_that_import_each_other(folder):
     ]
 
 
+def test_a_file_of_a_modules_name_belongs_to_it(folder):
+    before = sources.listed(folder, folder / "script.py")
+    template = folder / "package" / "far.html.jinja"
+    template.write_text("<p>")
+    first = sources.listed.__wrapped__(folder, folder / "script.py")
+    assert set(names(first)) - set(names(before)) == {"package/far.html.jinja"}
+    template.unlink()
+    other = folder / "package" / "alone.html"
+    other.write_text("<p>")
+    assert sources.listed.__wrapped__(folder, folder / "script.py") == before
+
+
 def test_digests_do_not_depend_on_the_place(folder, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "folder"
     folder.rename(elsewhere)

@@ -12,6 +12,8 @@ DIGITS = 12
 def listed(folder: Path, path: Path) -> tuple[str, ...]:
     """A script or module and all that it imports from a folder, each with its digest.
 
+    A file next to a module, of its name and another suffix, belongs to it: the template of a page, say.
+
     Parameters
     ----------
     folder : Path
@@ -24,7 +26,12 @@ def listed(folder: Path, path: Path) -> tuple[str, ...]:
     tuple of str
         ``path digest``, by path: the same wherever the folder is, whenever its files were written.
     """
-    return tuple(f"{_named(each, folder)} {digest(each)}" for each in modules(folder, path))
+    files = sorted(file for module in modules(folder, path) for file in (module, *_data(module)))
+    return tuple(f"{_named(file, folder)} {digest(file)}" for file in files)
+
+
+def _data(module: Path) -> list[Path]:
+    return [file for file in module.parent.glob(f"{module.stem}.*") if file.suffix != ".py"]
 
 
 def _named(path: Path, folder: Path) -> str:
@@ -45,7 +52,9 @@ def modules(folder: Path, path: Path) -> list[Path]:
 
 @cache
 def digest(path: Path) -> str:
-    """Digest of a module's statements; comments, docstrings and layout have no part in it."""
+    """Digest of a module's statements, without comments, docstrings and layout; of other files, of bytes."""
+    if path.suffix != ".py":
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:DIGITS]
     return hashlib.sha256(repr(_plain(_tree(path))).encode()).hexdigest()[:DIGITS]
 
 
