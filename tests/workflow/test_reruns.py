@@ -61,7 +61,7 @@ def graph():
 
     for model in ("random", "natural"):
         use(f"train film {model}", f"classify film {model}", "figure_2")
-        use(f"classify film {model}", "table_2")
+        use(f"classify film {model}", "table_2", "figure_scores")
     for model in MODELS["digital"]:
         use(f"train digital {model}", f"classify digital {model}", f"mpm digital {model}")
         use(f"mpm digital {model}", f"detections digital {model}")
@@ -72,7 +72,7 @@ def graph():
         use("contours digital", f"froc digital {model}")
 
     for model in COMPARED:
-        use(f"classify digital {model}", "table_3")
+        use(f"classify digital {model}", "table_3", "figure_scores")
         use(f"froc digital {model}", "table_4", "table_comparison", "figure_3")
     use(f"froc digital {SHOWN}", "table_protocol", "figure_1", "figure_4", "figure_5")
     for model in ABLATED:

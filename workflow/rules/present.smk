@@ -5,7 +5,7 @@ workflow/report; the script says what is in it. The page and `rule all` show eve
 
 Needs: the classifications, histories, FROC tables and maps of the configured experiments.
 Makes: results/tables/{table-{1,...,4,protocol,comparison,ablations},reconciliation}.{csv,md}, results/report.html,
-       results/figures/{figure-{1,...,5}.{png,svg},breast-regions-{dataset}.png,augmented-patches-{dataset}.{png,svg}}.
+       results/figures/{figure-{1,...,5,scores}.{png,svg},breast-regions-{dataset}.png,augmented-patches-{dataset}.{png,svg}}.
 """
 
 from dataclasses import asdict
@@ -107,6 +107,17 @@ FIGURES = {
     "figure-2": {
         "input": {"histories": [paths.model(run, "history.csv") for run in STUDY.classification_runs]},
         "params": {"runs": list(map(asdict, STUDY.classification_runs))},
+    },
+    "figure-scores": {
+        "input": {
+            "classifications": [
+                paths.classification(run) for run in STUDY.classification_runs + STUDY.detection_runs
+            ],
+        },
+        "params": {
+            "runs": list(map(asdict, STUDY.classification_runs + STUDY.detection_runs)),
+            "first": len(STUDY.classification_runs),
+        },
     },
     "figure-3": {
         "input": NEEDS.of_chains(STUDY.evaluated_chains, points="points.csv", curves="curve.csv"),

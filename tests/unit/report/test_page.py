@@ -89,7 +89,7 @@ def test_page_is_well_formed_and_needs_nothing_else(text, reader):
 
 
 def test_page_has_every_table_and_figure(text, reader):
-    assert reader.tags.count("img") == 5 + 1
+    assert reader.tags.count("img") == 6 + 1
     assert reader.tags.count("table") == 8
     assert re.findall(r'section id="(.*?)"', text) == [
         *page.ORDER,

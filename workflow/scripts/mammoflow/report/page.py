@@ -17,7 +17,7 @@ from mammoflow.report.tables.presentation import NONE
 
 # The order of the paper, and our own tables after the one that they add to; other things come after.
 ORDER = (
-    *("table-1", "figure-1", "table-2", "figure-2", "table-3"),
+    *("table-1", "figure-1", "table-2", "figure-2", "table-3", "figure-scores"),
     *("figure-3", "table-4", "table-comparison", "table-protocol", "figure-4", "figure-5"),
 )
 
