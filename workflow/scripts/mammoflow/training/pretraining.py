@@ -13,7 +13,8 @@ from pathlib import Path
 import keras
 import numpy as np
 import skimage
-from skimage import color, io, util
+from imageio import v3 as imageio
+from skimage import color, util
 
 from mammoflow.networks import backbones
 from mammoflow.networks.normalization import gcn
@@ -69,7 +70,8 @@ def photographs() -> tuple[np.ndarray, ...]:
         When the package lacks one.
     """
     folder = Path(skimage.__file__).parent / "data"
-    return tuple(_grey(io.imread(folder / name)) for name in PHOTOGRAPHS)
+    # Not skimage.io, which does not find its plugins in a folder with brackets in its name.
+    return tuple(_grey(imageio.imread(folder / name)) for name in PHOTOGRAPHS)
 
 
 def _grey(image: np.ndarray) -> np.ndarray:
