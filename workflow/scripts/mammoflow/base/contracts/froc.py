@@ -44,6 +44,20 @@ CURVE = Table(
         "folds": int,
     },
 )
+# All test images together, every image once and with one threshold for all folds.
+POOLED = Table(
+    "froc-pooled",
+    {
+        **_KEYS,
+        "threshold": float,
+        "tpr": float,
+        "fpi": float,
+        "hits": int,
+        "targets": int,
+        "false_positives": int,
+        "images": int,
+    },
+)
 OPERATING_POINTS = Table(
     "froc-operating-points",
     {
@@ -55,6 +69,7 @@ OPERATING_POINTS = Table(
         "t_high": float,
         "bootstrap_low": float,
         "bootstrap_high": float,
+        "tpr_pooled": float,
         "fpi_normal": float,
         "fpi_mass": float,
         "targets": int,
