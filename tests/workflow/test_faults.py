@@ -273,7 +273,7 @@ def test_an_image_that_went_away_stops_its_job_and_is_not_left_out(study, finish
     image = study.folder / "tiny/data/digital" / index.loc[image_id, "path"]
     away = image.rename(study.folder / "away")
     text = told(study.snakemake(*PROFILE, "--force", STORE))
-    assert f"image '{image_id}': expected the files that the index lists, one is not there" in text
+    assert f"image '{image_id}': expected the files listed in the index, got a missing one" in text
     assert image.name not in text
     assert not (study.folder / "tiny" / STORE).exists()
     away.rename(image)

@@ -196,7 +196,7 @@ def _add_mass(
     y: np.ndarray,
     x: np.ndarray,
 ) -> None:
-    """Add a mass to `tissue` in place: the thickness of an ellipsoid inside its contour, with a soft margin."""
+    """Add a mass to `tissue` in place: the thickness of an ellipsoid in its contour, with a soft margin."""
     middle = contour.mean(axis=0)
     reach = 2.2 * np.abs(contour - middle).max()
     rows, columns = _window(y[:, 0], middle[0], reach), _window(x[0], middle[1], reach)
