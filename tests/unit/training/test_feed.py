@@ -162,7 +162,7 @@ def test_damage_met_on_the_way_is_named(path, tmp_path):
     copy.write_bytes(content)
     with (
         bank.open_bank(copy) as opened,
-        pytest.raises(tf.errors.OpError, match=r"damaged\.h5: expected what was written, got damaged data"),
+        pytest.raises(tf.errors.OpError, match=r"damaged\.h5: expected intact data, got damaged data"),
     ):
         list(Feed(opened.train, BATCH, "gcn").once())
 

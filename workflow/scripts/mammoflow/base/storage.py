@@ -212,7 +212,7 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
             if "synchronously" not in str(error):
                 raise
             raise ValueError(
-                f"{path}: expected what was written, got damaged data ({error}); delete it and run again"
+                f"{path}: expected intact data, got damaged data ({error}); delete it and run again"
             ) from error
 
 

@@ -1,4 +1,4 @@
-"""Folds by patient: the official split, and stratified cross-validation."""
+"""Divides patients into folds: by the official split, or by stratified cross-validation."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
