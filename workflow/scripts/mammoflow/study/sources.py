@@ -1,4 +1,4 @@
-"""What a script runs: its first-party modules, and a digest of what each of them does."""
+"""Lists the first-party modules that a script imports, each with a digest of its statements."""
 
 import ast
 import hashlib
@@ -10,38 +10,38 @@ DIGITS = 12
 
 @cache
 def listed(folder: Path, name: str) -> tuple[str, ...]:
-    """A script or module and all that it imports from a folder, each with its digest.
+    """A script or module and all modules of a folder that it imports, each with its digest.
 
     Parameters
     ----------
     folder : Path
-        Where scripts and packages lie.
+        Folder of scripts and packages.
     name : str
-        Python file, relative to it.
+        Python file, relative to the folder.
 
     Returns
     -------
     tuple of str
-        ``path digest``, by path: the same wherever the folder lies, whenever its files were written.
+        ``path digest``, sorted by path; independent of the location of the folder and of file dates.
     """
     return tuple(f"{path.relative_to(folder).as_posix()} {digest(path)}" for path in modules(folder, name))
 
 
 def modules(folder: Path, name: str) -> list[Path]:
-    """A Python file and those of its folder that it imports, directly or through each other; sorted."""
+    """A Python file and all files of its folder that it imports, directly or indirectly; sorted."""
     queue = [folder / name]
-    found = set(queue)
+    files = set(queue)
     while queue:
         for path in _imported(folder, queue.pop()):
-            if path not in found:
-                found.add(path)
+            if path not in files:
+                files.add(path)
                 queue.append(path)
-    return sorted(found)
+    return sorted(files)
 
 
 @cache
 def digest(path: Path) -> str:
-    """Digest of a module's statements; comments, docstrings and layout have no part in it."""
+    """Digest of a module's statements, without comments, docstrings and layout."""
     return hashlib.sha256(repr(_plain(_tree(path))).encode()).hexdigest()[:DIGITS]
 
 
@@ -52,8 +52,8 @@ def _tree(path: Path) -> ast.Module:
 
 @cache
 def _imported(folder: Path, path: Path) -> list[Path]:
-    """Modules of a folder, and the packages around them, that a module imports anywhere in it."""
-    found = []
+    """Modules of a folder, and their packages, that a module imports anywhere in its code."""
+    files = []
     for node in ast.walk(_tree(path)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -65,14 +65,14 @@ def _imported(folder: Path, path: Path) -> list[Path]:
             place = folder
             for part in name.split("."):
                 place = place / part
-                found += [
+                files += [
                     file for file in (place / "__init__.py", place.with_suffix(".py")) if file.is_file()
                 ]
-    return found
+    return files
 
 
 def _plain(node: object) -> object:
-    """A syntax tree as nested tuples, without docstrings and without the empty fields of newer Pythons."""
+    """A syntax tree as nested tuples, without docstrings and empty fields, which vary between Pythons."""
     if isinstance(node, list):
         return tuple(map(_plain, node))
     if not isinstance(node, ast.AST):
