@@ -1,6 +1,7 @@
-"""What a study survives: kills, full and closed disks, inputs that go away, two runs at once, wrong clocks.
+"""Faults that a study survives: kills, full or read-only disks, missing inputs, two runs, wrong clocks.
 
-`MAMMOFLOW_KILLS=20` kills the whole tiny study as often; otherwise it is a part of it, three times.
+With `MAMMOFLOW_KILLS=20`, the complete tiny study is killed 20 times; by default, part of it is killed three
+times.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What a user sees of a study: while it runs, when a job failed, and after it."""
+"""Reports to the user: during a run, after a failed job, and after the run."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What an edit re-runs: exactly what follows from it, as docs/reruns.md says."""
+"""An edit re-runs exactly the jobs that depend on it, as stated in docs/reruns.md."""
 
 import os
 import re

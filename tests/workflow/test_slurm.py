@@ -1,4 +1,4 @@
-"""The tiny study, and what can go wrong, on a real SLURM of one node."""
+"""The tiny study, and its possible failures, on a real SLURM cluster of one node."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Compressed pixels: every transfer syntax against independent encoders, cut pictures, bombs, the workers."""
+"""Compressed pixels: all transfer syntaxes with independent encoders, truncated pictures, bombs, workers."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What the feed draws depends on seed, epoch and place, and on nothing else; where it augments, too."""
+"""Batches of the feed depend only on seed, epoch and position, and not on where they are augmented."""
 
 from types import SimpleNamespace
 
