@@ -1,7 +1,7 @@
 """Compares writing a bank with writing the same bytes by HDF5 alone, and measures the memory.
 
 HDF5 writes the patches from memory without compression or checksum, one chunk each; the bank is drawn, cut,
-hashed, compressed and written from images. Run from the root of the repository:
+compressed, checksummed and written from images. Run from the root of the repository:
 
     python benchmarks/bank.py --patches 4000 --window 224
     python benchmarks/bank.py --patches 20000 --rounds 1

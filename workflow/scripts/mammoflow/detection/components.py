@@ -233,7 +233,7 @@ def _edges(flat: np.ndarray, width: int, starts: np.ndarray, hill: np.ndarray) -
 
 
 def _climb(height: np.ndarray, one: np.ndarray, other: np.ndarray, saddle: np.ndarray) -> np.ndarray:
-    """Peak of each hill, as the index of the highest hill above it; ties go to the later hill."""
+    """Peak (index of a hill) reached by climbing from the top of each hill; ties go to the later hill."""
     up = np.arange(len(height))
     for low, high in ((one, other), (other, one)):
         climbs = (saddle == height[low]) & ((height[high] > height[low]) | (high > low))

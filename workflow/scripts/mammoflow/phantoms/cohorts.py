@@ -152,7 +152,7 @@ def clear(root: Path) -> None:
         if file.suffix == ".dcm" and not file.name.startswith(".") and not is_phantom(file):
             raise ValueError(
                 f"{root}: expected a folder for phantoms, got one with other DICOM files ({file.name}); "
-                "give the phantoms a data set name of their own"
+                "use a separate data set name for the phantoms"
             )
     for file in found:
         file.unlink()
