@@ -12,7 +12,7 @@ _VALUES = 4_000_000
 
 
 def draws(patients: int, samples: int, generator: np.random.Generator) -> np.ndarray:
-    """How often each patient is drawn, when as many patients as there are are drawn with replacement.
+    """Draw all patients with replacement, and count how often each patient is drawn.
 
     Returns
     -------

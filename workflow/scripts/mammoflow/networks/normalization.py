@@ -88,7 +88,7 @@ def normalize(
     minimum, maximum : (n,) array or tensor
         Least and greatest grey value of the breast; only ``scale`` uses them.
     kind : {'gcn', 'scale'}
-        Which normalisation.
+        Name of the normalisation.
 
     Returns
     -------

@@ -54,7 +54,7 @@ class Settings:
         if settings.patients < 1:
             raise ValueError(f"phantoms.patients: expected at least 1, got {settings.patients}")
         if not 0 <= settings.masses <= 1:
-            raise ValueError(f"phantoms.masses: expected a share from 0 to 1, got {settings.masses}")
+            raise ValueError(f"phantoms.masses: expected a fraction from 0 to 1, got {settings.masses}")
         if min(rows, columns) < 64 or detector.pixel_mm <= 0:
             raise ValueError(
                 f"phantoms.detector: expected at least 64 x 64 pixels of positive size, "

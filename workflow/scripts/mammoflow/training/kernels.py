@@ -49,7 +49,7 @@ def prepare(
     minimum, maximum : (n,) ndarray of uint16
         Least and greatest grey value of the breast; only ``scale`` uses them.
     kind : {'gcn', 'scale'}
-        Which normalisation; see `normalization`.
+        Name of the normalisation; see `normalization`.
 
     Returns
     -------
