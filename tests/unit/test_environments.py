@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from rules import rules
 
 from mammoflow.study import sources
 
 ENVS = Path(__file__).resolve().parents[2] / "envs"
+CONDA = ENVS.parent / "workflow" / "envs"
 SCRIPTS = ENVS.parent / "workflow" / "scripts"
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[a-z,-]+\])?==([^\s;]+)", re.MULTILINE)
 
@@ -24,7 +26,7 @@ def pins(lock):
 def test_conda_files_pin_what_the_locks_pin(file):
     (pip,) = [
         each["pip"]
-        for each in yaml.safe_load((ENVS / file).read_text())["dependencies"]
+        for each in yaml.safe_load((CONDA / file).read_text())["dependencies"]
         if isinstance(each, dict)
     ]
     asked = {(name.lower(), version) for line in pip for name, version in PIN.findall(line)}
@@ -57,7 +59,7 @@ def test_the_tests_use_what_the_stages_use():
 def imported(script):
     """Packages that a script imports, directly or through the project's modules."""
     packages = set()
-    for file in sources.modules(SCRIPTS, script):
+    for file in sources.modules(SCRIPTS, SCRIPTS / script):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Import):
                 packages |= {alias.name.split(".")[0] for alias in node.names}
@@ -68,13 +70,13 @@ def imported(script):
 
 
 RULES = [
-    (found["script"], found["env"])
-    for file in sorted((SCRIPTS.parent / "rules").glob("*.smk"))
-    for found in re.finditer(
-        r'conda:\n\s+"\.\./\.\./envs/(?P<env>.*?)".*?script:\n\s+"\.\./scripts/(?P<script>.*?)"',
-        file.read_text(),
+    re.search(
+        r'conda:\n\s+"\.\./envs/(?P<env>.*?)".*?script:\n\s+"\.\./scripts/(?P<script>.*?)"',
+        text,
         re.DOTALL,
-    )
+    ).group("script", "env")
+    for text in rules().values()
+    if "conda:" in text
 ]
 
 
@@ -86,7 +88,7 @@ def test_every_script_finds_what_it_imports_in_its_environment():
     for script, env in RULES:
         pinned = {
             name.lower()
-            for name, _ in PIN.findall(re.sub(r"^ +- ", "", (ENVS / env).read_text(), flags=re.MULTILINE))
+            for name, _ in PIN.findall(re.sub(r"^ +- ", "", (CONDA / env).read_text(), flags=re.MULTILINE))
         }
         pinned |= {"tensorflow-cpu"} if "tensorflow" in pinned else set()
         for package in sorted(imported(script)):

@@ -30,7 +30,8 @@ def test_everything_promised_is_there(results):
     for table in (*range(1, 5), "protocol", "comparison", "ablations"):
         assert len(pd.read_csv(results / f"tables/table-{table}.csv")) > 0
         assert (results / f"tables/table-{table}.md").read_text().count("|") > 10
-    figures = [*(f"figure-{n}" for n in range(1, 6)), "augmented-patches-film", "augmented-patches-digital"]
+    figures = [f"figure-{n}" for n in (*range(1, 6), "scores")]
+    figures += ["augmented-patches-film", "augmented-patches-digital"]
     for figure in figures:
         assert (results / f"figures/{figure}.png").read_bytes().startswith(b"\x89PNG")
         assert "<svg" in (results / f"figures/{figure}.svg").read_text()

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.workflow
 
 PRESENTED = (
     {f"table_{n}": 1 for n in (*range(1, 5), "protocol", "comparison", "ablations")}
-    | {f"figure_{n}": 1 for n in range(1, 6)}
+    | {f"figure_{n}": 1 for n in (*range(1, 6), "scores")}
     | {"reconciliation": 1, "breast_regions": 2, "augmented_patches": 2, "page": 1}
 )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from project import REPOSITORY
+from rules import rules
 
 pytestmark = pytest.mark.workflow
 
@@ -27,12 +28,6 @@ def entries(profile):
         *(key for own in found.get("set-resources", {}).values() for key in own),
         *found.get("groups", {}).values(),
     }
-
-
-def rules(files="*"):
-    """Text of every rule by its name."""
-    texts = [path.read_text() for path in sorted(REPOSITORY.glob(f"workflow/rules/{files}.smk"))]
-    return dict(re.findall(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", "".join(texts), re.MULTILINE | re.DOTALL))
 
 
 @pytest.mark.parametrize("profile", PROFILES)

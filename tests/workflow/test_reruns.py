@@ -13,7 +13,9 @@ import pandas as pd
 import pydicom
 import pytest
 import yaml
+from configs import SCRIPTS
 from project import REPOSITORY, TINY, Project
+from rules import rules
 
 from mammoflow.base import storage
 from mammoflow.base.contracts.index import IMAGES, LESIONS
@@ -59,7 +61,7 @@ def graph():
 
     for model in ("random", "natural"):
         use(f"train film {model}", f"classify film {model}", "figure_2")
-        use(f"classify film {model}", "table_2")
+        use(f"classify film {model}", "table_2", "figure_scores")
     for model in MODELS["digital"]:
         use(f"train digital {model}", f"classify digital {model}", f"mpm digital {model}")
         use(f"mpm digital {model}", f"detections digital {model}")
@@ -70,7 +72,7 @@ def graph():
         use("contours digital", f"froc digital {model}")
 
     for model in COMPARED:
-        use(f"classify digital {model}", "table_3")
+        use(f"classify digital {model}", "table_3", "figure_scores")
         use(f"froc digital {model}", "table_4", "table_comparison", "figure_3")
     use(f"froc digital {SHOWN}", "table_protocol", "figure_1", "figure_4", "figure_5")
     for model in ABLATED:
@@ -135,12 +137,9 @@ def table(heading):
 
 
 def test_the_document_names_rules():
-    rules = re.findall(
-        r"^rule (\w+):", "".join(p.read_text() for p in REPOSITORY.glob("workflow/rules/*.smk")), re.MULTILINE
-    )
     for heading in ("A changed setting", "An edited module"):
         for begins, trains in table(heading).values():
-            assert all(any(fnmatch(rule, pattern) for rule in rules) for pattern in begins)
+            assert all(any(fnmatch(rule, pattern) for rule in rules()) for pattern in begins)
             assert trains in ("yes", "no")
 
 
@@ -289,17 +288,13 @@ def test_an_edited_module(finished, module):
 
 
 def test_every_rule_tells_its_code():
-    for path in sorted(REPOSITORY.glob("workflow/rules/*.smk")):
-        for rule in path.read_text().split("\nrule ")[1:]:
-            (script,) = re.findall(r'"\.\./scripts/(\w+\.py)"', rule)
-            assert f'*code("{script}"),' in rule, rule.split(":")[0]
-            modules = " ".join(sources.listed(REPOSITORY / "workflow/scripts", script))
-            for package, function in (
-                ("networks/architectures", "network_code"),
-                ("archives", "archive_code"),
-            ):
-                imported = f"mammoflow/{package}/__init__.py" in modules
-                assert imported == (f"={function}," in rule), rule.split(":")[0]
+    for name, text in rules().items():
+        (script,) = re.findall(r'"\.\./scripts/(\w+\.py)"', text)
+        assert f'*NEEDS.code("{script}"),' in text, name
+        modules = " ".join(sources.listed(SCRIPTS, SCRIPTS / script))
+        for package, function in (("networks/architectures", "network_code"), ("archives", "archive_code")):
+            imported = f"mammoflow/{package}/__init__.py" in modules
+            assert imported == (f"=NEEDS.{function}," in text), name
 
 
 def test_an_older_file_than_the_results_is_an_edit(finished):

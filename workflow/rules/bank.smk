@@ -10,7 +10,7 @@ rule bank:
         splits="results/splits/{dataset}.csv",
         images="results/index/{dataset}/images.csv",
         stored="results/index/{dataset}/stored.csv",
-        stores=stores,
+        stores=NEEDS.stores,
     output:
         bank="results/patches/{dataset}/fold-{fold}.h5",
     log:
@@ -18,15 +18,15 @@ rule bank:
     benchmark:
         "results/benchmarks/bank/{dataset}/fold-{fold}.tsv"
     conda:
-        "../../envs/imaging.yaml"
+        "../envs/imaging.yaml"
     threads: 2
     resources:
         mem=growing(8, "GB"),
         runtime=growing(2, "h"),
     params:
-        *code("bank.py"),
+        *NEEDS.code("bank.py"),
         patches=config["patches"],
-        negatives=dataset_setting("negatives"),
+        negatives=NEEDS.setting("negatives"),
         seed=config["seed"],
     script:
         "../scripts/bank.py"

@@ -17,15 +17,15 @@ rule classify:
     benchmark:
         "results/benchmarks/classify/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}.tsv"
     conda:
-        "../../envs/tensorflow.yaml"
+        "../envs/tensorflow.yaml"
     threads: 4
     resources:
         gpu=1,
         mem=growing(16, "GB"),
         runtime=growing(1, "h"),
     params:
-        *code("classify.py"),
-        network=network_code,
+        *NEEDS.code("classify.py"),
+        network=NEEDS.network_code,
         precision=config["inference"]["precision"],
     script:
         "../scripts/classify.py"

@@ -7,14 +7,36 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-SCRIPTS = Path(workflow.basedir, "workflow", "scripts")
-sys.path.append(str(SCRIPTS))
+HERE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
 
-from mammoflow import archives
-from mammoflow.study import configuration, journal, progress, sources, workspace
+
+def source(path):
+    """A file of the workflow, relative to this folder; a copy of it where the workflow is used from elsewhere."""
+    return HERE / path if HERE.is_dir() else Path(workflow.source_path(path))
+
+
+if HERE.is_dir():  # else the workflow is a module from a repository elsewhere
+    sys.path.append(str(HERE.parent / "scripts"))
+try:
+    import mammoflow
+except ModuleNotFoundError:
+    raise WorkflowError(
+        "mammoflow: expected its package where Snakemake is installed, since the workflow is used from another "
+        "repository; found none. Install it with pip from that repository, at the same version."
+    ) from None
+PACKAGES = Path(mammoflow.__file__).parents[1]
+if HERE.is_dir() and PACKAGES.resolve() != (HERE.parent / "scripts").resolve():
+    raise WorkflowError(
+        f"mammoflow: expected the package of this checkout; Python finds another one in {PACKAGES}, which jobs would "
+        "run. Uninstall it (pip uninstall mammoflow), or install this checkout with pip install --editable."
+    )
+
+from mammoflow.study import configuration, journal, paths, progress, workspace
+from mammoflow.study.design import Study
+from mammoflow.study.needs import Needs
 
 try:
-    configuration.check(config, Path(workflow.basedir, "workflow", "schemas", "config.schema.json"))
+    configuration.check(config, source("../schemas/config.schema.json"))
     workspace.check(Path.cwd())
 except (configuration.ConfigurationError, workspace.WorkspaceError) as error:
     raise WorkflowError(str(error)) from None
@@ -24,7 +46,8 @@ settled = configuration.in_order(config)
 config.clear()
 config.update(settled)
 
-STUDY = configuration.Study(config)
+STUDY = Study(config)
+NEEDS = Needs(STUDY, PACKAGES, lambda script: source(f"../scripts/{script}"))
 
 
 def one_of(names):
@@ -41,15 +64,6 @@ wildcard_constraints:
     shard=r"\d+",
     fold=r"\d+",
     run=r"\d+",
-
-
-def code(script):
-    """Unnamed params of a rule: its script and the modules that this imports, each with a digest.
-
-    An edit of one re-runs exactly the rules that use it. As params, they do not depend on where the
-    project lies and when its files were written, as inputs would.
-    """
-    return sources.listed(SCRIPTS, script)
 
 
 def check_before_jobs():
@@ -73,92 +87,3 @@ def growing(amount, unit):
         return f"{attempt * amount}{unit}"
 
     return resource
-
-
-def archive_code(wildcards):
-    """Params function: the module that reads the archive of a data set, and those that it imports.
-
-    Scripts get it from `archives.archive`, so that the loaders of other archives do not matter to them.
-    """
-    archive = archives.ARCHIVES[config["datasets"][wildcards.dataset]["archive"]]
-    return sources.listed(SCRIPTS, f"mammoflow/archives/{archive}.py")
-
-
-def network_code(wildcards):
-    """Params function: the module of a network. To add or edit another one re-runs nothing of this one."""
-    return sources.listed(SCRIPTS, f"mammoflow/networks/architectures/{wildcards.backbone}.py")
-
-
-def dataset_setting(key):
-    """Input or params function: one key of the data set that the wildcards name."""
-
-    def setting(wildcards):
-        return config["datasets"][wildcards.dataset].get(key)
-
-    return setting
-
-
-def stores_of(dataset):
-    """All shards of the images store of a data set."""
-    return expand(
-        "results/images/{dataset}/shard-{shard}.h5",
-        dataset=dataset,
-        shard=range(config["datasets"][dataset]["shards"]),
-    )
-
-
-def stores(wildcards):
-    """Input function: all shards of the images store of the data set that the wildcards name."""
-    return stores_of(wildcards.dataset)
-
-
-def first_bank(wildcards):
-    """Input function: the bank of the first fold of the data set that the wildcards name."""
-    return f"results/patches/{wildcards.dataset}/fold-{STUDY.folds(wildcards.dataset)[0]}.h5"
-
-
-def runs_of_fold(file):
-    """Input function: one file of every run of a fold."""
-
-    def paths(wildcards):
-        init = STUDY.trained_as(wildcards.init)
-        return expand(
-            f"results/models/{{dataset}}/{{backbone}}/{{init}}/fold-{{fold}}/run-{{run}}/{file}",
-            **(dict(wildcards) | {"init": init}),
-            run=range(STUDY.runs(wildcards.dataset, wildcards.backbone, init)),
-        )
-
-    return paths
-
-
-def stored_tables(wildcards):
-    """Input function: tables of what every shard of the data set that the wildcards name stored."""
-    return [path.replace(".h5", ".csv") for path in stores(wildcards)]
-
-
-def initial_weights(wildcards):
-    """Weights a run starts from: none, base weights, or every run of the chain before this one."""
-    return STUDY.initial(wildcards, "model.weights.h5")
-
-
-def initial_metadata(wildcards):
-    """Records of the runs among which the chain's best is chosen, on validation loss."""
-    return STUDY.initial(wildcards, "model.json")
-
-
-def maps_of_folds(wildcards):
-    """Maps of every fold, in order."""
-    return expand(
-        "results/mpm/{dataset}/{backbone}/{init}/fold-{fold}.h5",
-        **(dict(wildcards) | {"init": STUDY.mapped_as(wildcards.init)}),
-        fold=STUDY.folds(wildcards.dataset),
-    )
-
-
-def detections_of_folds(wildcards):
-    """Detections of every fold, in order."""
-    return expand(
-        "results/detections/{dataset}/{backbone}/{init}/fold-{fold}.parquet",
-        **(dict(wildcards) | {"init": STUDY.mapped_as(wildcards.init)}),
-        fold=STUDY.folds(wildcards.dataset),
-    )

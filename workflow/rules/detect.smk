@@ -11,9 +11,9 @@ rule mpm:
         splits="results/splits/{dataset}.csv",
         images="results/index/{dataset}/images.csv",
         stored="results/index/{dataset}/stored.csv",
-        stores=stores,
-        weights=runs_of_fold("model.weights.h5"),
-        metadata=runs_of_fold("model.json"),
+        stores=NEEDS.stores,
+        weights=NEEDS.runs_of_fold("model.weights.h5"),
+        metadata=NEEDS.runs_of_fold("model.json"),
     output:
         mpm="results/mpm/{dataset}/{backbone}/{init}/fold-{fold}.h5",
     log:
@@ -21,16 +21,16 @@ rule mpm:
     benchmark:
         "results/benchmarks/mpm/{dataset}/{backbone}/{init}/fold-{fold}.tsv"
     conda:
-        "../../envs/tensorflow.yaml"
+        "../envs/tensorflow.yaml"
     threads: 4
     resources:
         gpu=1,
         mem=growing(16, "GB"),
         runtime=growing(4, "h"),
     params:
-        *code("mpm.py"),
-        network=network_code,
-        stride=STUDY.stride,
+        *NEEDS.code("mpm.py"),
+        network=NEEDS.network_code,
+        stride=NEEDS.stride,
         edge=config["patches"]["edge"],
         precision=config["inference"]["precision"],
     script:
@@ -47,13 +47,13 @@ rule detections:
     benchmark:
         "results/benchmarks/detections/{dataset}/{backbone}/{init}/fold-{fold}.tsv"
     conda:
-        "../../envs/imaging.yaml"
+        "../envs/imaging.yaml"
     threads: 4
     resources:
         mem=growing(16, "GB"),
         runtime=growing(2, "h"),
     params:
-        *code("detections.py"),
+        *NEEDS.code("detections.py"),
         levels=config["detection"]["levels"],
     script:
         "../scripts/detections.py"

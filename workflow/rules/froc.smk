@@ -11,7 +11,7 @@ rule contours:
     input:
         images="results/index/{dataset}/images.csv",
         lesions="results/index/{dataset}/lesions.csv",
-        release=local(STUDY.release_files),
+        release=local(NEEDS.release_files),
     output:
         contours="results/index/{dataset}/contours.csv",
     log:
@@ -19,15 +19,15 @@ rule contours:
     benchmark:
         "results/benchmarks/contours/{dataset}.tsv"
     conda:
-        "../../envs/imaging.yaml"
+        "../envs/imaging.yaml"
     resources:
         mem=growing(4, "GB"),
         runtime=growing(1, "h"),
     params:
-        *code("contours.py"),
-        archive_code=archive_code,
-        archive=dataset_setting("archive"),
-        root=STUDY.root,
+        *NEEDS.code("contours.py"),
+        archive_code=NEEDS.archive_code,
+        archive=NEEDS.setting("archive"),
+        root=NEEDS.root,
     script:
         "../scripts/contours.py"
 
@@ -38,7 +38,7 @@ rule froc:
         images="results/index/{dataset}/images.csv",
         lesions="results/index/{dataset}/lesions.csv",
         contours="results/index/{dataset}/contours.csv",
-        detections=detections_of_folds,
+        detections=NEEDS.detections,
     output:
         points="results/froc/{dataset}/{backbone}/{init}/points.csv",
         curve="results/froc/{dataset}/{backbone}/{init}/curve.csv",
@@ -51,13 +51,13 @@ rule froc:
     benchmark:
         "results/benchmarks/froc/{dataset}/{backbone}/{init}.tsv"
     conda:
-        "../../envs/imaging.yaml"
+        "../envs/imaging.yaml"
     resources:
         mem=growing(4, "GB"),
         runtime=growing(1, "h"),
     params:
-        *code("froc.py"),
-        evaluation=STUDY.evaluation,
+        *NEEDS.code("froc.py"),
+        evaluation=NEEDS.evaluation,
         seed=config["seed"],
     script:
         "../scripts/froc.py"
@@ -69,7 +69,7 @@ rule froc_external:
         images="results/index/{dataset}/images.csv",
         lesions="results/index/{dataset}/lesions.csv",
         contours="results/index/{dataset}/contours.csv",
-        boxes=local(STUDY.external_file),
+        boxes=local(NEEDS.external_file),
     output:
         points="results/froc/{dataset}/external/{external}/points.csv",
         curve="results/froc/{dataset}/external/{external}/curve.csv",
@@ -82,12 +82,12 @@ rule froc_external:
     benchmark:
         "results/benchmarks/froc_external/{dataset}/{external}.tsv"
     conda:
-        "../../envs/imaging.yaml"
+        "../envs/imaging.yaml"
     resources:
         mem=growing(4, "GB"),
         runtime=growing(1, "h"),
     params:
-        *code("froc_external.py"),
+        *NEEDS.code("froc_external.py"),
         evaluation=config["detection"]["evaluation"],
         seed=config["seed"],
     script:

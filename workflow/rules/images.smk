@@ -18,19 +18,19 @@ rule images:
     benchmark:
         "results/benchmarks/images/{dataset}/shard-{shard}.tsv"
     conda:
-        "../../envs/imaging.yaml"
+        "../envs/imaging.yaml"
     threads: 4
     resources:
         mem=growing(8, "GB"),
         runtime=growing(2, "h"),
     params:
-        *code("images.py"),
-        archive_code=archive_code,
-        archive=dataset_setting("archive"),
-        root=STUDY.root,
-        acquisition=dataset_setting("acquisition"),
-        resolution=dataset_setting("resolution"),
-        shards=dataset_setting("shards"),
+        *NEEDS.code("images.py"),
+        archive_code=NEEDS.archive_code,
+        archive=NEEDS.setting("archive"),
+        root=NEEDS.root,
+        acquisition=NEEDS.setting("acquisition"),
+        resolution=NEEDS.setting("resolution"),
+        shards=NEEDS.setting("shards"),
     script:
         "../scripts/images.py"
 
@@ -39,7 +39,7 @@ rule replaced:
     input:
         images="results/index/{dataset}/images.csv",
         lesions="results/index/{dataset}/lesions.csv",
-        stored=stored_tables,
+        stored=NEEDS.stored,
     output:
         replaced="results/index/{dataset}/replaced.csv",
     log:
@@ -47,16 +47,16 @@ rule replaced:
     benchmark:
         "results/benchmarks/replaced/{dataset}.tsv"
     conda:
-        "../../envs/imaging.yaml"
+        "../envs/imaging.yaml"
     threads: 4
     resources:
         mem=growing(8, "GB"),
         runtime=growing(4, "h"),
     params:
-        *code("replaced.py"),
-        archive_code=archive_code,
-        archive=dataset_setting("archive"),
-        root=STUDY.root,
-        shards=dataset_setting("shards"),
+        *NEEDS.code("replaced.py"),
+        archive_code=NEEDS.archive_code,
+        archive=NEEDS.setting("archive"),
+        root=NEEDS.root,
+        shards=NEEDS.setting("shards"),
     script:
         "../scripts/replaced.py"

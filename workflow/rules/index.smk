@@ -7,7 +7,7 @@ Makes: results/index/{dataset}/{images,lesions,excluded,reconciliation}.csv.
 
 rule index:
     input:
-        release=local(STUDY.release_files),
+        release=local(NEEDS.release_files),
     output:
         images="results/index/{dataset}/images.csv",
         lesions="results/index/{dataset}/lesions.csv",
@@ -18,15 +18,15 @@ rule index:
     benchmark:
         "results/benchmarks/index/{dataset}.tsv"
     conda:
-        "../../envs/imaging.yaml"
+        "../envs/imaging.yaml"
     threads: 4
     resources:
         mem=growing(4, "GB"),
         runtime=growing(2, "h"),
     params:
-        *code("index.py"),
-        archive_code=archive_code,
-        archive=dataset_setting("archive"),
-        root=STUDY.root,
+        *NEEDS.code("index.py"),
+        archive_code=NEEDS.archive_code,
+        archive=NEEDS.setting("archive"),
+        root=NEEDS.root,
     script:
         "../scripts/index.py"

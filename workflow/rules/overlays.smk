@@ -10,9 +10,9 @@ rule overlay:
         splits="results/splits/{dataset}.csv",
         images="results/index/{dataset}/images.csv",
         lesions=f"results/index/{{dataset}}/{STUDY.evaluated_as}.csv",
-        stores=stores,
-        mpms=maps_of_folds,
-        detections=detections_of_folds,
+        stores=NEEDS.stores,
+        mpms=NEEDS.maps,
+        detections=NEEDS.detections,
         points="results/froc/{dataset}/{backbone}/{init}/points.csv",
     output:
         png="results/figures/overlays/{dataset}/{backbone}/{init}/{image_id}.png",
@@ -23,14 +23,14 @@ rule overlay:
     wildcard_constraints:
         image_id="[^/]+",
     conda:
-        "../../envs/imaging.yaml"
+        "../envs/imaging.yaml"
     resources:
         mem=growing(4, "GB"),
         runtime=growing(10, "m"),
     params:
-        *code("overlay.py"),
+        *NEEDS.code("overlay.py"),
         overlays=config["detection"]["overlays"],
-        evaluation=STUDY.evaluation,
+        evaluation=NEEDS.evaluation,
         levels=config["detection"]["levels"],
         labels=STUDY.labels,
     script:

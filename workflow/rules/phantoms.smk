@@ -13,14 +13,14 @@ rule phantoms:
     benchmark:
         "results/benchmarks/phantoms/{dataset}.tsv"
     conda:
-        "../../envs/imaging.yaml"
+        "../envs/imaging.yaml"
     threads: 4
     resources:
         mem=growing(4, "GB"),
         runtime=growing(1, "h"),
     params:
-        *code("phantoms.py"),
-        phantoms=dataset_setting("phantoms"),
+        *NEEDS.code("phantoms.py"),
+        phantoms=NEEDS.setting("phantoms"),
         seed=config["seed"],
     script:
         "../scripts/phantoms.py"

@@ -10,8 +10,8 @@ rule splits:
     input:
         images="results/index/{dataset}/images.csv",
         lesions="results/index/{dataset}/lesions.csv",
-        shards=stored_tables,
-        own=local(STUDY.own_splits),
+        shards=NEEDS.stored,
+        own=local(NEEDS.own_splits),
     output:
         splits="results/splits/{dataset}.csv",
         stored="results/index/{dataset}/stored.csv",
@@ -20,12 +20,13 @@ rule splits:
     benchmark:
         "results/benchmarks/splits/{dataset}.tsv"
     conda:
-        "../../envs/imaging.yaml"
+        "../envs/imaging.yaml"
     params:
-        *code("splits.py"),
-        official=STUDY.is_official,
-        folds=STUDY.folds_of,
-        validation_fraction=dataset_setting("validation_fraction"),
+        *NEEDS.code("splits.py"),
+        official=NEEDS.is_official,
+        folds=NEEDS.folds,
+        negatives=NEEDS.setting("negatives"),
+        validation_fraction=NEEDS.setting("validation_fraction"),
         seed=config["seed"],
     script:
         "../scripts/splits.py"

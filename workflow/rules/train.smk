@@ -10,8 +10,8 @@ logs/tensorboard/... holds what `tensorboard --logdir logs/tensorboard` shows. N
 rule train:
     input:
         bank="results/patches/{dataset}/fold-{fold}.h5",
-        initial=initial_weights,
-        metadata=initial_metadata,
+        initial=NEEDS.initial_weights,
+        metadata=NEEDS.initial_metadata,
         splits="results/splits/{dataset}.csv",
         lesions="results/index/{dataset}/lesions.csv",
         stored="results/index/{dataset}/stored.csv",
@@ -24,18 +24,18 @@ rule train:
     benchmark:
         "results/benchmarks/train/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}.tsv"
     conda:
-        "../../envs/tensorflow.yaml"
+        "../envs/tensorflow.yaml"
     threads: 4
     resources:
-        gpu=STUDY.gpus,
+        gpu=NEEDS.gpus,
         mem=growing(16, "GB"),
         runtime=growing(24, "h"),
     params:
-        *code("train.py"),
-        network=network_code,
-        training=STUDY.training_of_model,
+        *NEEDS.code("train.py"),
+        network=NEEDS.network_code,
+        training=NEEDS.training_of_model,
         patches=config["patches"],
-        normalization=STUDY.normalization,
+        normalization=NEEDS.normalization,
         seed=config["seed"],
         state="results/resume/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}.state",
         events="logs/tensorboard/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}",

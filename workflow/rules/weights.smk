@@ -7,7 +7,7 @@ Makes: results/weights/{weights}/{backbone}.h5 and the record of where it came f
 
 rule weights:
     input:
-        file=local(STUDY.weights_file),
+        file=local(NEEDS.weights_file),
     output:
         weights="results/weights/{weights}/{backbone}.h5",
         record="results/weights/{weights}/{backbone}.json",
@@ -18,14 +18,14 @@ rule weights:
     wildcard_constraints:
         weights=one_of(STUDY.given_weights),
     conda:
-        "../../envs/tensorflow.yaml"
+        "../envs/tensorflow.yaml"
     resources:
         mem=growing(4, "GB"),
         runtime=growing(1, "h"),
     params:
-        *code("weights.py"),
-        network=network_code,
-        source=STUDY.weights_source,
+        *NEEDS.code("weights.py"),
+        network=NEEDS.network_code,
+        source=NEEDS.weights_source,
         window=config["patches"]["window"],
     script:
         "../scripts/weights.py"
@@ -42,18 +42,18 @@ rule pretrain:
     wildcard_constraints:
         weights=one_of(STUDY.learnt_weights),
     conda:
-        "../../envs/tensorflow.yaml"
+        "../envs/tensorflow.yaml"
     threads: 4
     resources:
         gpu=1,
         mem=growing(8, "GB"),
         runtime=growing(2, "h"),
     params:
-        *code("pretrain.py"),
-        network=network_code,
-        pretext=STUDY.weights_source,
+        *NEEDS.code("pretrain.py"),
+        network=NEEDS.network_code,
+        pretext=NEEDS.weights_source,
         window=config["patches"]["window"],
-        training=STUDY.training_of_weights,
+        training=NEEDS.training_of_weights,
         seed=config["seed"],
     script:
         "../scripts/pretrain.py"

@@ -22,10 +22,9 @@ def table(path: str) -> page.Table:
 given, params = snakemake.input, snakemake.params
 shown = {Path(path).stem: table(path) for path in given.tables}
 shown |= {
-    f"figure-{number}": page.Picture(
-        f"Figure {number}", Path(path).read_bytes(), params.captions[f"figure-{number}"]
-    )
-    for number, path in enumerate(given.figures, start=1)
+    name: page.Picture(name.replace("-", " ").capitalize(), Path(path).read_bytes(), params.captions[name])
+    for path in given.figures
+    for name in [Path(path).stem]
 }
 for title, name, paths in (
     ("Breast regions", "breast-regions", given.breast_regions),

@@ -12,11 +12,11 @@ from mammoflow.report.tables.study_counts import PRESENTATION
 
 inputs, params, output = snakemake.input, snakemake.params, snakemake.output
 releases = {}
-for label, counts, lesions, stored in zip(
-    params.labels, inputs.releases, inputs.lesions, inputs.stored, strict=True
+for dataset, counts, lesions, stored in zip(
+    params.datasets, inputs.releases, inputs.lesions, inputs.stored, strict=True
 ):
     of_store = reconciliation.of_store(STORED.read(stored), LESIONS.read(lesions))
-    releases[label] = [RECONCILIATION.read(counts), of_store]
+    releases[params.labels["datasets"][dataset]] = [RECONCILIATION.read(counts), of_store]
 table = reconciliation.table(releases, presentation.read(inputs.description), params.archives)
 presentation.write(table, PRESENTATION, output.csv, output.markdown)
 differing = int((table["difference"].abs() > 0).sum())

@@ -30,6 +30,8 @@ elif params.official:
     table = splits.official(stored, lesions, params.validation_fraction, params.seed)
 else:
     table = splits.k_fold(stored, lesions, len(params.folds), params.seed)
+if params.negatives == "normal-images":
+    splits.require_normal_images(table, lesions, name)
 SPLITS.write(table, snakemake.output.splits)
 
 left_out = sorted(asked - set(table["image_id"]))

@@ -53,4 +53,4 @@ if __name__ == "__main__":
     records = journal.read(journal.PATH)
     jobs = status.status(summary.result(), plan.result(), records)
     took = status.seconds(Path("results/benchmarks"))
-    print(status.render(jobs, status.rules(HOME / "Snakefile"), took, records, time.time()))
+    print(status.render(jobs, status.rules(HOME / "workflow" / "Snakefile"), took, records, time.time()))

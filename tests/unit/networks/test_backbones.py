@@ -3,7 +3,7 @@ import keras
 import numpy as np
 import pytest
 
-from mammoflow.networks import backbones
+from mammoflow.networks import architectures, backbones
 
 APPLICATIONS = {
     "vgg16": (keras.applications.VGG16, 32),
@@ -100,7 +100,7 @@ def test_weights_of_another_network_are_refused_and_nothing_changes(tmp_path):
 def test_file_without_the_layout_is_refused(tmp_path):
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["x"] = 1
-    with pytest.raises(ValueError, match=r"expected weights in Keras' notop layout, got no 'layer_names'"):
+    with pytest.raises(ValueError, match="with an attribute 'layer_names'; got an HDF5 file that holds x"):
         backbones.load_notop(backbones.build("compact", 48), tmp_path / "other.h5")
 
 
@@ -120,3 +120,10 @@ def test_unknown_backbone_and_small_window_are_refused():
         backbones.build("unet", 80)
     with pytest.raises(ValueError, match="expected at least 75 for inceptionv3, got 74"):
         backbones.build("inceptionv3", 74)
+
+
+@pytest.mark.parametrize("name", architectures.names())
+def test_every_network_says_what_its_files_hold(name, tmp_path):
+    body = backbones.body(backbones.build(name, 96))
+    counted = (sum(bool(layer.weights) for layer in body.layers), body.count_params())
+    assert architectures.network(name).weights == counted

@@ -172,3 +172,19 @@ def test_parts_are_as_even_as_whole_patients_allow():
     parts = splits._divide(sizes, [0.5, 0.5], np.random.default_rng(0))
     totals = np.bincount(list(parts.values()), sizes["images"])
     assert sorted(totals) == [9, 9]
+
+
+def test_a_part_without_normal_images_is_refused_where_negatives_come_from_them():
+    table = pd.DataFrame(
+        {
+            "image_id": list("abcdef"),
+            "fold": 0,
+            "role": ["train", "train", "validation", "validation", "test", "test"],
+        }
+    )
+    table["patient_id"] = table["image_id"]
+    splits.require_normal_images(table, pd.DataFrame({"image_id": list("ace")}), "digital")
+    with pytest.raises(ValueError, match="among the 2 images of the validation part of fold 0") as caught:
+        splits.require_normal_images(table, pd.DataFrame({"image_id": list("acde")}), "digital")
+    assert str(caught.value).startswith("config key 'datasets.digital.negatives': expected normal images")
+    assert str(caught.value).endswith("Choose 'mass-images', or fewer folds")

@@ -15,7 +15,7 @@ from mammoflow.archives import inbreast as inbreast_loader
 from mammoflow.base.boxes import bounding_box
 from mammoflow.phantoms import anatomy, cohorts, film_release, patients, tissue
 from mammoflow.phantoms.anatomy import Detector
-from mammoflow.study import configuration
+from mammoflow.study.problems import WRITTEN_AS
 
 SEED = 3
 DETECTOR = [200, 150]
@@ -241,9 +241,9 @@ def test_impossible_settings_name_their_key(change, key):
 
 
 def test_cohorts_are_written_as_the_archives_that_the_config_is_checked_against():
-    assert cohorts._ARCHIVES.keys() == configuration.WRITTEN_AS.keys()
+    assert cohorts._ARCHIVES.keys() == WRITTEN_AS.keys()
     written = {cohort: writer.ARCHIVE for cohort, writer in cohorts._ARCHIVES.items()}
-    assert written == configuration.WRITTEN_AS
+    assert written == WRITTEN_AS
 
 
 def test_a_mass_shrinks_to_a_small_breast():

@@ -27,6 +27,7 @@ from mammoflow.report.figures import (
     overlay,
     size_strata,
     style,
+    training_scores,
 )
 
 LABELS = {
@@ -292,6 +293,38 @@ def test_loss_curves_have_a_panel_per_network_and_the_mean_of_what_all_runs_reac
 def test_loss_curves_of_one_run_of_one_epoch(saved):
     runs = [{"dataset": "film", "backbone": "compact", "init": "random", "fold": 0, "run": 0}]
     saved(loss_curves.draw(runs, [history([0.7])], LABELS))
+
+
+def test_scores_are_points_over_their_mean_and_deviation(saved):
+    rows = [
+        {
+            "dataset": "film",
+            "backbone": "compact",
+            "init": init,
+            "fold": 0,
+            "run": run,
+            "accuracy": right,
+            "az": az,
+        }
+        for init, scores in (("random", [(0.5, 0.6), (0.7, 0.8)]), ("natural", [(0.9, np.nan)]))
+        for run, (right, az) in enumerate(scores)
+    ]
+    figure = training_scores.draw({"Experiment 1": rows, "Experiment 2": rows[:2]}, LABELS)
+    accuracy, az, *second = figure.axes
+    assert len(second) == 2
+    assert [text.get_text() for text in accuracy.get_yticklabels()] == [
+        "compact, random",
+        "compact, natural images",
+    ]
+    points = [tuple(place) for dots in accuracy.collections for place in dots.get_offsets()]
+    assert points == [(50, 0), (70, 0), (90, 1)]
+    drawn = {tuple(line.get_xdata()) for line in accuracy.lines}
+    assert any(np.allclose(np.ma.filled(xs, np.nan), [60, 90]) for xs in drawn if len(xs) == 2)
+    deviation = np.std([50, 70], ddof=1)
+    assert any(np.allclose(xs, [60 - deviation, 60 + deviation]) for xs in drawn if len(xs) == 2)
+    assert [len(dots.get_offsets()) for dots in az.collections] == [2, 0]
+    assert not any("nan" in text.get_text() for axes in figure.axes for text in axes.texts)
+    saved(figure)
 
 
 # ---- figure 3

@@ -84,19 +84,19 @@ def test_names_are_escaped(text, reader):
 
 def test_page_is_well_formed_and_needs_nothing_else(text, reader):
     assert reader.open == []
-    assert not re.search(r"https?:|url\(|@import|<link|\bsrc='(?!data:)", text)
+    assert not re.search(r'https?:|url\(|@import|<link|\bsrc="(?!data:)', text)
     assert all(source.startswith(("data:image/png;base64,", "#")) for source in reader.sources)
 
 
 def test_page_has_every_table_and_figure(text, reader):
-    assert reader.tags.count("img") == 5 + 1
+    assert reader.tags.count("img") == 6 + 1
     assert reader.tags.count("table") == 8
-    assert re.findall(r"section id='(.*?)'", text) == [
+    assert re.findall(r'section id="(.*?)"', text) == [
         *page.ORDER,
         "breast-regions-film",
         "reconciliation",
     ]
-    assert text.count("tr class='published'") == 6
+    assert text.count('tr class="published"') == 6
 
 
 def test_header_says_what_ran(text):

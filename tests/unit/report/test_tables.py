@@ -5,6 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from froc_cases import boxes, settings_with, two_folds
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from mammoflow.evaluation import froc_report, matching, statistics
@@ -172,8 +174,8 @@ def test_a_run_of_several_folds_counts_once():
     expected = stats.ttest_ind([70, 75], [61, 62], equal_var=False).pvalue
     assert mine["p_network"][2] == pytest.approx(expected)
     shown = presentation.readable(table, PRESENTATIONS["table-2"])
-    assert shown.loc[0, ["Folds", "Runs"]].tolist() == ["3", "2"]
-    assert shown.loc[3, ["Folds", "Runs"]].tolist() == ["1", "5"]
+    assert shown.loc[0, "Folds × runs"] == "3 × 2"
+    assert shown.loc[3, "Folds × runs"] == "1 × 5"
 
 
 def test_one_run_of_several_folds_is_tested_fold_by_fold():
@@ -206,7 +208,7 @@ def test_a_test_part_of_one_class_has_no_az():
         [run()], [answers(3)[:3]], [{"validation_loss": 0.1}], [history()], LABELS, PATIENTS
     )
     assert np.isnan(table["az_mean"][0])
-    assert presentation.readable(table, PRESENTATIONS["table-2"])["Az"][0] == "–"
+    assert presentation.readable(table, PRESENTATIONS["table-2"])["Az (95 %)"][0] == "–"
 
 
 def test_a_fold_without_test_patches_has_no_score_and_leaves_no_interval():
@@ -220,7 +222,7 @@ def test_a_fold_without_test_patches_has_no_score_and_leaves_no_interval():
     )
     assert np.isnan(table[["accuracy_percent_mean", "az_mean", "az_low", "az_high"]].iloc[0].tolist()).all()
     shown = presentation.readable(table, PRESENTATIONS["table-2"])
-    assert shown.loc[0, ["Accuracy (%)", "Az", "Az, 95 %"]].tolist() == ["–"] * 3
+    assert shown.loc[0, ["Accuracy (%)", "Az (95 %)"]].tolist() == ["–"] * 2
 
 
 def scored(seed, images=IMAGES.index, separation=1.0):
@@ -256,9 +258,9 @@ def test_the_interval_of_az_is_the_bootstrap_of_patients_within_folds():
     assert low < table["az_mean"][0] < high
     assert table["az_low"][0] == pytest.approx(low, abs=0.02)
     assert table["az_high"][0] == pytest.approx(high, abs=0.02)
-    shown = presentation.readable(table, PRESENTATIONS["table-2"])["Az, 95 %"]
-    assert shown[0] == f"{table['az_low'][0]:.2f}–{table['az_high'][0]:.2f}"
-    assert shown[1] == "–"
+    shown = presentation.readable(table, PRESENTATIONS["table-2"])["Az (95 %)"]
+    assert shown[0].endswith(f" ({table['az_low'][0]:.2f}–{table['az_high'][0]:.2f})")
+    assert "(" not in shown[1]
 
 
 def test_the_interval_of_az_is_the_same_whatever_else_is_in_the_table():
@@ -373,11 +375,27 @@ def test_detection_has_every_published_row_marked(detection):
 
 def test_detection_reads_well(detection):
     shown = presentation.readable(detection, PRESENTATIONS["table-4"])
-    assert shown.loc[0, "TPR"] == "0.80 ± 0.10"
-    assert shown.loc[0, "95 % bootstrap"] == "0.72–0.88"
-    assert shown.loc[3, ["TPR", "95 % t", "Note"]].tolist() == ["–", "–", "nothing to find"]
+    assert list(shown)[4:] == ["TPR at 0.25 FPI", "TPR at 1.67 FPI", "At other FPI"]
+    loose, strict, empty = shown[shown["Source"] == "ours"].to_numpy().tolist()
+    assert loose[3:] == ["all images; IoU > 0.2; paper", "0.80 ± 0.10", "0.80 ± 0.10*", "–"]
+    assert strict[3:] == ["all images; IoU > 0.5; paper", "–", "0.50 ± 0.10", "–"]
+    assert empty[3:] == ["all images; IoU > 0.2; paper", "–*", "–", "–"]
     kozegar = shown[shown["Method"] == "Kozegar et al. 2013"].iloc[0]
-    assert (kozegar["TPR"], kozegar["# images"]) == ("0.87 ± –", "107")
+    assert kozegar["At other FPI"] == "0.87 at 3.67"
+    agarwal = shown[shown["Method"].str.startswith("Agarwal et al. 2019, ImageNet → CBIS")]
+    assert agarwal["TPR at 0.25 FPI"].tolist() == ["0.87 ± 0.07", "–"]
+    assert "0.90 ± 0.06 at 0.44" in agarwal["At other FPI"].iloc[0]
+
+
+def test_seven_points_give_four_columns_and_nothing_is_lost(detection):
+    mine = detection[(detection["source"] == "ours") & (detection["hit_rule"] == "IoU > 0.2")].head(1)
+    asked = [0.25, 0.44, 0.5, 0.58, 0.79, 1.67, 2.1]
+    table = pd.concat([mine.assign(fpi=fpi, tpr_mean=fpi / 3) for fpi in asked])
+    shown = presentation.readable(table, PRESENTATIONS["table-4"])
+    assert [name for name in shown if name.startswith("TPR")] == [
+        f"TPR at {fpi:g} FPI" for fpi in (0.25, 0.5, 0.79, 2.1)
+    ]
+    assert " ".join(shown.iloc[0]).count("±") == len(asked)
 
 
 # ---- protocol and comparison
@@ -483,6 +501,45 @@ def test_csv_is_numbers_and_comes_back(name, request, tmp_path):
     pd.testing.assert_frame_equal(presentation.readable(back, PRESENTATIONS[name]), expected)
 
 
+def no_value_is_shown(shown):
+    """Whether a table shows nothing, or the names that programs have for it."""
+    return shown.map(lambda cell: not cell.strip() or bool(re.search(r"\b(nan|none|nat)\b|<na>", cell, re.I)))
+
+
+@given(data=st.data(), name=st.sampled_from(["description", "detection", "ablations"]))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+def test_what_is_missing_is_a_dash(data, name, request, tmp_path):
+    table = request.getfixturevalue(name)
+    name = {"description": "table-1", "detection": "table-4", "ablations": "table-ablations"}[name]
+    table = table.copy()
+    for column in data.draw(st.sets(st.sampled_from(sorted(set(table) - {"source", "fpi"})))):
+        gone = data.draw(st.lists(st.booleans(), min_size=len(table), max_size=len(table)))
+        text = not pd.api.types.is_numeric_dtype(table[column])
+        table[column] = table[column].mask(pd.Series(gone, index=table.index), "" if text else np.nan)
+    presentation.write(table, PRESENTATIONS[name], tmp_path / "t.csv", tmp_path / "t.md")
+    back = presentation.read(tmp_path / "t.csv")
+    assert not no_value_is_shown(presentation.readable(back, PRESENTATIONS[name])).any(axis=None)
+    assert not re.search(r"\bnan\b|\bNone\b|<NA>|\|  +\|", (tmp_path / "t.md").read_text())
+
+
+def test_a_column_of_text_without_any_comes_back_as_dashes(detection, tmp_path):
+    empty = detection.assign(note="", mode="", cascade="")
+    presentation.write(empty, PRESENTATIONS["table-4"], tmp_path / "t.csv", tmp_path / "t.md")
+    shown = presentation.readable(presentation.read(tmp_path / "t.csv"), PRESENTATIONS["table-4"])
+    pd.testing.assert_frame_equal(shown, presentation.readable(empty, PRESENTATIONS["table-4"]))
+
+
+@pytest.mark.parametrize("name", sorted(set(PRESENTATIONS) - {"table-4"}))
+def test_no_table_is_wider_than_a_person_reads(name):
+    assert len(PRESENTATIONS[name].columns) <= presentation.MOST_COLUMNS
+
+
+def test_table_4_is_no_wider_either(detection):
+    assert (
+        len(presentation.readable(detection, PRESENTATIONS["table-4"]).columns) <= presentation.MOST_COLUMNS
+    )
+
+
 def test_markdown_has_a_title_escaped_bars_and_notes(detection):
     text = presentation.to_markdown(detection, PRESENTATIONS["table-4"])
     assert text.startswith("**Table 4. Detection of masses")
@@ -548,9 +605,7 @@ def test_ablations_have_an_accuracy_and_a_test_where_there_was_training(ablation
 
 def test_ablations_read_well(ablations):
     shown = presentation.readable(ablations, PRESENTATIONS["table-ablations"])
-    assert shown.loc[1, ["Accuracy (%)", "p", "Windows per image", "TPR at 2 FPI"]].tolist() == [
-        *("–", "–", "3600", "0.87 ± 0.10")
-    ]
+    assert shown.loc[1, ["Accuracy (%)", "p", "TPR at 2 FPI"]].tolist() == ["–", "–", "0.87 ± 0.10"]
 
 
 def test_names_of_chains():

@@ -3,79 +3,19 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
+import h5py
 import pytest
-import trainings
-import yaml
+from configs import REPOSITORY, SCHEMA, refusal
 
-from mammoflow.archives import marks
-from mammoflow.networks import architectures
 from mammoflow.study import configuration
-
-REPOSITORY = Path(__file__).resolve().parents[3]
-SCHEMA = REPOSITORY / "workflow" / "schemas" / "config.schema.json"
-
-
-def laid_over(base, other):
-    """Merge as Snakemake merges a --configfile into the configfile."""
-    merged = copy.deepcopy(base)
-    for key, value in other.items():
-        merged[key] = (
-            laid_over(merged[key], value)
-            if isinstance(value, dict) and isinstance(merged.get(key), dict)
-            else value
-        )
-    return merged
-
-
-def load(*names):
-    config = {}
-    for name in names:
-        config = laid_over(config, yaml.safe_load((REPOSITORY / "config" / name).read_text()))
-    return config
-
-
-@pytest.fixture
-def paper(tmp_path):
-    """The paper's config, its data sets at folders that look like releases."""
-    config = load("config.yaml")
-    for name in ("cbis-ddsm", "inbreast"):
-        root = tmp_path / name
-        root.mkdir()
-        for names in marks.MARKS[name]:
-            mark = root / names[0]
-            mark.touch() if mark.suffix else mark.mkdir()
-        config["datasets"][name]["root"] = str(root)
-    return config
-
-
-@pytest.fixture
-def demo():
-    return load("config.yaml", "demo.yaml")
-
-
-def refusal(config):
-    with pytest.raises(configuration.ConfigurationError) as caught:
-        configuration.check(config, SCHEMA)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
+from mammoflow.study.design import Study
+from mammoflow.study.problems import problems
 
 
 def test_the_shipped_configs_are_accepted(paper, demo):
     configuration.check(paper, SCHEMA)
     configuration.check(demo, SCHEMA)
-
-
-def test_the_paper_asks_for_its_study(paper):
-    study = configuration.Study(paper)
-    assert len(study.classification_runs) == 3 * 2 * 5
-    assert len(study.detection_runs) == 2 * 5
-    assert study.folds("cbis-ddsm") == [0]
-    assert study.folds("inbreast") == [0, 1, 2, 3, 4]
-    assert study.chains == ["random", "imagenet", "imagenet+cbis-ddsm"]
-    assert study.shown_chain == "inbreast/inceptionv3/imagenet+cbis-ddsm"
 
 
 def test_the_demo_is_the_same_design_in_a_workspace_of_its_own(paper, demo):
@@ -89,66 +29,12 @@ def test_the_demo_is_the_same_design_in_a_workspace_of_its_own(paper, demo):
     )
 
 
-def test_a_chain_starts_from_all_runs_of_the_link_before(paper):
-    study = configuration.Study(paper)
-    wildcards = SimpleNamespace(backbone="inceptionv3", init="imagenet+cbis-ddsm")
-    assert study.initial(wildcards, "model.json") == [
-        f"results/models/cbis-ddsm/inceptionv3/imagenet/fold-0/run-{run}/model.json" for run in range(5)
-    ]
-    wildcards = SimpleNamespace(backbone="vgg16", init="imagenet")
-    assert study.initial(wildcards, "model.weights.h5") == ["results/weights/imagenet/vgg16.h5"]
-    assert study.initial(wildcards, "model.json") == ["results/weights/imagenet/vgg16.json"]
-    wildcards = SimpleNamespace(backbone="vgg16", init="random")
-    assert study.initial(wildcards, "model.weights.h5") == []
-
-
-def test_a_longer_cascade_resolves_through_any_data_sets(paper):
-    phantoms = {"cohort": "film", "patients": 8, "detector": [512, 512], "pixel_mm": 0.2}
-    paper["datasets"]["other"] = paper["datasets"]["cbis-ddsm"] | {"phantoms": phantoms, "label": "other"}
-    del paper["datasets"]["other"]["root"]
-    paper["experiments"]["detection"]["initializations"] = ["random+other+cbis-ddsm"]
-    configuration.check(paper, SCHEMA)
-    study = configuration.Study(paper)
-    assert set(study.chains) == {
-        "random",
-        "imagenet",
-        "random+other",
-        "random+other+cbis-ddsm",
-    }
-    wildcards = SimpleNamespace(backbone="inceptionv3", init="random+other+cbis-ddsm")
-    assert study.initial(wildcards, "model.json") == [
-        "results/models/cbis-ddsm/inceptionv3/random+other/fold-0/run-0/model.json"
-    ]
-    assert study.used_datasets == ["cbis-ddsm", "inbreast", "other"]
-
-
 def test_settings_have_one_order(demo):
     mixed = {key: demo[key] for key in reversed(demo)}
     mixed["training"] = dict(reversed(demo["training"].items()))
     assert repr(configuration.in_order(mixed)) == repr(configuration.in_order(demo))
     assert configuration.in_order(mixed) == demo
     assert list(configuration.in_order({"b": [2, 1], "a": {"d": 0, "c": 0}})["a"]) == ["c", "d"]
-
-
-def test_settings_of_one_network_are_laid_over_the_common_ones(demo):
-    study = configuration.Study(demo)
-    compact = study.training_of_model(SimpleNamespace(backbone="compact", init="random"))
-    resnet50 = study.training_of_model(SimpleNamespace(backbone="resnet50", init="random"))
-    assert resnet50 == demo["training"]
-    assert compact["epochs"] == demo["training_of"]["compact"]["epochs"]
-    assert compact["augmentation"] == demo["training"]["augmentation"]
-
-
-def test_a_splits_table_of_the_users_own(paper, tmp_path):
-    paper["datasets"]["inbreast"]["splits"] = str(tmp_path / "own.csv")
-    assert "Config key 'datasets.inbreast.splits': expected a splits table; there is no file" in refusal(
-        paper
-    )
-    (tmp_path / "own.csv").touch()
-    configuration.check(paper, SCHEMA)
-    study = configuration.Study(paper)
-    assert study.own_splits(SimpleNamespace(dataset="inbreast")) == [str(tmp_path / "own.csv")]
-    assert study.own_splits(SimpleNamespace(dataset="cbis-ddsm")) == []
 
 
 def test_paths_with_braces_are_refused(paper, tmp_path):
@@ -162,30 +48,9 @@ def test_data_sets_need_labels_of_their_own(paper):
     assert "expected a label of its own for each data set" in refusal(paper)
 
 
-def test_only_the_real_archives_are_held_against_the_paper(paper, demo):
-    assert configuration.Study(paper).archives == {"CBIS-DDSM": "CBIS-DDSM", "INbreast": "INbreast"}
-    assert configuration.Study(demo).archives == {}
-
-
 def test_an_intersection_of_at_least_nothing_is_refused(paper):
     paper["detection"]["evaluation"] |= {"hit": "iou-at-least", "iou": 0}
     assert "expected a number above 0, got 0" in refusal(paper)
-
-
-def test_boxes_of_others_are_evaluated_after_ours(paper, tmp_path):
-    (tmp_path / "theirs.csv").write_text("image_id,y0,x0,y1,x1,score\n")
-    paper["detection"]["external"] = {"theirs": {"label": "Others", "path": str(tmp_path / "theirs.csv")}}
-    configuration.check(paper, SCHEMA)
-    study = configuration.Study(paper)
-    assert study.evaluated_chains == [*study.detection_chains, "inbreast/external/theirs"]
-    assert study.labels["external"] == {"theirs": "Others"}
-    assert study.external_file(SimpleNamespace(external="theirs")) == str(tmp_path / "theirs.csv")
-
-
-def test_lesions_are_counted_merged_or_not(paper):
-    assert configuration.Study(paper).evaluated_lesions == "results/index/inbreast/lesions.csv"
-    paper["detection"]["evaluation"]["lesions"] = "unmerged"
-    assert configuration.Study(paper).evaluated_lesions == "results/index/inbreast/contours.csv"
 
 
 def nested(schema):
@@ -305,23 +170,6 @@ def test_a_data_set_that_no_experiment_uses_is_not_looked_for(demo):
     configuration.check(demo, SCHEMA)
 
 
-def test_a_new_network_is_one_module(demo, tmp_path, monkeypatch):
-    monkeypatch.setattr(architectures, "__path__", [*architectures.__path__])
-    demo["experiments"]["classification"]["backbones"] = ["own", "compact"]
-    assert "expected one of the networks compact, inceptionv3, resnet50, vgg16; got" in refusal(demo)
-    trainings.add_network(tmp_path)
-    demo["training_of"]["own"] = {"batch": 7}
-    try:
-        configuration.check(demo, SCHEMA)
-        study = configuration.Study(demo)
-        assert study.backbones == ["own", "compact"]
-        assert study.labels["backbones"]["own"] == "our own"
-        assert study.training_of_model(SimpleNamespace(backbone="own", init="random"))["batch"] == 7
-    finally:
-        architectures.network.cache_clear()
-        sys.modules.pop("mammoflow.networks.architectures.own")
-
-
 def test_the_networks_labels_need_no_tensorflow():
     code = (
         "import sys; from mammoflow.networks import architectures; "
@@ -346,72 +194,6 @@ def test_the_same_images_under_another_name_are_no_other_images(paper, demo):
     assert "trained on" in refusal(demo)
 
 
-def test_an_ablation_takes_from_the_model_what_its_setting_does_not_touch(paper):
-    paper["experiments"]["ablations"] = [
-        {"name": "fine", "stride": 28},
-        {"name": "strict", "iou": 0.5},
-        {"name": "scaled", "normalization": "scale"},
-        {"name": "shallow", "layers": "head"},
-    ]
-    study = configuration.Study(paper)
-    chain = "imagenet+cbis-ddsm"
-    lies = {
-        name: (study.trained_as(f"{chain}@{name}"), study.mapped_as(f"{chain}@{name}"))
-        for name in study.ablations
-    }
-    assert lies == {
-        "fine": (chain, f"{chain}@fine"),
-        "strict": (chain, chain),
-        "scaled": (f"{chain}@scaled", f"{chain}@scaled"),
-        "shallow": (f"{chain}@shallow", f"{chain}@shallow"),
-    }
-    assert [case.chain for case in study.cases] == [
-        f"inbreast/inceptionv3/{chain}{suffix}" for suffix in ("", "@fine", "@strict", "@scaled", "@shallow")
-    ]
-    assert study.cases[1].runs == study.cases[2].runs == study.cases[0].runs
-    assert study.cases[2].maps == study.cases[0].maps
-
-
-def test_an_ablation_changes_its_setting_and_no_other(paper):
-    study = configuration.Study(paper)
-
-    def settings(init):
-        wildcards = SimpleNamespace(backbone="inceptionv3", init=init)
-        return (
-            study.training_of_model(wildcards)["layers"],
-            study.normalization(wildcards),
-            study.stride(wildcards),
-            study.evaluation(wildcards)["iou"],
-        )
-
-    chain = "imagenet+cbis-ddsm"
-    assert settings(chain) == ("all", "gcn", 56, 0.2)
-    assert settings(f"{chain}@shallow") == ("head", "gcn", 56, 0.2)
-    assert settings(f"{chain}@scaling") == ("all", "scale", 56, 0.2)
-    assert settings(f"{chain}@stride-28") == ("all", "gcn", 28, 0.2)
-    assert settings(f"{chain}@iou-0.5") == ("all", "gcn", 56, 0.5)
-
-
-def test_only_another_normalization_goes_back_through_the_chain(paper):
-    study = configuration.Study(paper)
-
-    def starts(init):
-        return study.initial(SimpleNamespace(backbone="inceptionv3", init=init), "model.json")
-
-    assert starts("imagenet+cbis-ddsm@shallow") == starts("imagenet+cbis-ddsm")
-    place = "results/models/cbis-ddsm/inceptionv3/imagenet@scaling/fold-0/run-0/model.json"
-    assert starts("imagenet+cbis-ddsm@scaling") == [place]
-    assert starts("imagenet@scaling") == ["results/weights/imagenet/inceptionv3.json"]
-
-
-def test_an_ablation_that_changes_nothing_is_left_out(paper):
-    paper["detection"]["stride"] = 28
-    paper["experiments"]["ablations"].append({"name": "partly", "stride": 28, "iou": 0.4})
-    study = configuration.Study(paper)
-    assert list(study.ablations) == ["stride-112", "iou-0.5", "scaling", "shallow", "partly"]
-    assert study.ablations["partly"] == {"iou": 0.4}
-
-
 @pytest.mark.parametrize(
     ("hit", "iou", "said"),
     [("centre-in-box", 0.5, "no IoU matters"), ("iou-at-least", 0, "at least 0"), ("iou-above", 0, None)],
@@ -419,14 +201,14 @@ def test_an_ablation_that_changes_nothing_is_left_out(paper):
 def test_an_iou_of_an_ablation_means_something_under_the_hit_rule(paper, hit, iou, said):
     paper["detection"]["evaluation"]["hit"] = hit
     paper["experiments"]["ablations"] = [{"name": "other", "iou": iou}]
-    problems = [each for each in configuration.Study(paper).problems() if "ablations" in each]
-    assert len(problems) == (said is not None)
-    assert all(said in problem and "'other'" in problem for problem in problems)
+    found = [each for each in problems(Study(paper)) if "ablations" in each]
+    assert len(found) == (said is not None)
+    assert all(said in problem and "'other'" in problem for problem in found)
 
 
 def test_ablations_of_one_name_are_refused(paper):
     paper["experiments"]["ablations"] = [{"name": "a", "stride": 7}, {"name": "a", "iou": 0.4}]
-    (problem,) = configuration.Study(paper).problems()
+    (problem,) = problems(Study(paper))
     assert problem.startswith(
         "Config key 'experiments.ablations': expected names that differ; got 'a' 2 times"
     )
@@ -437,24 +219,47 @@ def test_an_official_split_needs_its_validation_part(paper):
     assert "lacks 'validation_fraction'" in refusal(paper)
 
 
-def test_a_networks_weights_depend_on_its_own_file_only(paper):
-    entry = {"path": "a.h5", "sha256": "0" * 64}
-    paper["weights"]["imagenet"] = {
-        "label": "x",
-        "source": "files",
-        "files": {"vgg16": entry, "resnet50": entry},
-    }
-    wildcards = SimpleNamespace(weights="imagenet", backbone="vgg16")
-    assert configuration.Study(paper).weights_source(wildcards) == {
-        "source": "files",
-        "files": {"vgg16": entry},
-    }
+def notop(path, shapes, **attributes):
+    """A file in Keras' notop layout with a layer for every shape."""
+    with h5py.File(path, "w") as file:
+        for number, shape in enumerate(shapes):
+            file.create_group(f"layer{number}").create_dataset("kernel", shape, "f4")
+            file[f"layer{number}"].attrs["weight_names"] = [b"kernel"]
+        file.attrs.update(
+            {"layer_names": [f"layer{number}".encode() for number in range(len(shapes))]} | attributes
+        )
 
 
-def test_a_release_may_lie_in_the_folders_its_download_made(paper, tmp_path):
-    (tmp_path / "download").mkdir()
-    (tmp_path / "inbreast").rename(tmp_path / "download" / "INbreast Release 1.0")
-    paper["datasets"]["inbreast"]["root"] = str(tmp_path / "download")
-    configuration.check(paper, SCHEMA)
-    table, *_ = configuration.Study(paper).release_files(SimpleNamespace(dataset="inbreast"))
-    assert table.endswith("INbreast Release 1.0/INbreast.csv")
+def write_text(path):
+    path.write_text("not HDF5")
+
+
+def write_keras_3(path):
+    with h5py.File(path, "w") as file:
+        file.create_group("layers")
+        file.create_group("optimizer")
+
+
+def write_other_network(path):
+    notop(path, [(3, 3, 3, 64), (7,)])
+
+
+@pytest.mark.parametrize(
+    ("write", "said"),
+    [
+        (write_text, "expected an HDF5 file of weights in Keras' notop layout, got: "),
+        (write_keras_3, "got an HDF5 file that holds layers, optimizer"),
+        (
+            write_other_network,
+            "expected the 13 layers with 14,714,688 weights of vgg16 without its top, got 2 layers",
+        ),
+    ],
+)
+def test_a_file_of_other_weights_is_refused_before_any_job(paper, tmp_path, write, said):
+    path = tmp_path / "vgg16.h5"
+    write(path)
+    files = {name: {"path": str(path), "sha256": "0" * 64} for name in ("vgg16", "resnet50", "inceptionv3")}
+    paper["weights"]["imagenet"] = {"label": "x", "source": "files", "files": files}
+    message = refusal(paper)
+    assert message.startswith(f"Config key 'weights.imagenet.files.vgg16.path': {path}: ")
+    assert said in message

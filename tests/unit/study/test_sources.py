@@ -39,25 +39,37 @@ def digests(tmp_path, *texts):
 
 
 def test_a_script_is_listed_with_all_that_it_imports(folder):
-    listed = sources.listed(folder, "script.py")
+    listed = sources.listed(folder, folder / "script.py")
     assert names(listed) == ["package/__init__.py", "package/far.py", "package/near.py", "script.py"]
 
 
 def test_modules_that_import_each_other(folder):
     (folder / "package/far.py").write_text("from package import near\n")
-    assert names(sources.listed(folder, "package/far.py")) == [
+    assert names(sources.listed(folder, folder / "package/far.py")) == [
         "package/__init__.py",
         "package/far.py",
         "package/near.py",
     ]
 
 
+def test_a_file_of_a_modules_name_belongs_to_it(folder):
+    before = sources.listed(folder, folder / "script.py")
+    template = folder / "package" / "far.html.jinja"
+    template.write_text("<p>")
+    first = sources.listed.__wrapped__(folder, folder / "script.py")
+    assert set(names(first)) - set(names(before)) == {"package/far.html.jinja"}
+    template.unlink()
+    other = folder / "package" / "alone.html"
+    other.write_text("<p>")
+    assert sources.listed.__wrapped__(folder, folder / "script.py") == before
+
+
 def test_digests_do_not_depend_on_the_place(folder, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "folder"
     folder.rename(elsewhere)
-    here = sources.listed(elsewhere, "script.py")
+    here = sources.listed(elsewhere, elsewhere / "script.py")
     elsewhere.rename(folder)
-    assert here == sources.listed(folder, "script.py")
+    assert here == sources.listed(folder, folder / "script.py")
 
 
 @pytest.mark.parametrize(

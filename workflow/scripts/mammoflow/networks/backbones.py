@@ -8,7 +8,7 @@ import numpy as np
 from keras import layers
 
 from mammoflow.base import storage
-from mammoflow.networks import architectures
+from mammoflow.networks import architectures, notop
 
 CLASSES = 2
 MASS = 1
@@ -96,12 +96,7 @@ def load_notop(model: keras.Model, path: str | Path) -> None:
     """
     backbone = body(model)
     weighted = [layer for layer in backbone.layers if layer.weights]
-    with h5py.File(path, "r") as file:
-        if "layer_names" not in file.attrs:
-            raise ValueError(
-                f"{path}: expected weights in Keras' notop layout, got no 'layer_names' attribute"
-            )
-        saved = [values for name in file.attrs["layer_names"] if (values := _saved(file[name]))]
+    saved = notop.read(path)
     if len(saved) != len(weighted):
         raise ValueError(
             f"{path}: expected {len(weighted)} layers with weights for {backbone.name}, got {len(saved)}"
@@ -115,10 +110,6 @@ def load_notop(model: keras.Model, path: str | Path) -> None:
     for layer, values in zip(weighted, saved, strict=True):
         for weight, value in zip(_ordered(layer), values, strict=True):
             weight.assign(value)
-
-
-def _saved(group: h5py.Group) -> list[np.ndarray]:
-    return [group[name][()] for name in group.attrs["weight_names"]]
 
 
 def _ordered(layer: layers.Layer) -> list[keras.Variable]:

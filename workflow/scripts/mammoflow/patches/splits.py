@@ -141,6 +141,35 @@ def given(
     return table
 
 
+def require_normal_images(splits: pd.DataFrame, lesions: pd.DataFrame, dataset: str) -> None:
+    """Refuse a split in which negatives cannot be drawn from normal images.
+
+    Parameters
+    ----------
+    splits : pandas.DataFrame
+        A 'splits' table.
+    lesions : pandas.DataFrame
+        Table of the index.
+    dataset : str
+        Name of the data set in the config.
+
+    Raises
+    ------
+    ValueError
+        When a part of a fold has masses and no normal image.
+    """
+    normal = ~splits["image_id"].isin(lesions["image_id"])
+    parts = normal.groupby([splits["fold"], splits["role"]]).agg(["sum", "size"])
+    for (fold, role), (found, images) in parts.iterrows():
+        if not found:
+            raise ValueError(
+                f"config key 'datasets.{dataset}.negatives': expected normal images in every part of every "
+                f"fold, since 'normal-images' draws negatives from them; got none among the {images} images "
+                f"of the {role} part of fold {fold} ({normal[splits['fold'] == fold].sum()} in the whole "
+                "fold). Choose 'mass-images', or fewer folds"
+            )
+
+
 def _people(images: pd.DataFrame) -> list[str]:
     """Person shown on each image: patients who share a film count as one person, named after one of them."""
     patient, names = pd.factorize(images["patient_id"], sort=True)

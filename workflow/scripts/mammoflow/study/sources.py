@@ -9,27 +9,38 @@ DIGITS = 12
 
 
 @cache
-def listed(folder: Path, name: str) -> tuple[str, ...]:
+def listed(folder: Path, path: Path) -> tuple[str, ...]:
     """A script or module and all modules of a folder that it imports, each with its digest.
+
+    A file next to a module with the same name but another suffix, such as a template, belongs to the module.
 
     Parameters
     ----------
     folder : Path
-        Folder of scripts and packages.
-    name : str
-        Python file, relative to the folder.
+        Folder of packages.
+    path : Path
+        Python file, in that folder or elsewhere.
 
     Returns
     -------
     tuple of str
         ``path digest``, sorted by path; independent of the location of the folder and of file dates.
     """
-    return tuple(f"{path.relative_to(folder).as_posix()} {digest(path)}" for path in modules(folder, name))
+    files = sorted(file for module in modules(folder, path) for file in (module, *_data(module)))
+    return tuple(f"{_named(file, folder)} {digest(file)}" for file in files)
 
 
-def modules(folder: Path, name: str) -> list[Path]:
-    """A Python file and all files of its folder that it imports, directly or indirectly; sorted."""
-    queue = [folder / name]
+def _data(module: Path) -> list[Path]:
+    return [file for file in module.parent.glob(f"{module.stem}.*") if file.suffix != ".py"]
+
+
+def _named(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+
+
+def modules(folder: Path, path: Path) -> list[Path]:
+    """A Python file and all files of a folder that it imports, directly or indirectly; sorted."""
+    queue = [path]
     files = set(queue)
     while queue:
         for path in _imported(folder, queue.pop()):
@@ -41,7 +52,9 @@ def modules(folder: Path, name: str) -> list[Path]:
 
 @cache
 def digest(path: Path) -> str:
-    """Digest of a module's statements, without comments, docstrings and layout."""
+    """Digest of a module's statements, without comments, docstrings and layout, or of a data file's bytes."""
+    if path.suffix != ".py":
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:DIGITS]
     return hashlib.sha256(repr(_plain(_tree(path))).encode()).hexdigest()[:DIGITS]
 
 

@@ -36,6 +36,9 @@ class Network:
         model from ``(n, w, w, 3)`` to a feature map.
     head : callable
         Computes from the feature map the ``(n, k)`` features that are passed to the softmax.
+    weights : tuple of int, optional
+        Number of layers with weights in the body, and of values in them; a file of weights is checked
+        against these before any job. Without them, the job checks the file.
     """
 
     label: str
@@ -43,6 +46,7 @@ class Network:
     imagenet: bool
     body: "Body"
     head: "Head"
+    weights: tuple[int, int] | None = None
 
 
 def names() -> list[str]:

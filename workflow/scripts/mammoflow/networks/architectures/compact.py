@@ -41,4 +41,4 @@ def _head(features: "keras.KerasTensor") -> "keras.KerasTensor":
     )
 
 
-NETWORK = Network("compact", 32, imagenet=False, body=_body, head=_head)
+NETWORK = Network("compact", 32, imagenet=False, body=_body, head=_head, weights=(8, 173_248))

@@ -7,4 +7,6 @@ Szegedy et al., "Rethinking the Inception architecture for computer vision", CVP
 
 from mammoflow.networks.architectures import Network, application, average
 
-NETWORK = Network("InceptionV3", 75, imagenet=True, body=application("InceptionV3"), head=average)
+NETWORK = Network(
+    "InceptionV3", 75, imagenet=True, body=application("InceptionV3"), head=average, weights=(188, 21_802_784)
+)

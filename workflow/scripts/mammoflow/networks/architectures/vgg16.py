@@ -22,4 +22,4 @@ def _head(features: "keras.KerasTensor") -> "keras.KerasTensor":
 
 
 # The smallest sides are those that keras.applications accepts without the top.
-NETWORK = Network("VGG16", 32, imagenet=True, body=application("VGG16"), head=_head)
+NETWORK = Network("VGG16", 32, imagenet=True, body=application("VGG16"), head=_head, weights=(13, 14_714_688))

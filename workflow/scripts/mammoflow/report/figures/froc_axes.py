@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
@@ -31,8 +32,12 @@ def draw_curve(axes: Axes, curve: pd.DataFrame, colour: str, label: str, reached
         fpi, curve["tpr_low"], curve["tpr_high"], step="post", color=colour, alpha=0.12, linewidth=0
     )
     whole = fpi <= reached
-    axes.plot(fpi[whole], mean[whole], color=colour, lw=2, drawstyle="steps-post", label=label)
-    axes.plot(fpi[~whole], mean[~whole], color=colour, lw=1.2, ls=":", drawstyle="steps-post")
+    steps = {"color": colour, "drawstyle": "steps-post", "estimator": None, "ax": axes, "legend": False}
+    if whole.any():
+        sns.lineplot(x=fpi[whole], y=mean[whole], lw=2, label=label, **steps)
+    else:
+        axes.plot([], [], color=colour, lw=2, label=label)
+    sns.lineplot(x=fpi[~whole], y=mean[~whole], lw=1.2, ls=":", **steps)
 
 
 def draw_folds(axes: Axes, points: pd.DataFrame, colour: str) -> None:
@@ -47,10 +52,14 @@ def draw_folds(axes: Axes, points: pd.DataFrame, colour: str) -> None:
     colour : str
         Of the mean that they belong to.
     """
-    for _, fold in points.groupby("fold"):
+    curves = []
+    for number, fold in points.groupby("fold"):
         at = froc.CURVE_FPI[fold["fpi"].max() >= froc.CURVE_FPI]
         tpr, _ = froc.tpr_at(fold["tpr"].to_numpy(), fold["fpi"].to_numpy(), at)
-        axes.plot(at, tpr, color=colour, lw=0.6, alpha=0.35, drawstyle="steps-post")
+        curves.append(pd.DataFrame({"fpi": at, "tpr": tpr, "fold": number}))
+    if curves:
+        steps = {"color": colour, "drawstyle": "steps-post", "estimator": None, "ax": axes, "legend": False}
+        sns.lineplot(pd.concat(curves), x="fpi", y="tpr", units="fold", lw=0.6, alpha=0.35, **steps)
 
 
 def reached(points: pd.DataFrame) -> float:

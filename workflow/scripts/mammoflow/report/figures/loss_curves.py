@@ -5,6 +5,7 @@ from math import log
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -23,7 +24,7 @@ _HIGHEST = 2 * CHANCE
 def draw(
     runs: Sequence[Mapping[str, str | int]], histories: Sequence[pd.DataFrame], labels: Labels
 ) -> Figure:
-    """Loss against epochs: faint runs, a dot at the best epoch of each, their mean in bold.
+    """Loss against epochs: faint runs, a dot at the best epoch of each, their mean and deviation in bold.
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ def draw(
     Returns
     -------
     Figure
-        A panel per network. The mean goes as far as every run does.
+        A panel for each network. The mean goes as far as every run does; its band is the sample deviation.
 
     References
     ----------
@@ -74,13 +75,13 @@ def _colours(number: int) -> list[str]:
 
 def _panel(axes: Axes, by_init: Mapping[str, Sequence[pd.DataFrame]], colours: Mapping[str, str]) -> None:
     for init, histories in by_init.items():
-        for history in histories:
-            best = history.loc[history["validation_loss"].idxmin()]
-            axes.plot(history["epoch"], history["validation_loss"], color=colours[init], lw=0.7, alpha=0.4)
-            axes.plot(best["epoch"], best["validation_loss"], "o", color=colours[init], ms=2.5, alpha=0.7)
-        epochs = min(map(len, histories))
-        mean = np.mean([history["validation_loss"][:epochs] for history in histories], axis=0)
-        axes.plot(histories[0]["epoch"][:epochs], mean, color=colours[init], lw=2, label=init)
+        runs = pd.concat([history.assign(run=run) for run, history in enumerate(histories)])
+        best = pd.DataFrame([history.loc[history["validation_loss"].idxmin()] for history in histories])
+        shared = runs[runs["epoch"] <= min(history["epoch"].max() for history in histories)]
+        loss = {"x": "epoch", "y": "validation_loss", "color": colours[init], "ax": axes, "legend": False}
+        sns.lineplot(runs, units="run", estimator=None, lw=0.7, alpha=0.4, **loss)
+        sns.scatterplot(best, s=9, alpha=0.7, linewidth=0, zorder=3, **loss)
+        sns.lineplot(shared, errorbar="sd", err_kws={"alpha": 0.12, "lw": 0}, lw=2, label=init, **loss)
     axes.axhline(CHANCE, color=style.GREY, lw=0.8, ls=":", label="chance")
 
 
@@ -88,6 +89,7 @@ def _axes(grid: np.ndarray, histories: Sequence[pd.DataFrame]) -> None:
     highest = max(history["validation_loss"].max() for history in histories)
     grid[0, 0].set_ylim(0, min(max(1.05 * highest, 1.05 * CHANCE), _HIGHEST))
     for axes in grid.flat:
+        axes.set(xlabel="", ylabel="")
         axes.xaxis.get_major_locator().set_params(integer=True)
 
 

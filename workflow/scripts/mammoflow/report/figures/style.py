@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import matplotlib
+import seaborn as sns
 from matplotlib.figure import Figure
 
 from mammoflow.base import storage
@@ -20,7 +21,10 @@ POSITIVE, NEGATIVE = "#E69F00", "#CC79A7"
 # On mammograms: annotation, true positive, false positive.
 ANNOTATION, HIT, FALSE_ALARM = "#56B4E9", "#00C853", "#FF3D3D"
 
-_STYLE = {
+# The look of a journal, over seaborn's: every figure is drawn in it.
+_THEME = {
+    **sns.axes_style("whitegrid"),
+    **sns.plotting_context("paper"),
     "font.family": "DejaVu Sans",
     "font.size": 7.5,
     "axes.titlesize": 8,
@@ -37,6 +41,9 @@ _STYLE = {
     "ytick.labelsize": 7,
     "xtick.major.width": 0.7,
     "ytick.major.width": 0.7,
+    "xtick.bottom": True,
+    "ytick.left": True,
+    "legend.title_fontsize": 7,
     "legend.fontsize": 7,
     "legend.frameon": False,
     "legend.handlelength": 1.8,
@@ -48,7 +55,7 @@ _STYLE = {
 }
 
 # A decorator for everything that draws or writes; it changes no global setting.
-styled = matplotlib.rc_context(_STYLE)
+styled = matplotlib.rc_context(_THEME)
 
 
 def new(width: float, height: float) -> Figure:

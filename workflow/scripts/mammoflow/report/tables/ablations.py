@@ -10,7 +10,7 @@ from mammoflow.evaluation import statistics
 from mammoflow.evaluation.definitions import Evaluation
 from mammoflow.report.naming import Labels
 from mammoflow.report.tables.operating_points import FPI, at_protocol_fpi, method, model_of
-from mammoflow.report.tables.presentation import Presentation, interval, number, p, spread, text, typed
+from mammoflow.report.tables.presentation import Presentation, p, spread, text, typed
 from mammoflow.report.tables.trainings import (
     ACCURACY,
     AZ,
@@ -39,18 +39,14 @@ _VALUES = {
 PRESENTATION = Presentation(
     "Ablations. The model of figure 1 with a setting changed.",
     {
-        "Source": text("source"),
         "Method": method,
         "Setting": text("setting"),
         "Accuracy (%)": ACCURACY,
         "Az": AZ,
         "p": p("setting"),
-        "Windows per image": number("windows", ".0f"),
         **{
             f"TPR at {fpi:g} FPI": spread(f"tpr_mean_at_{fpi:g}", f"tpr_std_at_{fpi:g}", ".2f") for fpi in FPI
         },
-        "95 % bootstrap at 1 FPI": interval("bootstrap_low_at_1", "bootstrap_high_at_1"),
-        "Folds": number("folds", "d"),
         "Note": text("note"),
     },
     "Mean ± sample standard deviation (n − 1) over folds. Accuracy, Az and p (two-sided paired t-test of "

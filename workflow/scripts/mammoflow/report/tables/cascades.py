@@ -7,7 +7,14 @@ import pandas as pd
 from mammoflow.evaluation import statistics
 from mammoflow.report import literature, naming
 from mammoflow.report.naming import Labels
-from mammoflow.report.tables.presentation import Presentation, interval, number, p, text, with_published
+from mammoflow.report.tables.presentation import (
+    Presentation,
+    number,
+    p,
+    text,
+    with_interval,
+    with_published,
+)
 from mammoflow.report.tables.trainings import (
     ACCURACY,
     AZ,
@@ -29,11 +36,10 @@ PRESENTATION = Presentation(
         "Training cascade": text("cascade"),
         "Folds": number("folds", "d"),
         "Accuracy (%)": ACCURACY,
-        "Az": AZ,
-        "Az, 95 %": interval("az_low", "az_high"),
+        "Az (95 %)": with_interval(AZ, "az_low", "az_high"),
         "p": p("cascade"),
     },
-    "Mean ± sample standard deviation (n − 1) over folds on their test parts. Az, 95 %: percentile "
+    "Mean ± sample standard deviation (n − 1) over folds on their test parts. Az, in brackets: percentile "
     "bootstrap of the mean Az; patients are drawn within folds, all patches of a patient together. p: "
     "two-sided paired t-test of the accuracies, fold by fold.",
 )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
 from mammoflow.evaluation.definitions import STRICT_IOU, Definition, Evaluation
@@ -10,46 +11,83 @@ from mammoflow.report import literature
 from mammoflow.report.naming import Labels
 from mammoflow.report.tables.operating_points import method, model_of, note_on, points_at
 from mammoflow.report.tables.presentation import (
+    NONE,
+    Cell,
     Presentation,
     formatted,
-    interval,
-    number,
-    spread,
     text,
     with_published,
+    worded,
 )
 
 _FROC_KEYS = tuple(Definition().key)
 
-PRESENTATION = Presentation(
-    "Table 4. Detection of masses, and results published on INbreast.",
-    {
+# Columns of the table, chosen among the configured points; the others are in the last column.
+_POINTS = 4
+_METHOD = ["source", "method", "cascade", "data"]
+_DEFINITION = ["subset", "hit_rule", "mode"]
+
+
+def _chosen(table: pd.DataFrame) -> list[float]:
+    """FPI with a column of their own, evenly taken from those of most of our rows."""
+    ours = table.loc[table["source"].isin(["ours", "external"]), "fpi"]
+    asked = sorted(set(ours if len(ours) else table["fpi"]))
+    places = np.linspace(0, len(asked) - 1, min(_POINTS, len(asked))).round().astype(int)
+    return [asked[place] for place in places]
+
+
+def _arranged(table: pd.DataFrame) -> pd.DataFrame:
+    """A row for each method and definition, with its TPR by FPI in a mapping."""
+    keys = [*_METHOD, *_DEFINITION]
+    named = table.assign(**{key: ["" if pd.isna(text) else text for text in table[key]] for key in keys})
+    rows = []
+    for key, points in named.groupby(keys, sort=False):
+        tpr = {point["fpi"]: _tpr(point) for point in points.to_dict("records")}
+        rows.append({**dict(zip(keys, key, strict=True)), "tpr": tpr})
+    return pd.DataFrame(rows, columns=[*keys, "tpr"])
+
+
+def _tpr(point: Mapping) -> str:
+    mean, std = formatted(point["tpr_mean"], ".2f"), formatted(point["tpr_std"], ".2f")
+    return (mean if std == NONE else f"{mean} ± {std}") + ("" if worded(point["note"]) == NONE else "*")
+
+
+def _columns(table: pd.DataFrame) -> dict[str, Cell]:
+    chosen = _chosen(table)
+
+    def definition(row: Mapping) -> str:
+        return worded("; ".join(filter(None, (row[column] for column in _DEFINITION))))
+
+    def at(fpi: float) -> Cell:
+        return lambda row: row["tpr"].get(fpi, NONE)
+
+    def elsewhere(row: Mapping) -> str:
+        others = {fpi: tpr for fpi, tpr in row["tpr"].items() if fpi not in chosen}
+        return worded("; ".join(f"{tpr} at {fpi:g}" for fpi, tpr in others.items()))
+
+    return {
         "Source": text("source"),
         "Method": method,
         "Data": text("data"),
-        "FPI": number("fpi", "g"),
-        "TPR": spread("tpr_mean", "tpr_std", ".2f"),
-        "95 % t": interval("t_low", "t_high"),
-        "95 % bootstrap": interval("bootstrap_low", "bootstrap_high"),
-        "Note": text("note"),
-        "FPI normal / mass": lambda row: (
-            f"{formatted(row['fpi_normal'], '.2f')} / {formatted(row['fpi_mass'], '.2f')}"
-        ),
-        "# images": number("images", "d"),
-        "Subset": text("subset"),
-        "Hit rule": text("hit_rule"),
-        "Mode": text("mode"),
-        "FPI over": text("denominator"),
-    },
-    "TPR: mean ± sample standard deviation (n − 1) over folds of the largest TPR at no more than the "
-    "given false positives per image (FPI); where a fold's curve ends before it, the TPR at its end "
-    "counts and the note says so. Intervals of the mean: Student's t over folds, and percentile "
-    "bootstrap of patients within folds. FPI normal / mass: false positives per image without and with "
-    "a mass at the points that the TPR is read from, mean over the folds that have such images. Mode "
-    "“paper”: the boxes are the components of the map at each threshold; “candidate”: fixed boxes with "
-    "scores. Rows of source “external” are given boxes of somebody else's, held against the same lesions "
-    "here. Rows of source “paper” and “literature” are published numbers on INbreast, not ours; rows "
-    "differ in data, subset, hit rule and denominator, and a dash means that our sources do not say.",
+        "Definition": definition,
+        **{f"TPR at {fpi:g} FPI": at(fpi) for fpi in chosen},
+        "At other FPI": elsewhere,
+    }
+
+
+PRESENTATION = Presentation(
+    "Table 4. Detection of masses, and results published on INbreast.",
+    _columns,
+    "One row a method and definition of a hit. TPR: mean ± sample standard deviation (n − 1) over folds "
+    "of the largest TPR at no more than the false positives per image (FPI) above the column; *: see the "
+    "note in the CSV, for instance where a fold's curve ends before that FPI and the TPR at its end "
+    "counts. The CSV also has intervals of the mean (Student's t over folds, and percentile bootstrap of "
+    "patients within folds), FPI on images without and with a mass, and counts. Mode “paper”: the boxes "
+    "are the components of the map at each threshold; “candidate”: fixed boxes with scores. Rows of "
+    "source “external” are detections of other systems, evaluated here on the same lesions. Rows of "
+    "source “paper” and “literature” are published numbers on INbreast, not ours; rows differ in data, "
+    "subset, hit rule and denominator, and a dash means that our sources do not say.",
+    _arranged,
 )
 
 

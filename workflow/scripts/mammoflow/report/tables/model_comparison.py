@@ -9,7 +9,14 @@ from mammoflow.evaluation.definitions import Definition, Evaluation, is_external
 from mammoflow.report import naming
 from mammoflow.report.naming import Labels
 from mammoflow.report.tables.operating_points import method, model_of, nothing, unreached
-from mammoflow.report.tables.presentation import Presentation, interval, number, p_of, text, typed
+from mammoflow.report.tables.presentation import (
+    Presentation,
+    number,
+    p_of,
+    text,
+    typed,
+    with_interval,
+)
 
 PRESENTATION = Presentation(
     "Comparison table. Models against each other, paired by patient.",
@@ -18,10 +25,8 @@ PRESENTATION = Presentation(
         "Method": method,
         "Measure": lambda row: row["measure"] + (f" at {row['fpi']:g} FPI" if pd.notna(row["fpi"]) else ""),
         "Mode": text("mode"),
-        "Value": number("value", ".3f"),
-        "95 %": interval("low", "high"),
-        "Difference": number("difference", "+.3f"),
-        "95 % of difference": interval("difference_low", "difference_high"),
+        "Value (95 %)": with_interval(number("value", ".3f"), "low", "high"),
+        "Difference (95 %)": with_interval(number("difference", "+.3f"), "difference_low", "difference_high"),
         "p": lambda row: p_of(row["p"]),
         "Against": text("against"),
         "Note": text("note"),

@@ -8,6 +8,7 @@ import pandas as pd
 from mammoflow.evaluation.definitions import is_external
 from mammoflow.report import naming
 from mammoflow.report.naming import Labels
+from mammoflow.report.tables.presentation import NONE, worded
 
 # FPI of the protocol table.
 FPI = (0.5, 1, 2)
@@ -32,7 +33,7 @@ def model_of(chain: str, labels: Labels) -> dict[str, str]:
 
 def method(row: Mapping) -> str:
     """Cell that says whose boxes they are; see `model_of`."""
-    return ", ".join(filter(None, (row["method"], row["cascade"])))
+    return ", ".join(part for part in (row["method"], row["cascade"]) if worded(part) != NONE)
 
 
 def nothing(images: str = "all") -> str:

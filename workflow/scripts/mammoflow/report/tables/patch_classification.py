@@ -8,7 +8,14 @@ import pandas as pd
 from mammoflow.evaluation import statistics
 from mammoflow.report import literature, naming
 from mammoflow.report.naming import Labels
-from mammoflow.report.tables.presentation import Presentation, interval, number, p, text, with_published
+from mammoflow.report.tables.presentation import (
+    Presentation,
+    formatted,
+    p,
+    text,
+    with_interval,
+    with_published,
+)
 from mammoflow.report.tables.trainings import (
     ACCURACY,
     AZ,
@@ -28,14 +35,9 @@ PRESENTATION = Presentation(
         "Data": text("data"),
         "Network": text("network"),
         "Initialisation": text("initialization"),
-        "Folds": number("folds", "d"),
-        "Runs": number("runs", "d"),
+        "Folds × runs": lambda row: f"{formatted(row['folds'], 'd')} × {formatted(row['runs'], 'd')}",
         "Accuracy (%)": ACCURACY,
-        "Az": AZ,
-        "Az, 95 %": interval("az_low", "az_high"),
-        "Seconds per epoch": number("seconds_per_epoch", ".1f"),
-        "Epochs": number("epochs", ".1f"),
-        "Best validation loss": number("best_validation_loss", ".3f"),
+        "Az (95 %)": with_interval(AZ, "az_low", "az_high"),
         "p, initialisation": p("initialization"),
         "p, network": p("network"),
     },
@@ -44,11 +46,10 @@ PRESENTATION = Presentation(
     "the folds. p: two-sided test of the accuracies, Welch's t-test between runs or, with one run of "
     "several folds, the paired t-test fold by fold, against the first initialisation of the same "
     "network and against the network with the highest mean accuracy from the same initialisation; not "
-    "corrected for multiple comparisons. Az, 95 %: percentile bootstrap of the mean Az; patients of the "
-    "test part are drawn within folds, all patches of a patient together, and the trainings are given. "
+    "corrected for multiple comparisons. Az, in brackets: percentile bootstrap of the mean Az; patients of "
+    "the test part are drawn within folds, all patches of a patient together, and the trainings are given. "
     "The paper does not name its test and reports p < 0.01 for "
-    "both. Seconds per epoch: median epoch of a training, averaged over trainings, on the machine of "
-    "the training.",
+    "both. Epochs, seconds per epoch and losses are in the CSV.",
 )
 
 

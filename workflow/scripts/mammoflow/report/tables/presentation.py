@@ -20,13 +20,30 @@ _COUNTS = {
 Cell = Callable[[Mapping], str]
 
 
+# A wider table is not read.
+MOST_COLUMNS = 9
+
+
 @dataclass(frozen=True)
 class Presentation:
-    """How a table is shown: its title, its columns in print, and what is to be said below."""
+    """How a table is shown; the CSV has all of it.
+
+    Parameters
+    ----------
+    title : str
+        Above the table.
+    columns : mapping of str to callable, or callable
+        Cells by the titles of their columns, at most `MOST_COLUMNS`; or what makes them from the table.
+    note : str
+        Below the table.
+    arranged : callable, optional
+        Makes the rows to show from those of the table.
+    """
 
     title: str
-    columns: Mapping[str, Cell]
+    columns: Mapping[str, Cell] | Callable[[pd.DataFrame], Mapping[str, Cell]]
     note: str
+    arranged: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table
 
 
 def with_published(rows: Sequence[Mapping], published: pd.DataFrame) -> pd.DataFrame:
@@ -55,7 +72,7 @@ def write(table: pd.DataFrame, presentation: Presentation, csv: str | Path, mark
 
 def read(csv: str | Path) -> pd.DataFrame:
     """Read a table that `write` made; empty text is empty text."""
-    table = pd.read_csv(csv)
+    table = pd.read_csv(csv, keep_default_na=False, na_values=[""])
     texts = table.select_dtypes(exclude=["number", "bool"]).columns
     return table.assign(**{column: table[column].fillna("").str.removeprefix("'") for column in texts})
 
@@ -82,15 +99,21 @@ def readable(table: pd.DataFrame, presentation: Presentation) -> pd.DataFrame:
     pandas.DataFrame
         Text only; what does not exist is a dash.
     """
-    columns = presentation.columns
+    columns = presentation.columns(table) if callable(presentation.columns) else presentation.columns
+    rows = presentation.arranged(table).to_dict("records")
     return pd.DataFrame(
-        {title: [cell(row) for row in table.to_dict("records")] for title, cell in columns.items()}, dtype=str
+        {title: [worded(cell(row)) for row in rows] for title, cell in columns.items()}, dtype=str
     )
 
 
 def text(column: str) -> Cell:
     """Cells of a column of text."""
-    return lambda row: str(row[column]) or NONE
+    return lambda row: worded(row[column])
+
+
+def worded(value: object) -> str:
+    """A text in print; a dash where there is none."""
+    return NONE if pd.isna(value) or not str(value).strip() else str(value)
 
 
 def number(column: str, form: str) -> Cell:
@@ -110,6 +133,15 @@ def interval(low: str, high: str) -> Cell:
     return lambda row: (
         f"{formatted(row[low], '.2f')}{NONE}{formatted(row[high], '.2f')}" if pd.notna(row[low]) else NONE
     )
+
+
+def with_interval(cell: Cell, low: str, high: str) -> Cell:
+    """Cells of a value, and its interval in brackets where there is one."""
+
+    def both(row: Mapping) -> str:
+        return cell(row) if pd.isna(row[low]) else f"{cell(row)} ({interval(low, high)(row)})"
+
+    return both
 
 
 def pair(positive: str, negative: str) -> Cell:

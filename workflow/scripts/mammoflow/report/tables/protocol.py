@@ -17,12 +17,10 @@ PRESENTATION = Presentation(
         "Method": method,
         "Definition": text("definition"),
         "# to find": number("targets", "d"),
-        "# images": number("images", "d"),
         **{
             f"TPR at {fpi:g} FPI": spread(f"tpr_mean_at_{fpi:g}", f"tpr_std_at_{fpi:g}", ".2f") for fpi in FPI
         },
         "95 % bootstrap at 1 FPI": interval("bootstrap_low_at_1", "bootstrap_high_at_1"),
-        "Folds": number("folds", "d"),
         "Note": text("note"),
     },
     "How much of a difference between publications may be definition: each row differs from the first of "

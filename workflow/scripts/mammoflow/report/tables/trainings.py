@@ -47,6 +47,13 @@ class Patients:
         return statistics.az_of_draws(table["label"], table["probability"], codes, draws)
 
 
+def accuracy_and_az(classification: pd.DataFrame) -> dict[str, float]:
+    """Share of test patches on the right side of one half, and area under their ROC curve."""
+    right = (classification["probability"] > 0.5) == (classification["label"] == 1)
+    az = statistics.az(classification["label"], classification["probability"])
+    return {"accuracy": right.mean(), "az": az}
+
+
 def scores_of(
     runs: Sequence[Run],
     classifications: Sequence[pd.DataFrame],
@@ -57,8 +64,7 @@ def scores_of(
     return pd.DataFrame(
         {
             **run,
-            "accuracy": ((table["probability"] > 0.5) == (table["label"] == 1)).mean(),
-            "az": statistics.az(table["label"], table["probability"]),
+            **accuracy_and_az(table),
             "az_of_draws": patients.az_of_draws(run, table),
             "validation_loss": record["validation_loss"],
         }

@@ -1,0 +1,56 @@
+from mammoflow.study.design import Study
+
+
+def test_the_paper_asks_for_its_study(paper):
+    study = Study(paper)
+    assert len(study.classification_runs) == 3 * 2 * 5
+    assert len(study.detection_runs) == 2 * 5
+    assert study.folds("cbis-ddsm") == [0]
+    assert study.folds("inbreast") == [0, 1, 2, 3, 4]
+    assert study.chains == ["random", "imagenet", "imagenet+cbis-ddsm"]
+    assert study.shown_chain == "inbreast/inceptionv3/imagenet+cbis-ddsm"
+
+
+def test_only_the_real_archives_are_held_against_the_paper(paper, demo):
+    assert Study(paper).archives == {"CBIS-DDSM": "CBIS-DDSM", "INbreast": "INbreast"}
+    assert Study(demo).archives == {}
+
+
+def test_lesions_are_counted_merged_or_not(paper):
+    assert Study(paper).evaluated_as == "lesions"
+    paper["detection"]["evaluation"]["lesions"] = "unmerged"
+    assert Study(paper).evaluated_as == "contours"
+
+
+def test_an_ablation_takes_from_the_model_what_its_setting_does_not_touch(paper):
+    paper["experiments"]["ablations"] = [
+        {"name": "fine", "stride": 28},
+        {"name": "strict", "iou": 0.5},
+        {"name": "scaled", "normalization": "scale"},
+        {"name": "shallow", "layers": "head"},
+    ]
+    study = Study(paper)
+    chain = "imagenet+cbis-ddsm"
+    lies = {
+        name: (study.trained_as(f"{chain}@{name}"), study.mapped_as(f"{chain}@{name}"))
+        for name in study.ablations
+    }
+    assert lies == {
+        "fine": (chain, f"{chain}@fine"),
+        "strict": (chain, chain),
+        "scaled": (f"{chain}@scaled", f"{chain}@scaled"),
+        "shallow": (f"{chain}@shallow", f"{chain}@shallow"),
+    }
+    assert [case.chain for case in study.cases] == [
+        f"inbreast/inceptionv3/{chain}{suffix}" for suffix in ("", "@fine", "@strict", "@scaled", "@shallow")
+    ]
+    assert study.cases[1].runs == study.cases[2].runs == study.cases[0].runs
+    assert study.cases[2].mapped == study.cases[0].mapped
+
+
+def test_an_ablation_that_changes_nothing_is_left_out(paper):
+    paper["detection"]["stride"] = 28
+    paper["experiments"]["ablations"].append({"name": "partly", "stride": 28, "iou": 0.4})
+    study = Study(paper)
+    assert list(study.ablations) == ["stride-112", "iou-0.5", "scaling", "shallow", "partly"]
+    assert study.ablations["partly"] == {"iou": 0.4}

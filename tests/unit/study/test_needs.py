@@ -1,0 +1,156 @@
+import sys
+from types import SimpleNamespace
+
+import trainings
+from configs import SCHEMA, SCRIPTS, refusal
+
+from mammoflow.networks import architectures
+from mammoflow.study import configuration
+from mammoflow.study.design import Study
+from mammoflow.study.needs import Needs
+
+
+def test_a_chain_starts_from_all_runs_of_the_link_before(paper):
+    study = Study(paper)
+    needs = Needs(study, SCRIPTS, SCRIPTS.joinpath)
+    wildcards = SimpleNamespace(backbone="inceptionv3", init="imagenet+cbis-ddsm")
+    assert needs.initial_metadata(wildcards) == [
+        f"results/models/cbis-ddsm/inceptionv3/imagenet/fold-0/run-{run}/model.json" for run in range(5)
+    ]
+    wildcards = SimpleNamespace(backbone="vgg16", init="imagenet")
+    assert needs.initial_weights(wildcards) == ["results/weights/imagenet/vgg16.h5"]
+    assert needs.initial_metadata(wildcards) == ["results/weights/imagenet/vgg16.json"]
+    wildcards = SimpleNamespace(backbone="vgg16", init="random")
+    assert needs.initial_weights(wildcards) == []
+
+
+def test_a_longer_cascade_resolves_through_any_data_sets(paper):
+    phantoms = {"cohort": "film", "patients": 8, "detector": [512, 512], "pixel_mm": 0.2}
+    paper["datasets"]["other"] = paper["datasets"]["cbis-ddsm"] | {"phantoms": phantoms, "label": "other"}
+    del paper["datasets"]["other"]["root"]
+    paper["experiments"]["detection"]["initializations"] = ["random+other+cbis-ddsm"]
+    configuration.check(paper, SCHEMA)
+    study = Study(paper)
+    needs = Needs(study, SCRIPTS, SCRIPTS.joinpath)
+    assert set(study.chains) == {
+        "random",
+        "imagenet",
+        "random+other",
+        "random+other+cbis-ddsm",
+    }
+    wildcards = SimpleNamespace(backbone="inceptionv3", init="random+other+cbis-ddsm")
+    assert needs.initial_metadata(wildcards) == [
+        "results/models/cbis-ddsm/inceptionv3/random+other/fold-0/run-0/model.json"
+    ]
+    assert study.used_datasets == ["cbis-ddsm", "inbreast", "other"]
+
+
+def test_settings_of_one_network_are_laid_over_the_common_ones(demo):
+    study = Study(demo)
+    needs = Needs(study, SCRIPTS, SCRIPTS.joinpath)
+    compact = needs.training_of_model(SimpleNamespace(backbone="compact", init="random"))
+    resnet50 = needs.training_of_model(SimpleNamespace(backbone="resnet50", init="random"))
+    assert resnet50 == demo["training"]
+    assert compact["epochs"] == demo["training_of"]["compact"]["epochs"]
+    assert compact["augmentation"] == demo["training"]["augmentation"]
+
+
+def test_a_splits_table_of_the_users_own(paper, tmp_path):
+    paper["datasets"]["inbreast"]["splits"] = str(tmp_path / "own.csv")
+    assert "Config key 'datasets.inbreast.splits': expected a splits table; there is no file" in refusal(
+        paper
+    )
+    (tmp_path / "own.csv").touch()
+    configuration.check(paper, SCHEMA)
+    study = Study(paper)
+    needs = Needs(study, SCRIPTS, SCRIPTS.joinpath)
+    assert needs.own_splits(SimpleNamespace(dataset="inbreast")) == [str(tmp_path / "own.csv")]
+    assert needs.own_splits(SimpleNamespace(dataset="cbis-ddsm")) == []
+
+
+def test_boxes_of_others_are_evaluated_after_ours(paper, tmp_path):
+    (tmp_path / "theirs.csv").write_text("image_id,y0,x0,y1,x1,score\n")
+    paper["detection"]["external"] = {"theirs": {"label": "Others", "path": str(tmp_path / "theirs.csv")}}
+    configuration.check(paper, SCHEMA)
+    study = Study(paper)
+    needs = Needs(study, SCRIPTS, SCRIPTS.joinpath)
+    assert study.evaluated_chains == [*study.detection_chains, "inbreast/external/theirs"]
+    assert study.labels["external"] == {"theirs": "Others"}
+    assert needs.external_file(SimpleNamespace(external="theirs")) == str(tmp_path / "theirs.csv")
+
+
+def test_a_new_network_is_one_module(demo, tmp_path, monkeypatch):
+    monkeypatch.setattr(architectures, "__path__", [*architectures.__path__])
+    demo["experiments"]["classification"]["backbones"] = ["own", "compact"]
+    assert "expected one of the networks compact, inceptionv3, resnet50, vgg16; got" in refusal(demo)
+    trainings.add_network(tmp_path)
+    demo["training_of"]["own"] = {"batch": 7}
+    try:
+        configuration.check(demo, SCHEMA)
+        study = Study(demo)
+        needs = Needs(study, SCRIPTS, SCRIPTS.joinpath)
+        assert study.backbones == ["own", "compact"]
+        assert study.labels["backbones"]["own"] == "our own"
+        assert needs.training_of_model(SimpleNamespace(backbone="own", init="random"))["batch"] == 7
+    finally:
+        architectures.network.cache_clear()
+        sys.modules.pop("mammoflow.networks.architectures.own")
+
+
+def test_an_ablation_changes_its_setting_and_no_other(paper):
+    study = Study(paper)
+    needs = Needs(study, SCRIPTS, SCRIPTS.joinpath)
+
+    def settings(init):
+        wildcards = SimpleNamespace(backbone="inceptionv3", init=init)
+        return (
+            needs.training_of_model(wildcards)["layers"],
+            needs.normalization(wildcards),
+            needs.stride(wildcards),
+            needs.evaluation(wildcards)["iou"],
+        )
+
+    chain = "imagenet+cbis-ddsm"
+    assert settings(chain) == ("all", "gcn", 56, 0.2)
+    assert settings(f"{chain}@shallow") == ("head", "gcn", 56, 0.2)
+    assert settings(f"{chain}@scaling") == ("all", "scale", 56, 0.2)
+    assert settings(f"{chain}@stride-28") == ("all", "gcn", 28, 0.2)
+    assert settings(f"{chain}@iou-0.5") == ("all", "gcn", 56, 0.5)
+
+
+def test_only_another_normalization_goes_back_through_the_chain(paper):
+    study = Study(paper)
+    needs = Needs(study, SCRIPTS, SCRIPTS.joinpath)
+
+    def starts(init):
+        return needs.initial_metadata(SimpleNamespace(backbone="inceptionv3", init=init))
+
+    assert starts("imagenet+cbis-ddsm@shallow") == starts("imagenet+cbis-ddsm")
+    place = "results/models/cbis-ddsm/inceptionv3/imagenet@scaling/fold-0/run-0/model.json"
+    assert starts("imagenet+cbis-ddsm@scaling") == [place]
+    assert starts("imagenet@scaling") == ["results/weights/imagenet/inceptionv3.json"]
+
+
+def test_a_networks_weights_depend_on_its_own_file_only(paper):
+    entry = {"path": "a.h5", "sha256": "0" * 64}
+    paper["weights"]["imagenet"] = {
+        "label": "x",
+        "source": "files",
+        "files": {"vgg16": entry, "resnet50": entry},
+    }
+    wildcards = SimpleNamespace(weights="imagenet", backbone="vgg16")
+    assert Needs(Study(paper), SCRIPTS, SCRIPTS.joinpath).weights_source(wildcards) == {
+        "source": "files",
+        "files": {"vgg16": entry},
+    }
+
+
+def test_a_release_may_lie_in_the_folders_its_download_made(paper, tmp_path):
+    (tmp_path / "download").mkdir()
+    (tmp_path / "inbreast").rename(tmp_path / "download" / "INbreast Release 1.0")
+    paper["datasets"]["inbreast"]["root"] = str(tmp_path / "download")
+    configuration.check(paper, SCHEMA)
+    table, *_ = Needs(Study(paper), SCRIPTS, SCRIPTS.joinpath).release_files(
+        SimpleNamespace(dataset="inbreast")
+    )
+    assert table.endswith("INbreast Release 1.0/INbreast.csv")

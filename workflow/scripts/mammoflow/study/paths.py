@@ -1,0 +1,57 @@
+"""Where the files of a study lie, relative to its workspace."""
+
+from mammoflow.study.design import Run
+
+
+def store(dataset: str, shard: int) -> str:
+    """Images store of one shard."""
+    return f"results/images/{dataset}/shard-{shard}.h5"
+
+
+def stored(dataset: str, shard: int) -> str:
+    """Table of what one shard stored."""
+    return f"results/images/{dataset}/shard-{shard}.csv"
+
+
+def index(dataset: str, table: str) -> str:
+    """A table of the index, such as ``images``."""
+    return f"results/index/{dataset}/{table}.csv"
+
+
+def bank(dataset: str, fold: int) -> str:
+    """Patch bank of a fold."""
+    return f"results/patches/{dataset}/fold-{fold}.h5"
+
+
+def base_weights(weights: str, backbone: str, suffix: str) -> str:
+    """Base weights of a network (``.h5``), or their record (``.json``)."""
+    return f"results/weights/{weights}/{backbone}{suffix}"
+
+
+def model(run: Run, file: str) -> str:
+    """A file of a trained run: ``model.weights.h5``, ``model.json`` or ``history.csv``."""
+    return f"results/models/{_run(run)}/{file}"
+
+
+def classification(run: Run) -> str:
+    """Mass probabilities of the test patches of a run."""
+    return f"results/classification/{_run(run)}.csv"
+
+
+def mpm(chain: str, fold: int) -> str:
+    """Probability maps of a model, ``dataset/backbone/init``, on a fold."""
+    return f"results/mpm/{chain}/fold-{fold}.h5"
+
+
+def detections(chain: str, fold: int) -> str:
+    """Boxes of a model on a fold."""
+    return f"results/detections/{chain}/fold-{fold}.parquet"
+
+
+def froc(chain: str, file: str) -> str:
+    """A FROC table of a model, or of ``dataset/external/name``."""
+    return f"results/froc/{chain}/{file}"
+
+
+def _run(run: Run) -> str:
+    return f"{run.dataset}/{run.backbone}/{run.init}/fold-{run.fold}/run-{run.run}"
