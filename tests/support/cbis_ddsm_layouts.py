@@ -1,7 +1,7 @@
-"""The whole CBIS-DDSM release from its real tables, with small pixels, as download tools leave it on disk.
+"""Writes the CBIS-DDSM release from its real tables, with small images, in the layouts of download tools.
 
-Objects have the headers of a real one (implicit VR, Secondary Capture, MG, no spacing) and are put
-together without pydicom, which reads them afterwards.
+Objects have the headers of a real object (implicit VR, Secondary Capture, MG, no spacing) and are assembled
+without pydicom, which reads them afterwards.
 """
 
 import csv

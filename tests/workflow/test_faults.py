@@ -1,6 +1,7 @@
-"""What a study survives: kills, full and closed disks, inputs that go away, two runs at once, wrong clocks.
+"""Faults that a study survives: kills, full or read-only disks, missing inputs, two runs, wrong clocks.
 
-`MAMMOFLOW_KILLS=20` kills the whole tiny study as often; otherwise it is a part of it, three times.
+With `MAMMOFLOW_KILLS=20`, the complete tiny study is killed 20 times; by default, part of it is killed three
+times.
 """
 
 import os
@@ -273,7 +274,7 @@ def test_an_image_that_went_away_stops_its_job_and_is_not_left_out(study, finish
     image = study.folder / "tiny/data/digital" / index.loc[image_id, "path"]
     away = image.rename(study.folder / "away")
     text = told(study.snakemake(*PROFILE, "--force", STORE))
-    assert f"image '{image_id}': expected the files that the index lists, one is not there" in text
+    assert f"image '{image_id}': expected the files listed in the index, got a missing one" in text
     assert image.name not in text
     assert not (study.folder / "tiny" / STORE).exists()
     away.rename(image)

@@ -1,4 +1,4 @@
-"""Figure 3: FROC of every chain, beside published operating points."""
+"""Draw figure 3: FROC curve of every chain, with published operating points."""
 
 from mammoflow.base import logs
 

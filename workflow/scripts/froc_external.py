@@ -1,4 +1,4 @@
-"""Compare somebody else's boxes with the lesions of a data set, as ours are compared."""
+"""Evaluate the boxes of an external system on the lesions of a data set, in the same way as ours."""
 
 from mammoflow.base import logs
 

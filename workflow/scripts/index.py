@@ -1,4 +1,4 @@
-"""Index a release: its images, its masses, what is left out and why, and its counts beside the paper's."""
+"""Index a release: images, masses, exclusions with reasons, and a comparison with the paper's counts."""
 
 from mammoflow.base import logs
 

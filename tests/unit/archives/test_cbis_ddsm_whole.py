@@ -1,4 +1,4 @@
-"""The whole mass release, laid out from the real tables as every download tool leaves it."""
+"""The complete mass release from the real tables, in the folder layout of each download tool."""
 
 import cbis_ddsm_layouts as layouts
 import pandas as pd

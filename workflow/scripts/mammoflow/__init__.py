@@ -2,6 +2,6 @@
 
 import sys
 
-# python-gdcm, which pydicom imports, asks for `dl`, a module that Python 3 no longer has. A folder of that
-# name anywhere on sys.path would answer and break the import.
+# python-gdcm, which pydicom imports, tries to import `dl`, a module that Python 3 no longer has. A folder of
+# this name anywhere on sys.path would be imported instead and cause an error.
 sys.modules.setdefault("dl", None)

@@ -1,4 +1,4 @@
-"""CBIS-DDSM: a DICOM tree, as any download tool of any year left it, and the two mass tables.
+"""Reads CBIS-DDSM: DICOM files in the folder layout of any download tool, and the two mass tables.
 
 References
 ----------

@@ -1,4 +1,4 @@
-"""INbreast: full-field digital mammograms with contours drawn by specialists.
+"""Reads INbreast: full-field digital mammograms with contours drawn by specialists.
 
 References
 ----------

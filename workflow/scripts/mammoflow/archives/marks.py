@@ -1,4 +1,4 @@
-"""What marks a release of each archive on disk, and where it may lie; imports nothing heavy."""
+"""Recognises the release of each archive on disk and finds its root, without heavy imports."""
 
 import os
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""mini-MIAS: digitised films of 1024×1024 pixels with a circle around each abnormality.
+"""Reads mini-MIAS: digitised films of 1024×1024 pixels with a circle around each abnormality.
 
 References
 ----------

@@ -1,4 +1,4 @@
-"""What the loaders of all archives share: the files under a root, and the index they make."""
+"""Shared parts of the loaders of all archives: listing the files of a release and building its index."""
 
 import filecmp
 import os

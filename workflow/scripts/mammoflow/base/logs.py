@@ -1,4 +1,4 @@
-"""Where the messages of a job go."""
+"""Redirects the output of a job to its log file, and announces messages on the terminal."""
 
 import errno
 import os
@@ -10,15 +10,15 @@ _terminal: int | None = None
 
 
 def redirect(path: str) -> None:
-    """Send everything this process writes, native libraries included, to a log file.
+    """Send all output of this process, including that of native libraries, to a log file.
 
-    Called before heavy imports: TensorFlow writes to descriptor 2 itself, so replacing
-    ``sys.stderr`` would miss it.
+    Must be called before heavy imports. The file descriptors are redirected because TensorFlow writes to
+    descriptor 2 directly and not to ``sys.stderr``.
 
     Parameters
     ----------
     path : str
-        The log file; its folder exists (Snakemake makes it).
+        The log file; its folder must exist (Snakemake creates it).
     """
     global _terminal
     _terminal = os.dup(2)
@@ -33,14 +33,14 @@ def redirect(path: str) -> None:
 
 
 def announce(message: str) -> None:
-    """Write one line to the log, and to the terminal the job was started from.
+    """Write one line to the log, and to the terminal from which the job was started.
 
     Parameters
     ----------
     message : str
-        One line, without its newline.
+        One line, without newline.
     """
-    with suppress(OSError):  # a full disk ends the job where results are written, with a sentence
+    with suppress(OSError):  # on a full disk, the job fails with a clear message when it writes results
         print(message, flush=True)
     _tell(message)
 
@@ -51,7 +51,7 @@ def _tell(message: str) -> None:
 
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Tell the terminal what no log can hold: that there is no room."""
+    """Report a full disk on the terminal, since it cannot be written to the log."""
     with suppress(OSError):
         sys.__excepthook__(kind, error, trace)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

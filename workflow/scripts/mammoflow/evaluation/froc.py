@@ -1,8 +1,8 @@
-"""Free-response ROC of a model: sensitivity against false positives per image (FPI), over folds.
+"""Computes the free-response ROC (FROC): sensitivity against false positives per image (FPI), over folds.
 
-What a hit, a false positive and a lesion are is in `evaluation`; `matching` finds them at every
-threshold. Here they are counted by patient, which gives both the curve of a fold and, with other numbers of
-each patient, its bootstrap.
+`definitions` states how hits, false positives and lesions are counted; `matching` finds them at every
+threshold. This module counts them by patient, which gives the curve of a fold and, by resampling patients,
+its bootstrap.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Everything that is told of a model's boxes: curves, operating points and areas under every definition."""
+"""All evaluation results of one model: curves, operating points and areas under every definition."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace

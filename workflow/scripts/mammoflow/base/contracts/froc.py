@@ -1,6 +1,6 @@
-"""Free-response ROC: every threshold of every fold, the mean curve, its points of interest, and areas.
+"""Defines the tables of the FROC analysis: points of every fold, mean curve, operating points and areas.
 
-The key columns name what was counted, as `evaluation.Definition` has it.
+The key columns name the definition used for counting, see `evaluation.definitions.Definition`.
 """
 
 from mammoflow.base.contracts.table import Table
@@ -104,5 +104,6 @@ MERITS = Table(
         "folds": int,
     },
 )
-# One value over folds for each draw of patients, in the same order for every model: they can be paired.
+# One value over all folds per bootstrap draw of patients. Draws have the same order for every model, so that
+# models can be compared in pairs.
 DRAWS = Table("froc-draws", {"mode": str, "measure": str, "fpi": float, "draw": int, "value": float})

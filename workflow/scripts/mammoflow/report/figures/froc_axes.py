@@ -1,4 +1,4 @@
-"""A FROC curve on axes, as figures 3 and 5 draw it."""
+"""Draws a FROC curve on axes, for figures 3 and 5."""
 
 import numpy as np
 import pandas as pd

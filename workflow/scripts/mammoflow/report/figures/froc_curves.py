@@ -1,4 +1,4 @@
-"""Figure 3: FROC of every chain, beside the published operating points."""
+"""Draws figure 3: FROC curve of every chain, with published operating points."""
 
 from collections.abc import Mapping
 
