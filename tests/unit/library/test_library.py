@@ -45,16 +45,7 @@ def test_the_installed_package_runs_the_examples_without_snakemake_or_tensorflow
     venv.create(environment, with_pip=False)
     python = environment / "bin" / "python"
     (packages,) = environment.glob("lib/python*/site-packages")
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--python",
-        str(python),
-        "install",
-    ]
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     (packages / "ours.pth").write_text(sysconfig.get_path("purelib"))
     install = subprocess.run(
         [
