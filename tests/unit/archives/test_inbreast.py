@@ -327,13 +327,13 @@ def test_a_damaged_annotation_file_never_stops_the_index(two_images, changes):
         (HEADER + "\nremoved;removed;L;CC;201001;;1;1", "expected a row for each image, found none"),
         (HEADER + "\nremoved;removed;L;CC;201001;9999;1;1", "expected the rows of the 9 images .* 1 others"),
         (
-            HEADER.replace(";", ",") + "\nremoved,removed,L,CC,201001,101,1,1",
-            r"expected the columns .* semicolons .*, missing \['File Name', 'Bi-Rads'\] among 1$",
+            HEADER.replace(";", ":") + "\nremoved:removed:L:CC:201001:101:1:1",
+            r"expected the columns .* semicolons, .*, missing \['File Name', 'Bi-Rads'\] among 1$",
         ),
         (HEADER.replace("Bi-Rads", "Birads"), r"expected the columns .*, missing \['Bi-Rads'\] among 8$"),
-        ("", "expected a table separated by semicolons, got EmptyDataError"),
+        ("", "expected the INbreast table, got an empty file"),
     ],
-    ids=["no-row", "no-name", "foreign", "commas", "no-column", "empty"],
+    ids=["no-row", "no-name", "foreign", "colons", "no-column", "empty"],
 )
 def test_a_table_that_says_nothing_is_refused_in_one_sentence(root, content, message):
     (root / "INbreast.csv").write_text(content)
@@ -444,6 +444,19 @@ def test_rows_that_end_in_a_separator_keep_their_columns(root):
     header, *rows = table.read_text().splitlines()
     table.write_text("\n".join([header, *(f"{row};" for row in rows)]))
     pd.testing.assert_frame_equal(inbreast.index(root, threads=1).images, expected)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "cp1252"])
+@pytest.mark.parametrize("separator", [",", "\t"])
+def test_a_table_saved_by_a_spreadsheet_program_says_the_same(root, separator, encoding):
+    expected = inbreast.index(root, threads=1)
+    table = root / "INbreast.csv"
+    table.write_bytes(table.read_text().replace(";101;", ";101,0;").replace(";", separator).encode(encoding))
+    if separator == ",":
+        table.write_bytes(table.read_bytes().decode(encoding).replace("101,0", '"101,0"').encode(encoding))
+    index = inbreast.index(root, threads=1)
+    for name in ("images", "lesions", "excluded"):
+        pd.testing.assert_frame_equal(getattr(index, name), getattr(expected, name))
 
 
 @pytest.mark.parametrize("content", [b"", b"no spreadsheet", b"PK\x03\x04 and nothing else"])

@@ -19,7 +19,7 @@ import pandas as pd
 
 from mammoflow.archives import marks, release
 from mammoflow.archives.release import Files, Index
-from mammoflow.base import pool
+from mammoflow.base import pool, user_tables
 from mammoflow.base.exclusions import Excluded
 from mammoflow.dicom import headers
 
@@ -207,10 +207,7 @@ def _tables(files: Files) -> tuple[list[str], list[_Row]]:
 
 
 def _read_table(path: Path) -> pd.DataFrame:
-    frame = release.read_csv(path, "a table separated by commas")
-    missing = [column for column in COLUMNS if column not in frame]
-    if missing:
-        raise ValueError(f"{path}: expected the columns of a CBIS-DDSM mass table, missing {missing}")
+    frame = user_tables.read(path, COLUMNS, "a CBIS-DDSM mass table")
     # Cells end in a newline in every row of every copy; some copies have Windows separators.
     frame = frame[list(COLUMNS)].apply(lambda column: column.str.strip())
     for column in COLUMNS[-3:]:

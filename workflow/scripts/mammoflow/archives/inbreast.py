@@ -22,7 +22,7 @@ from skimage.draw import polygon
 from mammoflow.archives import release
 from mammoflow.archives.marks import INBREAST_TABLE
 from mammoflow.archives.release import Files, Index
-from mammoflow.base import pool
+from mammoflow.base import pool, user_tables
 from mammoflow.base.boxes import bounding_box
 from mammoflow.base.exclusions import Excluded, unreadable
 from mammoflow.dicom import headers
@@ -184,17 +184,13 @@ def _table(files: Files) -> tuple[str, dict[str, list[str]]]:
     relative = release.table_path(files, INBREAST_TABLE)
     path = files.root / relative
     if path.suffix == ".csv":
-        frame = release.read_csv(path, "a table separated by semicolons", ";")
+        frame = user_tables.read(path, COLUMNS, "the INbreast table")
     else:
         frame = _read_sheet(path)
-    missing = [column for column in COLUMNS if column not in frame]
-    if missing:
-        raise ValueError(
-            f"{path}: expected the columns of the INbreast table (separated by semicolons in a CSV file), "
-            f"missing {missing} among {frame.shape[1]}"
-        )
     # Some copies have their numbers as 20586908.0; a spreadsheet has a blank row and a row of totals.
-    said = frame[list(COLUMNS)].apply(lambda column: column.str.strip().str.removesuffix(".0"))
+    said = frame[list(COLUMNS)].apply(
+        lambda column: column.str.strip().str.removesuffix(".0").str.removesuffix(",0")
+    )
     said = said[said["File Name"].str.fullmatch("[0-9]+")]
     if said.empty:
         raise ValueError(f"{path}: expected a row for each image, found none with a number as File Name")
@@ -214,7 +210,12 @@ def _read_sheet(path: Path) -> pd.DataFrame:
     except OSError:
         raise
     except Exception as error:  # the reader of damaged spreadsheets raises anything
-        raise release.unreadable_table(path, "a table in an Excel 97 spreadsheet", error) from error
+        raise user_tables.unreadable(path, "a table in an Excel 97 spreadsheet", error) from error
+    missing = [column for column in COLUMNS if column not in header]
+    if missing:
+        raise ValueError(
+            f"{path}: expected the columns of the INbreast table, missing {missing} among {len(header)}"
+        )
     frame = pd.DataFrame(rows, columns=header, dtype=str)
     return frame.loc[:, ~frame.columns.duplicated()]
 

@@ -201,41 +201,6 @@ def table_path(files: Files, names: Sequence[str]) -> str:
     return found.relative_to(files.root).as_posix()
 
 
-def read_csv(path: Path, kind: str, separator: str = ",") -> pd.DataFrame:
-    """Table of texts, its header without blanks around the names.
-
-    Parameters
-    ----------
-    path : Path
-        In UTF-8.
-    kind : str
-        What is expected, for the message: ``a table of …``.
-    separator : str
-        Between fields. Rows may end in one more than the header has.
-
-    Raises
-    ------
-    ValueError
-        When the file is no such table, or a field has no column.
-    """
-    try:
-        frame = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except ValueError as error:  # of pandas (nothing there, a row too long) or of the encoding
-        raise unreadable_table(path, kind, error) from error
-    names = frame.columns.str.strip()
-    if not isinstance(frame.index, pd.RangeIndex):
-        # Rows are longer than the header: pandas has taken their first fields for an index.
-        frame = frame.reset_index(allow_duplicates=True)
-        if (frame.iloc[:, len(names) :] != "").any(axis=None):
-            raise ValueError(f"{path}: expected {kind}, got rows with more fields than the header")
-    return frame.iloc[:, : len(names)].set_axis(names, axis=1)
-
-
-def unreadable_table(path: Path, kind: str, error: Exception) -> ValueError:
-    """Error that says, in one line, what was expected of a file that pandas cannot read."""
-    return ValueError(f"{path}: expected {kind}, got {type(error).__name__} ({' '.join(str(error).split())})")
-
-
 def read_dicom(root: Path, path: str) -> np.ndarray:
     """Grey values of one image of ``images.csv``; see `grey_values.decode`."""
     return grey_values.decode(inside(root, path))

@@ -73,7 +73,7 @@ class Table:
                 escape(frame).to_csv(temporary, index=False)
 
     def read(self, path: str | Path, filters: Sequence[tuple] | None = None) -> pd.DataFrame:
-        """Read a table that `write` made, or one of a user's own, and check it.
+        """Read a table that `write` made, and check it; `user_tables` reads a user's own.
 
         Parameters
         ----------
