@@ -267,6 +267,22 @@ def test_one_bad_mask_of_two_leaves_the_whole_image_out(tmp_path):
     assert found["files used"] + found["files and rows excluded"] == files + 1
 
 
+@pytest.mark.parametrize(
+    ("elements", "flags"),
+    [
+        ({}, ""),
+        ({"Laterality": "R"}, ""),
+        ({"Laterality": "L"}, "laterality-header"),
+        ({"ImageLaterality": "L", "Laterality": "R"}, "laterality-header"),
+    ],
+)
+def test_a_header_of_another_side_is_flagged(tmp_path, elements, flags):
+    release = Release(tmp_path)
+    release.lesion(release.image(1, side="RIGHT", **elements), 1, mask_of())
+    images = cbis_ddsm.index(release.tables(), threads=1).images
+    assert images[["laterality", "flags"]].to_numpy().tolist() == [["R", flags]]
+
+
 def test_tables_there_twice_or_too_deep_are_refused(tmp_path):
     release = Release(tmp_path, prefix="manifest-1")
     release.lesion(release.image(1), 1, mask_of())

@@ -79,7 +79,7 @@ def test_index(root):
     assert images["patient_id"].tolist() == [A, A, B, B]
     assert images["spacing_mm"].tolist() == [0.07] * 3 + [0.085]
     assert images["spacing_source"].tolist() == ["release"] * 3 + ["ImagerPixelSpacing"]
-    assert images["flags"].tolist() == [""] * 4
+    assert images["flags"].tolist() == ["", "laterality-table", "", ""]
     assert set(index.lesions["image_id"]) == {"101", "102"}
     excluded = set(zip(index.excluded["path"], index.excluded["reason"], strict=True))
     assert excluded == {
@@ -128,6 +128,40 @@ def test_points_are_x_first_and_areas_in_cm2(root):
     assert (lesion["y0"], lesion["x0"]) == (30, 4)
     assert lesion["area_cm2"] == pytest.approx(lesion["area_px"] * 0.007**2)
     assert lesion["pathology"] == "BI-RADS 4a"
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "flags"),
+    [
+        ({}, "R", ""),
+        ({"ImageLaterality": "R", "Laterality": "R"}, "R", ""),
+        ({"ImageLaterality": "L"}, "R", "laterality-header"),
+        ({"Laterality": "L"}, "", "laterality-header"),
+        ({"ImageLaterality": "R", "Laterality": "L"}, " R ", "laterality-header"),
+        ({"ImageLaterality": "R"}, "L", "laterality-table"),
+        ({"ImageLaterality": "L"}, "L", "laterality-header;laterality-table"),
+        ({"ImageLaterality": "B"}, "?", ""),
+        ({"ImageLaterality": ""}, "R", ""),
+    ],
+)
+def test_another_side_than_the_file_names_is_flagged(tmp_path, header, row, flags):
+    add(tmp_path, 101, side="R", rois=[("Mass", square(4, 30))], **header)
+    table(tmp_path, {101: "4a"})
+    path = tmp_path / "INbreast.csv"
+    path.write_text(path.read_text().replace(";L;", f";{row};"))
+    images = inbreast.index(tmp_path, threads=1).images
+    assert images[["laterality", "flags"]].to_numpy().tolist() == [["R", flags]]
+
+
+def test_rows_of_both_sides_and_a_table_without_sides(tmp_path):
+    add(tmp_path, 101, rois=[])
+    table(tmp_path, {101: "4a"})
+    path = tmp_path / "INbreast.csv"
+    both = path.read_text() + "removed;removed;R;CC;201001;101;;4a"
+    path.write_text(both)
+    assert inbreast.index(tmp_path, threads=1).images["flags"].tolist() == ["laterality-table"]
+    path.write_text(both.replace("Laterality", "Age"))
+    assert inbreast.index(tmp_path, threads=1).images["flags"].tolist() == [""]
 
 
 def test_boxes_that_only_touch_stay_apart_and_chains_join():

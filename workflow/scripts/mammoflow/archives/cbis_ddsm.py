@@ -70,6 +70,7 @@ class _Object:
     shape: tuple[int, int]
     spacing_mm: float | None
     spacing_source: str
+    sides: frozenset[str]
     flags: list[str]
 
 
@@ -261,7 +262,9 @@ def _read_object(root: Path, path: str) -> _Object | Excluded:
         )
         spacing_mm, source, flags = headers.spacing(header)
         shape = (header.Rows, header.Columns)
-        return _Object(path, case, series, instance, shape, spacing_mm, source, headers.flags(header) + flags)
+        flags = headers.flags(header) + flags
+        sides = headers.sides(header)
+        return _Object(path, case, series, instance, shape, spacing_mm, source, sides, flags)
     except Excluded as error:
         return error
 
@@ -295,7 +298,7 @@ def _case(root: Path, tree: _Tree, named: tuple[str, list[_Row]]) -> _Case:
     except Excluded as error:
         return _Case(excluded=_left_out(rows, tree, error, {}))
     case = _Case(used={full.path}, excluded=repeats)
-    flags, failures = [*full.flags], {}
+    flags, failures = full.flags + release.side_flags(laterality, full.sides), {}
     for row in rows:
         try:
             lesion, resized = _lesion(root, tree, row, full)

@@ -51,6 +51,8 @@ OTHER_REGIONS = (
 )
 VIEWS = {"CC": "CC", "ML": "MLO", "FB": "FB"}
 COLUMNS = ("File Name", "Bi-Rads")
+# A column that is not needed, and compared where it is there.
+SIDE = "Laterality"
 PAPER = {
     "patients": 108,
     "patients with masses": 50,
@@ -85,12 +87,16 @@ class _Image:
 
 @dataclass(frozen=True)
 class _Release:
-    """Files and what the table says, by identifier: one each, unless there are copies or contradictions."""
+    """Files and what the table says, by identifier: one each, unless there are copies or contradictions.
+
+    The table's sides (L or R) are there only where it has a column of them.
+    """
 
     root: Path
     images: dict[str, list[str]]
     xml: dict[str, list[str]]
     birads: dict[str, list[str]]
+    sides: dict[str, set[str]]
 
 
 def index(root: Path, threads: int) -> Index:
@@ -116,8 +122,8 @@ def index(root: Path, threads: int) -> Index:
         no image is usable.
     """
     files = release.walk(root)
-    table_path, birads = _table(files)
-    source = _Release(files.root, *_annotated(files), birads)
+    table_path, birads, sides = _table(files)
+    source = _Release(files.root, *_annotated(files), birads, sides)
     if source.images and not source.images.keys() & birads.keys():
         raise ValueError(
             f"{files.root / table_path}: expected the rows of the {len(source.images)} images under "
@@ -179,8 +185,8 @@ def lesion_mask(root: Path, source: str, shape: tuple[int, int]) -> np.ndarray:
     return _mask(contours, shape)
 
 
-def _table(files: Files) -> tuple[str, dict[str, list[str]]]:
-    """Path of the table, and by image identifier the one Bi-Rads, or all where its rows differ."""
+def _table(files: Files) -> tuple[str, dict[str, list[str]], dict[str, set[str]]]:
+    """Path of the table, and by image Bi-Rads and sides: one each, or all where its rows differ."""
     relative = release.table_path(files, INBREAST_TABLE)
     path = files.root / relative
     if path.suffix == ".csv":
@@ -199,7 +205,11 @@ def _table(files: Files) -> tuple[str, dict[str, list[str]]]:
     birads = defaultdict(list)
     for image_id, score in said.drop_duplicates().itertuples(index=False):
         birads[image_id].append(score if _BIRADS.fullmatch(score) else "")
-    return relative, dict(birads)
+    sides = defaultdict(set)
+    if SIDE in frame:
+        for image_id, side in zip(said["File Name"], frame.loc[said.index, SIDE].str.strip(), strict=True):
+            sides[image_id] |= {side} & {"L", "R"}
+    return relative, dict(birads), dict(sides)
 
 
 def _read_sheet(path: Path) -> pd.DataFrame:
@@ -272,6 +282,8 @@ def _image(source: _Release, image_id: str) -> _Image:
     if image_id not in source.birads:
         image.flags.append("not-in-table")
     name = _NAME.fullmatch(PurePosixPath(path).name)
+    given = headers.sides(header), source.sides.get(image_id, set())
+    image.flags += release.side_flags(name["side"], *given)
     image.used.append(path)
     image.row = {
         "image_id": image_id,

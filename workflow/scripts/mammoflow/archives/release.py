@@ -4,7 +4,7 @@ import filecmp
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import nan
 from pathlib import Path, PurePosixPath
@@ -230,6 +230,25 @@ def lesion_row(
         "pathology": pathology,
         "source": source,
     }
+
+
+def side_flags(side: str, header: Collection[str], table: Collection[str] = ()) -> list[str]:
+    """Flags of an image for which its header or its table gives another side.
+
+    Parameters
+    ----------
+    side : {"L", "R"}
+        The side that is used.
+    header, table : collection of str
+        All sides that each of them gives; empty where it gives none.
+
+    Returns
+    -------
+    list of str
+        ``laterality-header``, ``laterality-table``.
+    """
+    given = {"laterality-header": header, "laterality-table": table}
+    return [flag for flag, sides in given.items() if set(sides) - {side}]
 
 
 def lesion_excluded(failures: int, masses: int) -> Excluded:
