@@ -382,6 +382,24 @@ def test_a_table_in_a_newer_format_or_none_at_all(root):
         inbreast.index(root, threads=1)
 
 
+def test_images_of_another_format_are_named(root):
+    for path in (root / "AllDICOMs").iterdir():
+        path.rename(path.with_suffix(".png")).write_bytes(b"\x89PNG")
+    with pytest.raises(
+        ValueError, match=r": expected DICOM files of INbreast, found 10 \.png files, 8 \.xml files, 1 \.csv"
+    ):
+        inbreast.index(root, threads=1)
+
+
+def test_a_folder_that_is_a_link_is_named_with_what_to_do(root):
+    (root / "AllDICOMs").rename(root.parent / "disk")
+    (root / "AllDICOMs").symlink_to(root.parent / "disk")
+    with pytest.raises(
+        ValueError, match=r"found .*, 'AllDICOMs', but symbolic links are not followed: move "
+    ):
+        inbreast.index(root, threads=1)
+
+
 def test_rows_that_are_there_twice(root):
     rows = (root / "INbreast.csv").read_text().splitlines()
     again = [row for row in rows if ";101;" in row or ";103;" in row]

@@ -176,8 +176,15 @@ def test_nothing_usable(tmp_path):
     with pytest.raises(ValueError, match=r"expected Info\.txt there or .*, found none"):
         mini_mias.index(tmp_path, threads=1)
     (tmp_path / "Info.txt").write_text(INFO)
+    with pytest.raises(ValueError, match=r": expected PGM files of mini-MIAS, found 1 \.txt file$"):
+        mini_mias.index(tmp_path, threads=1)
+    (tmp_path / "mdb001.pgm").write_bytes(b"P6")
+    (tmp_path / "mdb7.pgm").write_bytes(b"P5")
+    (tmp_path / "films").symlink_to(tmp_path)
     with pytest.raises(
-        ValueError, match=r"expected at least one usable image, found none \(14 × missing-file\)"
+        ValueError,
+        match=r"expected at least one usable image, found none: 13 × missing-file \(a table names .*\), "
+        r"1 × name \(.*\), 'films', but symbolic links are not followed",
     ):
         mini_mias.index(tmp_path, threads=1)
     with pytest.raises(ValueError, match="expected the folder of a release"):

@@ -138,10 +138,12 @@ def index(root: Path, threads: int) -> Index:
     Raises
     ------
     ValueError
-        When a table is missing or there twice, a column is missing, or no image is usable.
+        When a table is missing or there twice, a column is missing, or no DICOM file
+        is there or usable as an image.
     """
     files = release.walk(root)
     tables, rows = _tables(files)
+    release.require_some(files, "DICOM files of CBIS-DDSM", partial(release.is_image, files.root))
     by_case = defaultdict(list)
     for row in rows:
         for name in row.cases():

@@ -10,6 +10,7 @@ import plistlib
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import combinations
 from pathlib import Path, PurePosixPath
 from xml.parsers.expat import ExpatError
@@ -123,6 +124,7 @@ def index(root: Path, threads: int) -> Index:
     """
     files = release.walk(root)
     table_path, birads, sides = _table(files)
+    release.require_some(files, "DICOM files of INbreast", partial(release.is_image, files.root))
     source = _Release(files.root, *_annotated(files), birads, sides)
     if source.images and not source.images.keys() & birads.keys():
         raise ValueError(

@@ -65,6 +65,7 @@ def index(root: Path, threads: int) -> Index:
     """
     files = release.walk(root)
     findings = _table(files)
+    release.require_some(files, "PGM files of mini-MIAS", lambda path: path.lower().endswith(".pgm"))
     paths = _image_paths(files)
     for image_id in sorted(findings.keys() - paths.keys()):
         files.exclude(f"{image_id}.pgm", Excluded("missing-file", f"a row of {MINI_MIAS_TABLE}"))
