@@ -79,6 +79,7 @@ def end_of(tmp_path, code):
         ('raise ValueError("a: expected b, got c")', "a: expected b, got c"),
         ('raise ValueError(\n"a: expected b, got c"\n)', "a: expected b, got c"),
         ('raise OSError(5, "a: expected b, got c")', "a: expected b, got c"),
+        ('__file__ = "original.py"\nraise ValueError("as in Snakemake\'s copy")', "as in Snakemake's copy"),
         (
             'try:\n    int("x")\nexcept ValueError as error:\n    raise ValueError("a: got x") from error',
             "a: got x",

@@ -88,8 +88,8 @@ def is_deliberate(error: BaseException) -> bool:
     if not (frames := list(_FRAME.finditer(text))):
         return False
     path, statement = Path(frames[-1]["path"]).resolve(), frames[-1]["statement"]
-    script = getattr(sys.modules["__main__"], "__file__", None)
-    is_ours = path.is_relative_to(_PACKAGE) or (script is not None and path == Path(script).resolve())
+    # Snakemake runs a copy of a script, in which __file__ is the path of the original.
+    is_ours = path.is_relative_to(_PACKAGE) or path == Path(sys.argv[0]).resolve()
     return is_ours and statement.startswith("raise ")
 
 
