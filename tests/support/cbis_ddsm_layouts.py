@@ -200,6 +200,7 @@ def head(item: Object, size: tuple[int, int], bits: int) -> bytes:
         0x0020_000D: item.study,
         0x0020_000E: item.series,
         0x0020_0013: str(item.place + 1),
+        0x0020_0060: "L" if "_LEFT_" in item.case else "R",
     }
     values = dict(elements)
     for tag, word in words.items():

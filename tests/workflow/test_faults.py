@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 import pandas as pd
 import psutil
 import pytest
-from project import Project, wait_until
+from project import REPOSITORY, Project, wait_until
 from results import differences
 
 from mammoflow.study import journal
@@ -296,6 +296,23 @@ def test_a_bank_that_goes_away_while_a_training_begins_is_named_and_made_again(s
 
 
 # ---- locks
+
+
+@pytest.mark.usefixtures("releases")
+def test_a_mirror_in_jpeg_is_refused_in_one_sentence_of_the_log_and_of_the_terminal(project):
+    root = project.folder / "data" / "cbis-ddsm"
+    for path in (REPOSITORY / "tests/data/cbis-ddsm").glob("mass_case_description_*.csv"):
+        shutil.copy(path, root)
+    for number in range(3):
+        (root / f"jpeg-{number}.jpg").touch()
+    target = "results/index/cbis-ddsm/images.csv"
+    ran = project.snakemake(target, *PROFILE, configfile=None)
+    assert ran.returncode != 0
+    sentence = "data/cbis-ddsm: expected DICOM files of CBIS-DDSM, found 3 .jpg files, 2 .csv files"
+    (line,) = (project.folder / "logs/index/cbis-ddsm.log").read_text().splitlines()
+    assert line.endswith(sentence)
+    assert sentence in ran.stderr
+    assert "Traceback" not in ran.stdout + ran.stderr
 
 
 def test_the_second_of_two_runs_is_refused_and_a_lock_left_behind_is_released(study):

@@ -81,13 +81,13 @@ def test_a_study_that_runs_fails_and_goes_on(prepared):
     report = report[report.index("1 job failed:") :]
     assert "pretrain weights=natural backbone=compact" in report
     assert "  tiny/logs/pretrain/natural/compact.log says:\n    the word is here\n" in report
-    assert "    ValueError: broken on purpose\n" in report
+    assert "    broken on purpose\n" in report
     assert f"Resume with: snakemake --configfile {TINY} --cores 2 {WEIGHTS} --quiet rules\n" in report
 
     said = status(prepared)
     assert row(said, "pretrain") == {"failed": 1}
     assert "failed: pretrain, logs/pretrain/natural/compact.log" in said
-    assert "ValueError: broken on purpose" in said
+    assert "broken on purpose" in said
 
     (workspace / "word").write_text("go on")
     prepared.run(WEIGHTS)

@@ -150,7 +150,7 @@ def test_a_failed_job_is_reported_with_its_log_and_the_way_on(cluster, started):
     assert "index dataset=film" in report
     assert "SLURM status is: 'FAILED'" in report
     assert "tiny/logs/index/film.log says:" in report
-    assert "ValueError: broken on purpose" in report
+    assert "\n    broken on purpose\n" in report
     assert "Resume with: snakemake" in report
     assert cluster.jobs(started.folder)[-1].state == "FAILED"
 

@@ -2,9 +2,17 @@
 
 import errno
 import os
+import re
 import sys
+import traceback
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
+
+# What this package raises for a user to read. Others, as a KeyError, tell of a fault in the code.
+_FOR_USERS = (ValueError, OSError, MemoryError, RuntimeError)
+_PACKAGE = Path(__file__).resolve().parents[1]
+_FRAME = re.compile(r'^  File "(?P<path>.+)", line \d+, in .+\n    (?P<statement>.*)$', re.MULTILINE)
 
 _terminal: int | None = None
 
@@ -51,8 +59,40 @@ def _tell(message: str) -> None:
 
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Report a full disk on the terminal, since it cannot be written to the log."""
+    """Write why the process ends: one sentence for an error raised on purpose, else a traceback.
+
+    A full disk is reported on the terminal, since no log can hold it. For the rest, Snakemake's summary
+    shows the end of each log.
+    """
     with suppress(OSError):
-        sys.__excepthook__(kind, error, trace)
+        if is_deliberate(error):
+            print(_sentence(error), file=sys.stderr, flush=True)
+        else:
+            sys.__excepthook__(kind, error, trace)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         _tell(error.strerror)
+
+
+def is_deliberate(error: BaseException) -> bool:
+    """Whether a ``raise`` statement of this package or of the script made an error, with one line to say.
+
+    Parameters
+    ----------
+    error : BaseException
+        With its traceback. One from a worker process has that as text in its cause.
+    """
+    if not isinstance(error, _FOR_USERS) or len(_sentence(error).splitlines()) != 1:
+        return False
+    remote = getattr(error.__cause__, "tb", None)  # as concurrent.futures sends it
+    text = remote if isinstance(remote, str) else "".join(traceback.format_tb(error.__traceback__))
+    if not (frames := list(_FRAME.finditer(text))):
+        return False
+    path, statement = Path(frames[-1]["path"]).resolve(), frames[-1]["statement"]
+    # Snakemake runs a copy of a script, in which __file__ is the path of the original.
+    is_ours = path.is_relative_to(_PACKAGE) or path == Path(sys.argv[0]).resolve()
+    return is_ours and statement.startswith("raise ")
+
+
+def _sentence(error: BaseException) -> str:
+    """Message of an error, without the number that the system puts before it."""
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -36,6 +36,8 @@ HEADER = (
     "PartialView",
     "ViewModifierCodeSequence",
     "ViewCodeSequence",
+    "ImageLaterality",
+    "Laterality",
     "CodeValue",
     "CodeMeaning",
     "EstimatedRadiographicMagnificationFactor",
@@ -323,6 +325,26 @@ def flags(header: Dataset) -> list[str]:
     return remarks
 
 
+_SIDES = {"L": "L", "LEFT": "L", "R": "R", "RIGHT": "R"}
+
+
+def sides(header: Dataset) -> frozenset[str]:
+    """Sides that a header gives: ``"L"``, ``"R"``, both where its elements differ, none where it gives none.
+
+    Parameters
+    ----------
+    header : pydicom.dataset.Dataset
+        As `read_header` returns it.
+
+    Notes
+    -----
+    ImageLaterality is required of mammograms (PS3.3 C.8.11.7); scanned films have Laterality, which is the
+    series'. Anything else there, as ``B`` for both breasts or damage, gives no side.
+    """
+    texts = [text for keyword in ("ImageLaterality", "Laterality") for text in _texts(header, keyword)]
+    return frozenset(_SIDES[text.upper()] for text in texts if text.upper() in _SIDES)
+
+
 # PS3.3 C.8.11.3: both must state the same polarity, so that a picture is inverted only once.
 LUT_SHAPES = {"MONOCHROME1": "INVERSE", "MONOCHROME2": "IDENTITY"}
 
@@ -376,7 +398,7 @@ def spacing(header: Dataset) -> tuple[float | None, str, list[str]]:
 
 
 def _texts(header: Dataset, keyword: str) -> list[str]:
-    """Values of a decimal string as text, because pydicom rejects or prints invalid ones."""
+    """Values of a text element as they are written, because pydicom rejects or prints invalid ones."""
     if keyword not in header:
         return []
     element = header.get_item(keyword)

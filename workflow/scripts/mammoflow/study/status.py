@@ -174,13 +174,15 @@ def _table(jobs: Status, order: list[str], took: Mapping[str, list[float]]) -> s
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for log, rule in jobs.rules.items():
         counts[rule][jobs.states[log]] += 1
+    # Tables and figures are rules made in a loop, whose names no file has; they come last.
+    places = {rule: place for place, rule in enumerate(order)}
     rows = [
         [
             rule,
             *(count[state] or "" for state in STATES),
             duration(fmean(took[rule])) if took.get(rule) else "",
         ]
-        for rule, count in sorted(counts.items(), key=lambda item: order.index(item[0]))
+        for rule, count in sorted(counts.items(), key=lambda item: places.get(item[0], len(places)))
     ]
     return tabulate(rows, headers=["rule", *STATES, "each"], colalign=["left"] + ["right"] * 6)
 

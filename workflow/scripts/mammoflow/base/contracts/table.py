@@ -72,7 +72,7 @@ class Table:
                 escape(frame).to_csv(temporary, index=False)
 
     def read(self, path: str | Path, filters: Sequence[tuple] | None = None) -> pd.DataFrame:
-        """Read a table made by `write` or by a user, and check it.
+        """Read a table made by `write`, and check it; `user_tables` reads those of users.
 
         Parameters
         ----------
