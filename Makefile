@@ -3,46 +3,67 @@
 # make status how far a study is      (make status ARGS="--configfile config/demo.yaml")
 # make test   all tests        (make test ARGS="-m 'not workflow'": the fast ones)
 # make lint   ruff, snakefmt, snakemake --lint
+# make test-pythons  the fast tests and the tiny study with every Python of those promised that is on the PATH
 
 PYTHON ?= python3
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(VENV)/bin
 LOCK := envs/$(if $(GPU),gpu,cpu).lock
 CORES ?= all
 
-.PHONY: env demo status test lint format locks
+# Snakemake takes braces in the path of a script for wildcards.
+ifneq ($(findstring {,$(CURDIR))$(findstring },$(CURDIR)),)
+$(error checkout: expected a folder without braces in its path, got $(CURDIR); move or rename it)
+endif
 
-env: .venv/$(notdir $(LOCK))
+# Snakemake stops where it cannot write its cache, Matplotlib warns.
+ifneq ($(shell cache="$${XDG_CACHE_HOME:-$${HOME:?}/.cache}"; { mkdir -p "$$cache" && test -w "$$cache" && echo yes; } 2>/dev/null),yes)
+export XDG_CACHE_HOME := $(CURDIR)/.cache
+export MPLCONFIGDIR := $(CURDIR)/.cache/matplotlib
+endif
 
-.venv/bin/python:
+.PHONY: env demo status test test-pythons lint format locks
+
+env: $(VENV)/$(notdir $(LOCK))
+
+$(BIN)/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"mammoflow needs Python 3.11 to 3.13; $(PYTHON) is {v[0]}.{v[1]}. Choose another with make PYTHON=...")'
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(VENV)
 
-.venv/cpu.lock .venv/gpu.lock .venv/dev.lock: .venv/%.lock: envs/%.lock | .venv/bin/python
+$(VENV)/cpu.lock $(VENV)/gpu.lock $(VENV)/dev.lock: $(VENV)/%.lock: envs/%.lock | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-.venv/dev.lock: .venv/$(notdir $(LOCK))
+$(VENV)/dev.lock: $(VENV)/$(notdir $(LOCK))
 
 demo: env
-	$(BIN)/snakemake --cores $(CORES) --configfile config/demo.yaml --workflow-profile profiles/laptop
+	$(BIN)/python -m snakemake --cores $(CORES) --configfile config/demo.yaml --workflow-profile profiles/laptop
 	@echo "Look at demo/results/report.html"
 
 status:
 	@$(BIN)/python workflow/scripts/status.py $(ARGS)
 
-test: .venv/dev.lock
+test: $(VENV)/dev.lock
 	$(BIN)/python -m pytest $(ARGS)
 
-lint: .venv/dev.lock
+test-pythons:
+	@for python in python3.11 python3.12 python3.13; do \
+		$$python -c '' 2>/dev/null || { echo "$$python: not on the PATH"; continue; }; \
+		echo "$$python: $$(command -v $$python)"; \
+		$(MAKE) test PYTHON=$$python VENV=.venv-$${python#python} ARGS="-m 'not workflow'" || exit 1; \
+		$(MAKE) test PYTHON=$$python VENV=.venv-$${python#python} ARGS=tests/workflow/test_end_to_end.py || exit 1; \
+	done
+
+lint: $(VENV)/dev.lock
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/snakefmt --check Snakefile workflow
-	$(BIN)/snakemake --lint --configfile config/demo.yaml
+	$(BIN)/python -m snakefmt --check Snakefile workflow
+	$(BIN)/python -m snakemake --lint --configfile config/demo.yaml
 
-format: .venv/dev.lock
+format: $(VENV)/dev.lock
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/snakefmt Snakefile workflow
+	$(BIN)/python -m snakefmt Snakefile workflow
 
 # Needs uv; the locks hold for Python 3.11 to 3.13.
 locks:

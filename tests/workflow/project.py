@@ -43,8 +43,9 @@ def planner():
 class Project:
     """A copy of the project, and snakemake on it."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, python=sys.executable):
         self.folder = folder
+        self.python = str(python)
         for name in ("Snakefile", "workflow", "config", "envs", "profiles"):
             source = REPOSITORY / name
             if source.is_dir():
@@ -60,7 +61,7 @@ class Project:
             files[-1].write_text(yaml.safe_dump(settings))
         chosen = ["--configfile", *map(str, files)] if files else []
         limit = ["--cores", str(cores)] if cores else []
-        return [sys.executable, "-m", "snakemake", *chosen, *limit, *map(str, arguments)]
+        return [self.python, "-m", "snakemake", *chosen, *limit, *map(str, arguments)]
 
     def snakemake(self, *arguments, env=None, timeout=1200, **options):
         """Ran process; nothing is checked. Options are those of `command`."""

@@ -10,13 +10,15 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from contextlib import contextmanager, suppress
 
 import pandas as pd
 import psutil
 import pytest
-from project import REPOSITORY, Project, wait_until
+import yaml
+from project import REPOSITORY, TINY, Project, wait_until
 from results import differences
 
 from mammoflow.study import journal
@@ -327,3 +329,41 @@ def test_the_second_of_two_runs_is_refused_and_a_lock_left_behind_is_released(st
     assert "Directory cannot be locked" in told(study.snakemake(*PROFILE, MODEL))
     study.run(*PROFILE, "--unlock")
     study.run(*PROFILE, MODEL)
+
+
+@pytest.fixture
+def odd(tmp_path):
+    """A project in a folder with characters that a shell, make or a pattern takes for something else."""
+    folder = tmp_path / 'it\'s my "project" [1] #50% & $HOME;*'
+    folder.mkdir()
+    (folder / ".venv").symlink_to(sys.prefix)
+    return Project(folder, python=folder / ".venv" / "bin" / "python")
+
+
+def test_a_checkout_and_a_workspace_may_have_odd_paths(odd):
+    odd.run("results/index/film/images.csv", *PROFILE, settings={"workspace": "{a} workspace's $HOME [2]"})
+    assert (odd.folder / "{a} workspace's $HOME [2]" / INDEX).exists()
+
+
+def test_so_may_a_release(odd, finished):
+    root = odd.folder / "a release"
+    shutil.copytree(finished.folder / "tiny/data/film", root)
+    config = yaml.safe_load(TINY.read_text())
+    del config["datasets"]["film"]["phantoms"]
+    config["datasets"]["film"]["root"] = str(root)
+    odd.run(INDEX, "results/images/film/shard-0.h5", *PROFILE, configfile=None, settings=config)
+
+
+def test_a_checkout_with_braces_is_refused(tmp_path):
+    folder = tmp_path / "a{b}"
+    folder.mkdir()
+    ran = Project(folder).snakemake("--dry-run")
+    assert ran.returncode
+    assert f"checkout: expected a folder without braces in its path, got {folder}" in ran.stdout + ran.stderr
+
+
+def test_a_home_that_cannot_be_written_does_with_a_cache_elsewhere(project, tmp_path):
+    """As docs/cluster.md says."""
+    caches = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "MPLCONFIGDIR": str(tmp_path / "cache/matplotlib")}
+    project.run(INDEX, *PROFILE, env={**os.environ, "HOME": "/proc/nonexistent", **caches})
+    assert (tmp_path / "cache" / "snakemake").is_dir()

@@ -36,10 +36,16 @@ from mammoflow.study.design import Study
 from mammoflow.study.needs import Needs
 
 try:
+    if HERE.is_dir():
+        workspace.check_checkout(HERE.parents[1])
+    configuration.adapt(config, source("../schemas/config.schema.json"))
     configuration.check(config, source("../schemas/config.schema.json"))
     workspace.check(Path.cwd())
 except (configuration.ConfigurationError, workspace.WorkspaceError) as error:
     raise WorkflowError(str(error)) from None
+
+# Snakemake 9.27 writes the interpreter into the commands of jobs as it is.
+sys.executable = workspace.shell_word(sys.executable)
 
 # Files laid over each other mix the order of keys, and params are compared as texts.
 settled = configuration.in_order(config)

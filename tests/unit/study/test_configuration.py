@@ -1,5 +1,6 @@
 import copy
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import h5py
 import pytest
 from configs import REPOSITORY, SCHEMA, refusal
+from snakemake.cli import parse_config
+from snakemake.utils import update_config
 
 from mammoflow.study import configuration
 from mammoflow.study.design import Study
@@ -35,6 +38,40 @@ def test_settings_have_one_order(demo):
     assert repr(configuration.in_order(mixed)) == repr(configuration.in_order(demo))
     assert configuration.in_order(mixed) == demo
     assert list(configuration.in_order({"b": [2, 1], "a": {"d": 0, "c": 0}})["a"]) == ["c", "d"]
+
+
+def test_nested_values_of_the_command_line_are_what_the_schema_takes(paper):
+    given = parse_config(
+        [
+            "detection={stride: 8, evaluation: {iou: 0.1, operating_points: [0.5, 1]}}",
+            "training={learning_rate: {random: 1e-3}, steps_per_epoch: null, augmentation: {flip: false}}",
+            "datasets={inbreast: {label: 12, folds: 3, resolution: {mm: 0.2}}}",
+            "datasets={cbis-ddsm: {resolution: original}}",
+        ]
+    )
+    update_config(paper, given)
+    configuration.adapt(paper, SCHEMA)
+    assert paper["detection"]["stride"] == 8
+    assert paper["detection"]["evaluation"]["iou"] == 0.1
+    assert paper["detection"]["evaluation"]["operating_points"] == [0.5, 1]
+    assert paper["training"]["learning_rate"]["random"] == 0.001
+    assert paper["training"]["steps_per_epoch"] is None
+    assert paper["training"]["augmentation"]["flip"] is False
+    assert paper["datasets"]["inbreast"]["label"] == "12"
+    assert paper["datasets"]["inbreast"]["folds"] == 3
+    assert paper["datasets"]["inbreast"]["resolution"] == {"mm": 0.2}
+    assert paper["datasets"]["cbis-ddsm"]["resolution"] == "original"
+    configuration.check(paper, SCHEMA)
+
+
+@pytest.mark.parametrize("text", ["eight", "nan", "2020-01-01", "{", "-3"])
+def test_so_are_those_that_are_refused(paper, text):
+    paper["detection"]["stride"] = text
+    configuration.adapt(paper, SCHEMA)
+    with pytest.raises(
+        configuration.ConfigurationError, match=rf"'detection.stride': .* got \"?{re.escape(text)}"
+    ):
+        configuration.check(paper, SCHEMA)
 
 
 def test_paths_with_braces_are_refused(paper, tmp_path):

@@ -1,5 +1,7 @@
 import os
+import shlex
 import time
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +26,20 @@ def test_so_is_one_within(disk, tmp_path, name):
     workspace.check(tmp_path)
     with pytest.raises(workspace.WorkspaceError, match=f"{name}, which is read-only"):
         workspace.check_results(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["{dataset}", "a{b", "a}b"])
+def test_a_checkout_with_braces_is_refused(name):
+    with pytest.raises(workspace.WorkspaceError, match="expected a folder without braces in its path, got /"):
+        workspace.check_checkout(Path("/home") / name / "mammoflow")
+
+
+@pytest.mark.parametrize("path", ["/usr/bin/python3", "/my project [1]/python3", '/it\'s "my" $HOME/python3'])
+def test_the_interpreter_is_one_word_of_a_shell_however_often_it_is_read(path):
+    workspace.check_checkout(Path(path))
+    once = workspace.shell_word(path)
+    assert shlex.split(once) == [path]
+    assert workspace.shell_word(once) == once
 
 
 def test_a_full_disk_is_told(disk, tmp_path):

@@ -2,10 +2,13 @@
 
 import difflib
 import json
+import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+import yaml
 
 from mammoflow.networks import architectures
 from mammoflow.study.design import Study
@@ -32,17 +35,32 @@ def check(config: dict[str, Any], schema: Path) -> None:
         For an unknown key, a value of the wrong kind or range, a chain that does not resolve,
         or a data set that is not where its root says.
     """
-    rules = json.loads(schema.read_text())
-    rules["$defs"]["backbone"] |= {
-        "description": f"One of the networks {', '.join(architectures.names())}.",
-        "enum": architectures.names(),
-    }
-    validator = jsonschema.Draft202012Validator(rules)
-    error = jsonschema.exceptions.best_match(validator.iter_errors(config))
+    error = jsonschema.exceptions.best_match(_validator(schema).iter_errors(config))
     if error is not None:
         raise ConfigurationError(_sentence(error))
     for problem in problems(Study(config)):
         raise ConfigurationError(problem)
+
+
+def adapt(config: dict[str, Any], schema: Path) -> None:
+    """Read texts as YAML, in place, where the schema takes no text.
+
+    Of ``--config 'detection={stride: 8}'`` Snakemake makes a mapping in which every value is a text.
+
+    Parameters
+    ----------
+    config : dict
+        The merged config.
+    schema : Path
+        Its JSON schema.
+    """
+    for place in list(_refused_texts(_validator(schema).iter_errors(config))):
+        *above, last = place
+        holder = config
+        for key in above:
+            holder = holder[key]
+        if isinstance(holder[last], str):
+            holder[last] = _value(holder[last])
 
 
 def in_order(settings: dict[str, Any]) -> dict[str, Any]:
@@ -56,6 +74,43 @@ def in_order(settings: dict[str, Any]) -> dict[str, Any]:
     return {
         key: in_order(value) if isinstance(value, dict) else value for key, value in sorted(settings.items())
     }
+
+
+def _validator(schema: Path) -> jsonschema.Draft202012Validator:
+    rules = json.loads(schema.read_text())
+    rules["$defs"]["backbone"] |= {
+        "description": f"One of the networks {', '.join(architectures.names())}.",
+        "enum": architectures.names(),
+    }
+    return jsonschema.Draft202012Validator(rules)
+
+
+def _refused_texts(errors: Iterable[jsonschema.ValidationError]) -> Iterator[tuple[str | int, ...]]:
+    """Places of texts that the schema refuses, those that only one of several alternatives refuses too."""
+    for error in errors:
+        if isinstance(error.instance, str):
+            yield tuple(error.absolute_path)
+        else:
+            yield from _refused_texts(error.context)
+
+
+def _value(text: str) -> bool | int | float | str | list | dict | None:
+    """What a text stands for in YAML; the text itself where that is nothing a config can hold.
+
+    Examples
+    --------
+    >>> [_value(text) for text in ("8", "0.5", "1e-3", "null", "true", "[1, 2]", "paper", "nan")]
+    [8, 0.5, 0.001, None, True, [1, 2], 'paper', 'nan']
+    """
+    try:
+        value = yaml.safe_load(text)
+        if isinstance(value, str):  # YAML 1.1 wants a point in 1e-3
+            value = float(value)
+    except (yaml.YAMLError, ValueError):
+        return text
+    if isinstance(value, float) and not math.isfinite(value):
+        return text
+    return value if isinstance(value, bool | int | float | list | dict | None) else text
 
 
 def _sentence(error: jsonschema.ValidationError) -> str:

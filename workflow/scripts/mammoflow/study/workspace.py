@@ -1,6 +1,7 @@
-"""Checks the folder of a study before jobs run: permissions, disk space and file dates."""
+"""Checks the folders of a study before jobs run: paths, permissions, disk space and file dates."""
 
 import os
+import shlex
 import shutil
 from collections.abc import Iterable
 from datetime import timedelta
@@ -39,6 +40,46 @@ def check(workspace: Path) -> None:
             f"workspace: expected at least {LEAST_MB} MB free for the records of a run, got {free:.1f} MB "
             f"on the disk of {workspace}; make room and run again"
         )
+
+
+def check_checkout(checkout: Path) -> None:
+    """Raise when the path of the workflow has braces: Snakemake takes them for wildcards of a script's path.
+
+    Parameters
+    ----------
+    checkout : Path
+        The folder, with all folders above it.
+
+    Raises
+    ------
+    WorkspaceError
+        Naming the folder.
+    """
+    if set("{}") & set(str(checkout)):
+        raise WorkspaceError(
+            f"checkout: expected a folder without braces in its path, got {checkout}; move or rename it"
+        )
+
+
+def shell_word(executable: str) -> str:
+    """Path of a program as a shell reads it as one word, quoted where it must be.
+
+    Parameters
+    ----------
+    executable : str
+        Path of the program; returned as it is when it is quoted already, which a second reading
+        of the workflow as a module would do again.
+
+    Examples
+    --------
+    >>> shell_word("/usr/bin/python3")
+    '/usr/bin/python3'
+    >>> shell_word("/my project/python3")
+    "'/my project/python3'"
+    >>> shell_word("'/my project/python3'")
+    "'/my project/python3'"
+    """
+    return shlex.quote(executable) if os.path.isabs(executable) else executable
 
 
 def check_results(workspace: Path) -> None:
