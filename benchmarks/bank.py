@@ -1,7 +1,7 @@
-"""Writing a bank against HDF5 writing the same bytes, and the memory that it takes.
+"""Compares writing a bank with writing the same bytes by HDF5 alone, and measures the memory.
 
-HDF5 writes the patches as they are, without compression or checksum, a chunk each, from memory; the bank
-is drawn, cut, hashed, compressed, checked and written from images. Run from the repository:
+HDF5 writes the patches from memory without compression or checksum, one chunk each; the bank is drawn, cut,
+compressed, checksummed and written from images. Run from the root of the repository:
 
     python benchmarks/bank.py --patches 4000 --window 224
     python benchmarks/bank.py --patches 20000 --rounds 1
@@ -22,7 +22,7 @@ from mammoflow.patches import bank, cutting, sliding_windows
 
 
 class Images(dict):
-    """Images that are made when they are asked for, and kept where there is room."""
+    """Images that are created on demand, and kept if memory allows."""
 
     def __init__(self, window: int, kept: int) -> None:
         self.window, self.kept, self.spent = window, kept, np.zeros(2)
@@ -37,7 +37,7 @@ class Images(dict):
 
 
 def clocks() -> np.ndarray:
-    """Seconds by the clock, and of processor."""
+    """Seconds of wall-clock time and of processor time."""
     return np.array([time.perf_counter(), time.process_time()])
 
 

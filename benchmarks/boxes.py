@@ -1,8 +1,8 @@
-"""Boxes at 1000 thresholds: one pass against thresholding and labelling at each level.
+"""Compares finding boxes at 1000 thresholds in one pass with thresholding and labelling at each level.
 
     python benchmarks/boxes.py --shape 1664 1280
 
-Prints both times, their ratio, and the peak memory of the one pass; the boxes must be identical.
+Prints both times, their ratio, and the peak memory of the single pass; the boxes must be identical.
 """
 
 import argparse

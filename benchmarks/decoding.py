@@ -1,9 +1,9 @@
-"""Decoding against its bare minimum, in one run.
+"""Compares decoding with the minimum of work that it needs.
 
     python benchmarks/decoding.py --shape 4084 3328
 
-Uncompressed pixels against reading their bytes with NumPy; compressed ones, which cross to a worker
-process and back, against the same decoder in this process. Medians of the repeats.
+Uncompressed pixels are compared with reading their bytes by NumPy; compressed pixels, which are sent to a
+worker process and back, with the same decoder in this process. Prints medians of the repeats.
 """
 
 import argparse

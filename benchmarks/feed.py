@@ -1,9 +1,9 @@
-"""The feed against the naive way, and training fed from a bank against training fed from memory.
+"""Compares the feed with a simple generator, and training from a bank with training from memory.
 
-The naive way is a Python generator that reads a patch with h5py, turns and scales it with scikit-image,
-normalises it, and goes on to the next. It is tried on the same patches stored as the project's other
-arrays are (LZF), and without compression. Training from memory takes the same steps on batches that lie
-there ready. Run from the repository:
+The simple generator reads one patch at a time with h5py, rotates and scales it with scikit-image, and
+normalises it. It is measured on the same patches stored like the project's other arrays (LZF), and without
+compression. Training from memory takes the same steps on batches that are already prepared. Run from the
+root of the repository:
 
     python benchmarks/feed.py --patches 2000 --window 224 --networks inceptionv3 resnet50 vgg16
 """
@@ -60,7 +60,7 @@ def fed(part: bank.Part, workers: int) -> Iterator[np.ndarray]:
 
 
 def feed_alone(folder: Path, window: int, options: argparse.Namespace) -> None:
-    """Patches per second without a network; the ways take turns."""
+    """Patches per second without a network; the methods alternate."""
     with bank.open_bank(folder / "bank.h5") as disk, bank.open_bank(folder / "bank.h5", 2**33) as memory:
         ways: dict[str, Callable[[], Iterator[np.ndarray]]] = {
             "bank": lambda: fed(disk.train, options.workers),
@@ -87,7 +87,7 @@ def feed_alone(folder: Path, window: int, options: argparse.Namespace) -> None:
 
 
 def rate(batches: Iterator[np.ndarray], seconds: float) -> tuple[float, float]:
-    """Patches per second, and seconds of processor per patch; the first batches set things up."""
+    """Patches per second, and processor seconds per patch; the first batches are excluded as warm-up."""
     for _ in range(8):
         next(batches)
     begun, used, seen = time.perf_counter(), time.process_time(), 0

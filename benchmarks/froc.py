@@ -1,11 +1,12 @@
-"""FROC of a data set the size of INbreast with its bootstrap, against a loop over the draws.
+"""Compares the bootstrap of FROC curves with a loop over the draws, on a data set of the size of INbreast.
 
     python benchmarks/froc.py --samples 2000
 
-410 images of 108 patients in five folds, boxes at 1000 thresholds. Matching is the same in both; the loop
-then puts together the images of the patients of each draw and counts them anew. It takes some of the draws,
-on which both must agree, and its time is scaled to all. Prints both times for one definition and their ratio,
-and the time and peak memory of the whole evaluation: every definition of the protocol table, areas, tables.
+The data are 410 images of 108 patients in five folds, with boxes at 1000 thresholds. Matching is the same in
+both; the loop then collects the images of the patients of each draw and counts them again. It processes only
+some of the draws, for which both must agree, and its time is scaled to all draws. Prints both times for one
+definition, their ratio, and the time and peak memory of the complete evaluation (every definition of the
+protocol table, areas, tables).
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""The images stage against decoding and writing alone, its memory, and what a second core gains.
+"""Compares the images stage with decoding and writing alone; measures memory and the gain of a second core.
 
     python benchmarks/images.py --images 8
 
-On phantoms of 4084×3328 pixels of 16 bits, as uncompressed DICOM. Decoding and writing alone writes the
-very arrays that the stage stores, with the same HDF5 settings, so that the rest is the stage's own work;
-both run on one core. The runs alternate, and medians are printed.
+The images are phantoms of 4084×3328 pixels of 16 bits, as uncompressed DICOM. Decoding and writing alone
+writes the same arrays that the stage stores, with the same HDF5 settings, so that the difference is the
+stage's own work; both run on one core. The runs alternate, and medians are printed.
 """
 
 import argparse
@@ -91,7 +91,7 @@ class Cost(NamedTuple):
 
     @classmethod
     def now(cls) -> "Cost":
-        """Spent so far by this process and the children that have ended."""
+        """Cost so far of this process and of its children that have ended."""
         used = (resource.getrusage(who)[:2] for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
         return cls(time.perf_counter(), sum(map(sum, used)))
 
@@ -132,7 +132,7 @@ def throughput(release: Release, count: int, repeats: int) -> None:
 
 
 def stored(release: Release, count: int) -> None:
-    """What a stored image weighs, takes to read again, and holds for the network."""
+    """Size of a stored image, time to read it, and amount of data that the network uses."""
     path, windows = release.folder / "stage.h5", sliding_windows.Windows(224, 56, "inside")
     begun, store = Cost.now(), image_store.open_store(path)
     read = [store[name] for name in release.tables(count)[0]["image_id"]]
@@ -146,7 +146,7 @@ def stored(release: Release, count: int) -> None:
 
 
 def memory(release: Release, counts: list[int], threads: int) -> None:
-    """Peak of the main process and of its largest worker, in a process of their own."""
+    """Peak memory of the main process and of its largest worker, measured in a separate process."""
     for count in counts:
         arguments = [sys.executable, __file__, "--folder", str(release.folder), "--only", release.cohort]
         arguments += ["--fill", str(count), "--threads", str(threads)]

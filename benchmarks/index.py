@@ -1,12 +1,12 @@
-"""Indexing the whole of CBIS-DDSM, 10,239 objects, against reading each of its files with pydicom.
+"""Compares indexing all 10,239 objects of CBIS-DDSM with reading each file by pydicom.
 
-Objects have genuine headers and the archive's mean size; their pixels are holes in the file, but for the
-masses, so that they take little room and reading them costs what it costs from memory. Run from the
-repository:
+Objects have genuine headers and the archive's mean size. Except for the masses, their pixels are holes in
+sparse files, so that they need little disk space and are read as fast as from memory. Run from the root of
+the repository:
 
     python benchmarks/index.py --threads 2
 
-Prints seconds, their ratio, the bytes read and the peak memory. The naive way is timed on every
+Prints seconds, their ratio, the bytes read and the peak memory. Reading by pydicom is timed on every
 twentieth file and scaled up.
 """
 

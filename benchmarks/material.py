@@ -1,4 +1,4 @@
-"""What the benchmarks of bank and feed work on: breasts with the grain of a mammogram."""
+"""Creates the images for the benchmarks of bank and feed: breasts with the grain of a mammogram."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"
 
 STRIDE = 56
 
-# Patches of an image that the bank holds, about.
+# Approximate number of patches per image in the bank.
 PER_IMAGE = 128
 
 

@@ -1,9 +1,9 @@
-"""Windows to probabilities: the compiled network against `keras predict` over windows cut in Python.
+"""Compares the compiled network with Keras' `predict` on windows cut in Python.
 
-Also from an images store to stored grids against the network alone. Everything is done in turn,
-several times; medians of the rates, and ratios of processor time, which other work on the machine
-disturbs less. Keras has a process of its own, since TensorFlow's threads are set once for a process:
-there all of them work on one call. Run from the repository:
+The complete stage, from an images store to stored grids, is also compared with the network alone. All
+measurements alternate several times. Prints medians of the rates, and ratios of processor time, which depend
+less on other work on the machine. Keras runs in a separate process, because TensorFlow's threads can be set
+only once per process; there all threads work on one call. Run from the root of the repository:
 
     python benchmarks/mpm.py --backbone inceptionv3 --window 224
 
@@ -38,7 +38,7 @@ _MODELS: list[keras.Model] = []
 
 
 def network(options: argparse.Namespace) -> keras.Model:
-    """The network that the options name."""
+    """The network selected by the options."""
     if options.model:
         files = (options.model / name for name in ("model.weights.h5", "model.json"))
         return trained.load(*files, "float32")[0]
@@ -74,7 +74,7 @@ def write_store(path: Path, count: int, window: int) -> None:
 def predict(
     model: keras.Model, image: image_store.StoredImage, windows: sliding_windows.Windows
 ) -> np.ndarray:
-    """The naive way: a window after the other, then Keras."""
+    """The simple method: cut one window after the other, then call Keras."""
     top, left = sliding_windows.grid(image.pixels.shape, windows)
     side = windows.window
     cut = [image.pixels[y : y + side, x : x + side] for y in top for x in left]

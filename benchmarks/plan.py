@@ -1,9 +1,9 @@
-"""Planning: how long Snakemake takes to say what there is to do, and its memory.
+"""Measures how long Snakemake takes to plan a study, and its memory.
 
-Plans the paper's study, and that study with INbreast grown to 100,000 images in 1,000 shards and 20 chains
-of weights. With `--touch` also the big study when all of it is there: every file is made empty, but for the
-index, and recorded by `snakemake --touch`, a tenth of a second for each job. With `--finished` a finished
-study of this checkout is planned again, by a dry run and by a run that has nothing to do:
+Plans the paper's study, and the same study with INbreast enlarged to 100,000 images in 1,000 shards and 20
+chains of weights. With `--touch`, the large study is also planned when it is finished: all files except the
+index are created empty and recorded by `snakemake --touch`, which takes a tenth of a second per job. With
+`--finished`, a finished study of this checkout is planned, by a dry run and by a run without jobs:
 
     python benchmarks/plan.py --finished config/demo.yaml
 """
@@ -42,7 +42,7 @@ def releases(folder: Path) -> None:
 
 
 def big(shards: int, chains: int) -> dict:
-    """Settings laid over the paper's: INbreast in many shards, and chains from many weights."""
+    """Settings that override the paper's: INbreast in many shards, and chains from many weights."""
     weights = {f"weights-{number}": {"label": f"{number}", "source": "keras"} for number in range(chains)}
     return {
         "datasets": {"inbreast": {"shards": shards}},
@@ -75,7 +75,7 @@ def index(folder: Path, images: int) -> None:
 
 
 def snakemake(folder: Path, *arguments: object) -> tuple[str, str]:
-    """Snakemake of this checkout, called in a folder: what it printed, and what it took in words."""
+    """Run Snakemake of this checkout in a folder; returns its output and its cost in words."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", REPOSITORY / "Snakefile", "--cores", "2"]
     environment = {name: value for name, value in os.environ.items() if name != "MAMMOFLOW_CALLED_FROM"}
     begun = time.perf_counter()
@@ -98,13 +98,13 @@ def snakemake(folder: Path, *arguments: object) -> tuple[str, str]:
 
 
 def spent(seconds: float, used: resource.struct_rusage) -> str:
-    """The clock, the processors and the peak memory of an ended process."""
+    """Wall-clock time, processor time and peak memory of an ended process."""
     processors = used.ru_utime + used.ru_stime
     return f"{seconds:.1f} s, {processors:.1f} s of processor time, {used.ru_maxrss >> 10} MiB"
 
 
 def plan(title: str, folder: Path, *arguments: object) -> int:
-    """Print what a dry run takes; returns its jobs."""
+    """Print the cost of a dry run; returns its jobs."""
     text, took = snakemake(folder, *arguments, "--dry-run", "--quiet", "rules", "host", "reason")
     total = re.search(r"^total +(\d+)$", text, re.MULTILINE)
     jobs = int(total[1]) if total else 0
@@ -113,7 +113,7 @@ def plan(title: str, folder: Path, *arguments: object) -> int:
 
 
 def touch(folder: Path, images: int, *arguments: object) -> None:
-    """Make every file of a study, and let Snakemake record them as its own."""
+    """Create every file of a study, and let Snakemake record them as outputs."""
     index(folder, images)
     summary, _ = snakemake(folder, *arguments, "--summary")
     for line in summary.splitlines():

@@ -1,8 +1,8 @@
-"""What a study costs, computed from what an image, a patch, a window and a job cost: nothing is run.
+"""Computes the cost of a study from the costs of an image, a patch, a window and a job, without running it.
 
-Prints a table for the paper's study, and for that study with a digital archive of 2.5 million images in
-INbreast's place. Units that were measured name the program of this folder; the others are assumed. Lay your
-own over them:
+Prints a table for the paper's study, and for the same study with a digital archive of 2.5 million images
+instead of INbreast. Unit costs that were measured name the program in this folder; the others are assumed.
+To use other values:
 
     python benchmarks/scale.py --set trained=600 mapped=2000
 """
@@ -33,7 +33,7 @@ WINDOW_MB = 4e-6
 
 @dataclass(frozen=True)
 class Cohort:
-    """A data set: what its release holds, how it is divided, and the patches of one fold.
+    """A data set: the size of its release, its division, and the patches of one fold.
 
     `mapped` counts sets of maps of all its images; `maps` does so by windows, one at the usual stride.
     """
@@ -89,7 +89,7 @@ class Stage:
 
 
 def stages(cohorts: list[Cohort], unit: Mapping[str, float]) -> list[Stage]:
-    """Costs of a study; a job is thought to have one core, or one GPU that is never kept waiting."""
+    """Costs of a study; a job is assumed to have one core, or one GPU that never waits for data."""
     hour = 3600
 
     def total(cost: str, count: str) -> float:

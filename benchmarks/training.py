@@ -1,10 +1,10 @@
-"""Training in the precision that ``auto`` finds against training in float32.
+"""Compares training in the precision that ``auto`` selects with training in float32.
 
-    python benchmarks/training.py precision    what it gains: the time of a step
-    python benchmarks/training.py loss BANK    what it costs: lowest validation losses of trainings on a bank
+    python benchmarks/training.py precision    the gain: time of a step
+    python benchmarks/training.py loss BANK    the loss: lowest validation losses of trainings on a bank
 
-Times are of a step, in blocks that alternate, so that a busy machine slows both; ratios are medians over the
-blocks. Peak memory is that of the whole process.
+Steps are timed in alternating blocks, so that other work on the machine slows both; ratios are medians over
+the blocks. Peak memory is that of the whole process.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Settings that every test shares."""
+"""Settings shared by all tests."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
 class Disk:
-    """A file system of its own, in memory."""
+    """A separate file system in memory."""
 
     def __init__(self, folder, size):
         self.folder = folder
@@ -43,7 +43,7 @@ class Disk:
             os.posix_fallocate(filler.fileno(), 0, max(4096, shutil.disk_usage(self.folder).free - free))
 
     def empty(self):
-        """Take away what `fill` left."""
+        """Remove what `fill` left."""
         with suppress(FileNotFoundError):
             (self.folder / "filler").unlink()
 

@@ -1,7 +1,7 @@
-"""The whole CBIS-DDSM release from its real tables, with small pixels, as download tools leave it on disk.
+"""Writes the CBIS-DDSM release from its real tables, with small images, in the layouts of download tools.
 
-Objects have the headers of a real one (implicit VR, Secondary Capture, MG, no spacing) and are put
-together without pydicom, which reads them afterwards.
+Objects have the headers of a real object (implicit VR, Secondary Capture, MG, no spacing) and are assembled
+without pydicom, which reads them afterwards.
 """
 
 import csv
@@ -200,6 +200,7 @@ def head(item: Object, size: tuple[int, int], bits: int) -> bytes:
         0x0020_000D: item.study,
         0x0020_000E: item.series,
         0x0020_0013: str(item.place + 1),
+        0x0020_0060: "L" if "_LEFT_" in item.case else "R",
     }
     values = dict(elements)
     for tag, word in words.items():

@@ -1,4 +1,4 @@
-"""Folds, boxes and lesions by hand and at random, for the tests of the evaluation."""
+"""Folds, boxes and lesions, hand-made and random, for the tests of the evaluation."""
 
 import numpy as np
 import pandas as pd

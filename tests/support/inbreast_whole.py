@@ -1,7 +1,7 @@
-"""An invented INbreast of full size: 410 tiny images with the irregularities of the real release.
+"""Writes a synthetic INbreast of full size: 410 tiny images with the irregularities of the real release.
 
-Nothing is taken from the archive: identifiers, readings and contours are made up so that the counts
-of the paper come out.
+Nothing is taken from the archive: identifiers, readings and contours are invented so that the counts
+agree with the paper.
 """
 
 import hashlib

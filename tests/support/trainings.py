@@ -1,4 +1,4 @@
-"""Small trainings for tests, in processes of their own that a test may kill."""
+"""Small trainings for tests, in separate processes that a test may kill."""
 
 import importlib
 import multiprocessing

@@ -1,4 +1,4 @@
-"""The conda files, the locks and pyproject agree."""
+"""Agreement of the conda files, the locks and pyproject.toml."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""A full disk under every kind of file that a stage writes."""
+"""A full disk while a stage writes each kind of file."""
 
 import errno
 import os

@@ -22,6 +22,8 @@ ROOMS = [
     "evaluation",
     "report",
     "study",
+    "library",
+    "commands",
 ]
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 

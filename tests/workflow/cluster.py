@@ -1,4 +1,4 @@
-"""A SLURM of one node, started for a test and stopped after it."""
+"""Starts a SLURM cluster of one node for a test and stops it afterwards."""
 
 import os
 import shutil

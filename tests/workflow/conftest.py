@@ -1,4 +1,4 @@
-"""What the workflow tests share."""
+"""Fixtures shared by the workflow tests."""
 
 import pytest
 from project import Project

@@ -1,8 +1,8 @@
-"""Runs Snakemake in forks of a process that has imported it and nothing else: a plan takes half the time.
+"""Runs Snakemake in forks of a process that has imported only Snakemake, which halves the time of a plan.
 
-A line that comes in is JSON: the arguments, the folder, and the file for what is said. A line that goes out
-is an exit status, negative for a signal. The tests themselves are no parent for this: forks of a process with
-TensorFlow's threads were seen to die.
+Each input line is JSON: the arguments, the folder, and the file for the output. Each output line is an exit
+status, negative for a signal. The test process itself is not forked, because forks of a process with
+TensorFlow's threads have crashed.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Snakemake runs on a copy of the project, so that a test may edit it."""
+"""Runs Snakemake on a copy of the project that a test may edit."""
 
 import atexit
 import json

@@ -1,4 +1,4 @@
-"""Whether two studies came to the same results: arrays and tables, bit by bit, not files byte by byte."""
+"""Compares the results of two studies: arrays and tables bit by bit, instead of files byte by byte."""
 
 import json
 
@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-# What tells when, where and how fast something ran.
+# Entries that state when, where and how fast something ran.
 # The filter that banks are compressed with.
 BLOSC = 32001
 

@@ -1,4 +1,4 @@
-"""The whole design at the smallest size, once."""
+"""The complete workflow at the smallest size."""
 
 import json
 import re

@@ -1,6 +1,7 @@
-"""What a study survives: kills, full and closed disks, inputs that go away, two runs at once, wrong clocks.
+"""Faults that a study survives: kills, full or read-only disks, missing inputs, two runs, wrong clocks.
 
-`MAMMOFLOW_KILLS=20` kills the whole tiny study as often; otherwise it is a part of it, three times.
+With `MAMMOFLOW_KILLS=20`, the complete tiny study is killed 20 times; by default, part of it is killed three
+times.
 """
 
 import os
@@ -17,7 +18,7 @@ import pandas as pd
 import psutil
 import pytest
 import yaml
-from project import TINY, Project, wait_until
+from project import REPOSITORY, TINY, Project, wait_until
 from results import differences
 
 from mammoflow.study import journal
@@ -275,7 +276,7 @@ def test_an_image_that_went_away_stops_its_job_and_is_not_left_out(study, finish
     image = study.folder / "tiny/data/digital" / index.loc[image_id, "path"]
     away = image.rename(study.folder / "away")
     text = told(study.snakemake(*PROFILE, "--force", STORE))
-    assert f"image '{image_id}': expected the files that the index lists, one is not there" in text
+    assert f"image '{image_id}': expected the files listed in the index, got a missing one" in text
     assert image.name not in text
     assert not (study.folder / "tiny" / STORE).exists()
     away.rename(image)
@@ -297,6 +298,23 @@ def test_a_bank_that_goes_away_while_a_training_begins_is_named_and_made_again(s
 
 
 # ---- locks
+
+
+@pytest.mark.usefixtures("releases")
+def test_a_mirror_in_jpeg_is_refused_in_one_sentence_of_the_log_and_of_the_terminal(project):
+    root = project.folder / "data" / "cbis-ddsm"
+    for path in (REPOSITORY / "tests/data/cbis-ddsm").glob("mass_case_description_*.csv"):
+        shutil.copy(path, root)
+    for number in range(3):
+        (root / f"jpeg-{number}.jpg").touch()
+    target = "results/index/cbis-ddsm/images.csv"
+    ran = project.snakemake(target, *PROFILE, configfile=None)
+    assert ran.returncode != 0
+    sentence = "data/cbis-ddsm: expected DICOM files of CBIS-DDSM, found 3 .jpg files, 2 .csv files"
+    (line,) = (project.folder / "logs/index/cbis-ddsm.log").read_text().splitlines()
+    assert line.endswith(sentence)
+    assert sentence in ran.stderr
+    assert "Traceback" not in ran.stdout + ran.stderr
 
 
 def test_the_second_of_two_runs_is_refused_and_a_lock_left_behind_is_released(study):
@@ -323,8 +341,9 @@ def odd(tmp_path):
 
 
 def test_a_checkout_and_a_workspace_may_have_odd_paths(odd):
-    odd.run("results/index/film/images.csv", *PROFILE, settings={"workspace": "{a} workspace's $HOME [2]"})
-    assert (odd.folder / "{a} workspace's $HOME [2]" / INDEX).exists()
+    weights = "results/weights/natural/compact.h5"
+    odd.run(INDEX, weights, *PROFILE, settings={"workspace": "{a} workspace's $HOME [2]"})
+    assert (odd.folder / "{a} workspace's $HOME [2]" / weights).exists()
 
 
 def test_so_may_a_release(odd, finished):

@@ -1,4 +1,4 @@
-"""Results in a storage of Snakemake's, tried with the plugin whose storage is a folder."""
+"""Results in a storage of Snakemake, tested with the plugin that uses a folder as storage."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""What a dry run lists, and what is refused before it."""
+"""Jobs that a dry run lists, and configs that are rejected before it."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Profiles: every entry is explained, and each plans and limits what it should."""
+"""Profiles: every entry is documented, and each has the intended effect on plans and limits."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What an edit re-runs: exactly what follows from it, as docs/reruns.md says."""
+"""An edit re-runs exactly the jobs that depend on it, as stated in docs/reruns.md."""
 
 import os
 import re
@@ -396,10 +396,8 @@ def test_a_replaced_image(copy):
     assert planned(copy) == set()
     store = "results/images/digital/shard-1.h5"
     report = "results/index/digital/replaced.csv"
-    said = (
-        f"digital: 1 of {len(images)} images are no longer what was stored; make them again with --forcerun"
-    )
-    assert f"{said} {store}\n" in copy.run("--force", report)
+    said = f"digital: 1 of {len(images)} images have changed since they were stored"
+    assert f"{said}; rebuild them with --forcerun {store}\n" in copy.run("--force", report)
 
     jobs = copy.jobs("--forcerun", store)
     assert [job["shard"] for rule, job in jobs if rule == "images"] == ["1"]

@@ -1,4 +1,4 @@
-"""The comparison of results sees what differs, and no more."""
+"""The comparison of results detects all differences, and only these."""
 
 import json
 import shutil

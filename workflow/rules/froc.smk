@@ -3,7 +3,7 @@
 Needs: the splits, the index, and the detections of every fold or a file of given boxes; the release, for the
        contours of lesions that were merged.
 Makes: results/index/{dataset}/contours.csv and, in results/froc/{dataset}/{backbone}/{init}/ and
-       results/froc/{dataset}/external/{external}/, {points,curve,operating-points,folds,merits}.csv, draws.parquet.
+       results/froc/{dataset}/external/{external}/, {points,curve,pooled,operating-points,folds,merits}.csv, draws.parquet.
 """
 
 
@@ -42,6 +42,7 @@ rule froc:
     output:
         points="results/froc/{dataset}/{backbone}/{init}/points.csv",
         curve="results/froc/{dataset}/{backbone}/{init}/curve.csv",
+        pooled="results/froc/{dataset}/{backbone}/{init}/pooled.csv",
         operating_points="results/froc/{dataset}/{backbone}/{init}/operating-points.csv",
         folds="results/froc/{dataset}/{backbone}/{init}/folds.csv",
         merits="results/froc/{dataset}/{backbone}/{init}/merits.csv",
@@ -73,6 +74,7 @@ rule froc_external:
     output:
         points="results/froc/{dataset}/external/{external}/points.csv",
         curve="results/froc/{dataset}/external/{external}/curve.csv",
+        pooled="results/froc/{dataset}/external/{external}/pooled.csv",
         operating_points="results/froc/{dataset}/external/{external}/operating-points.csv",
         folds="results/froc/{dataset}/external/{external}/folds.csv",
         merits="results/froc/{dataset}/external/{external}/merits.csv",

@@ -120,7 +120,9 @@ FIGURES = {
         },
     },
     "figure-3": {
-        "input": NEEDS.of_chains(STUDY.evaluated_chains, points="points.csv", curves="curve.csv"),
+        "input": NEEDS.of_chains(
+            STUDY.evaluated_chains, points="points.csv", curves="curve.csv", pooled="pooled.csv"
+        ),
         "params": {"chains": STUDY.evaluated_chains, "evaluation": EVALUATION},
     },
     "figure-4": {

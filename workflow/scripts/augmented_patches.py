@@ -1,4 +1,4 @@
-"""Contact sheet: patches of a data set as training sees them in its first epochs."""
+"""Draw a contact sheet of patches of a data set as augmented in the first epochs of the training."""
 
 from mammoflow.base import logs
 
@@ -10,7 +10,7 @@ from mammoflow.patches import bank
 from mammoflow.report.figures import augmented_patches, style
 from mammoflow.training import augmentation
 
-# Patches of each class, and epochs.
+# Number of patches of each class, and of epochs.
 EACH, EPOCHS = 3, 6
 
 params, output, dataset = snakemake.params, snakemake.output, snakemake.wildcards.dataset

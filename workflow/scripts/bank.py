@@ -1,4 +1,4 @@
-"""Draw the patches of a fold and write its bank."""
+"""Draw the patches of a fold and write its patch bank."""
 
 from mammoflow.base import logs
 
@@ -29,8 +29,8 @@ counts = cutting.write(
 
 for part, count in counts.items():
     if count.short:
-        print(f"{part}: the images have {count.short} negative windows fewer than the policy asks for")
+        print(f"{part}: the images have {count.short} fewer negative windows than the policy asks for")
     if count.unfit:
-        print(f"{part}: {len(count.unfit)} images gave no windows{count.why(windows)}")
+        print(f"{part}: {len(count.unfit)} images have no windows to use{count.why(windows)}")
 parts = ", ".join(f"{part} +{count.positives} −{count.negatives}" for part, count in counts.items())
 logs.announce(f"{wildcards.dataset} fold {wildcards.fold}: patches {parts}")

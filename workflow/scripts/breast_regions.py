@@ -1,4 +1,4 @@
-"""Contact sheet of the breast regions of a data set."""
+"""Draw a contact sheet of the breast regions of a data set."""
 
 from mammoflow.base import logs
 

@@ -1,4 +1,4 @@
-"""Probabilities of a fold's test patches."""
+"""Compute the mass probabilities of the test patches of a fold."""
 
 from mammoflow.base import logs
 

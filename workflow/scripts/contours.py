@@ -1,4 +1,4 @@
-"""List the lesions of a data set as they were annotated, before those that overlap are merged."""
+"""List the lesions of a data set as annotated, before overlapping ones are merged."""
 
 from mammoflow.base import logs
 
@@ -11,9 +11,9 @@ from mammoflow import archives
 from mammoflow.archives import contours
 from mammoflow.base.contracts.index import IMAGES, LESIONS
 
-given, params = snakemake.input, snakemake.params
-lesions = LESIONS.read(given.lesions)
+inputs, params = snakemake.input, snakemake.params
+lesions = LESIONS.read(inputs.lesions)
 read_mask = partial(archives.archive(params.archive).lesion_mask, Path(params.root))
-single = contours.unmerged(lesions, IMAGES.read(given.images), read_mask)
+single = contours.unmerged(lesions, IMAGES.read(inputs.images), read_mask)
 LESIONS.write(single, snakemake.output.contours)
 logs.announce(f"{snakemake.output.contours}: {len(single)} contours of {len(lesions)} lesions")

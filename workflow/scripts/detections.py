@@ -1,4 +1,4 @@
-"""Box the components of each probability map at all thresholds."""
+"""Find the boxes of the components of each probability map at all thresholds."""
 
 from mammoflow.base import logs
 

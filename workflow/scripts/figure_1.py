@@ -1,4 +1,4 @@
-"""Figure 1: the framework on one real case of the run."""
+"""Draw figure 1: the framework, shown on one case of the study."""
 
 from mammoflow.base import logs
 

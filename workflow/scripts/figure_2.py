@@ -1,4 +1,4 @@
-"""Figure 2: validation loss from random and from pretrained weights."""
+"""Draw figure 2: validation loss of trainings from random and from pretrained weights."""
 
 from mammoflow.base import logs
 

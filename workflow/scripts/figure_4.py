@@ -1,4 +1,4 @@
-"""Figure 4: examples of correct detections, false positives and missed masses."""
+"""Draw figure 4: examples of correct detections, false positives and missed masses."""
 
 from mammoflow.base import logs
 

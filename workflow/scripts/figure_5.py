@@ -1,4 +1,4 @@
-"""Figure 5: FROC by lesion size."""
+"""Draw figure 5: FROC curves by lesion size."""
 
 from mammoflow.base import logs
 

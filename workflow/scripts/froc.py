@@ -1,4 +1,4 @@
-"""Compare boxes with lesions at all thresholds, fold by fold and over the folds."""
+"""Evaluate the boxes of a model at all thresholds, for each fold and over all folds."""
 
 from mammoflow.base import logs
 

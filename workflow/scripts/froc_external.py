@@ -1,9 +1,10 @@
-"""Compare somebody else's boxes with the lesions of a data set, as ours are compared."""
+"""Evaluate the boxes of an external system on the lesions of a data set, in the same way as ours."""
 
 from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
+from mammoflow.base import user_tables
 from mammoflow.base.contracts.detections import EXTERNAL
 from mammoflow.base.contracts.index import IMAGES, LESIONS
 from mammoflow.base.contracts.splits import SPLITS
@@ -12,7 +13,7 @@ from mammoflow.evaluation.definitions import Evaluation
 
 given, output = snakemake.input, snakemake.output
 splits, images = SPLITS.read(given.splits), IMAGES.read(given.images)
-boxes = external.check(EXTERNAL.read(given.boxes), images, splits, origin=given.boxes)
+boxes = external.check(user_tables.read_as(EXTERNAL, given.boxes), images, splits, origin=given.boxes)
 report = froc_report.evaluate(
     external.folds(boxes, splits, LESIONS.read(given.lesions), images, LESIONS.read(given.contours)),
     Evaluation(**snakemake.params.evaluation),

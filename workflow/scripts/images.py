@@ -1,4 +1,4 @@
-"""Store the breasts of one shard of a data set: cropped, mirrored, with their lesions."""
+"""Store the cropped and mirrored breasts of one shard of a data set, with their lesions."""
 
 from mammoflow.base import logs
 

@@ -1,4 +1,4 @@
-"""Index a release: its images, its masses, what is left out and why, and its counts beside the paper's."""
+"""Index a release: images, masses, exclusions with reasons, and a comparison with the paper's counts."""
 
 from mammoflow.base import logs
 
@@ -7,6 +7,7 @@ logs.redirect(snakemake.log[0])
 from pathlib import Path
 
 from mammoflow import archives
+from mammoflow.archives import release
 from mammoflow.base.contracts.index import EXCLUDED, IMAGES, LESIONS, RECONCILIATION
 
 params, output = snakemake.params, snakemake.output
@@ -22,3 +23,5 @@ logs.announce(
     f"{snakemake.wildcards.dataset}: {len(index.images)} images of {index.images['patient_id'].nunique()} "
     f"patients, {len(index.lesions)} masses{contours}, {len(index.excluded)} exclusions"
 )
+for remark in release.remarks(index):
+    logs.announce(f"{snakemake.wildcards.dataset}: {remark}")

@@ -1,4 +1,4 @@
-"""Window probabilities of a fold's test images, by the best of its runs."""
+"""Compute the window probabilities of the test images of a fold with the network of the best run."""
 
 from mammoflow.base import logs
 
@@ -39,7 +39,7 @@ with storage.create_hdf5(snakemake.output.mpm) as file:
     )
     for image_id, grid in grids:
         mpm.write_grid(file, image_id, grid)
-    precision = chosen[0].policy if chosen else "none, as there is no window"
+    precision = chosen[0].policy if chosen else "none, since there are no windows"
     file.attrs.update(precision=precision, run=best)
 
 logs.announce(

@@ -1,4 +1,4 @@
-"""One test image with its masses, map and boxes."""
+"""Draw one test image with its masses, probability map and boxes."""
 
 from mammoflow.base import logs
 
@@ -17,29 +17,29 @@ from mammoflow.evaluation.definitions import Evaluation
 from mammoflow.report import examples, naming, overlays
 from mammoflow.report.figures import overlay, style
 
-given, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
+inputs, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
 image_id, definition = wildcards.image_id, Evaluation(**params.evaluation).definition
 try:
-    fold = overlays.fold_testing(SPLITS.read(given.splits), image_id, given.splits)
+    fold = overlays.fold_testing(SPLITS.read(inputs.splits), image_id, inputs.splits)
 except ValueError as error:
     logs.announce(str(error))
     sys.exit(1)
 
-threshold = overlays.threshold(definition.rows(POINTS.read(given.points)), params.levels, **params.overlays)
-boxes = DETECTIONS.read(given.detections[fold], filters=[("image_id", "==", image_id)])
-lesions = LESIONS.read(given.lesions)
+threshold = overlays.threshold(definition.rows(POINTS.read(inputs.points)), params.levels, **params.overlays)
+boxes = DETECTIONS.read(inputs.detections[fold], filters=[("image_id", "==", image_id)])
+lesions = LESIONS.read(inputs.lesions)
 judged, _ = examples.judge(
     examples.boxes_at(boxes, threshold, definition.mode), lesions[lesions["image_id"] == image_id], definition
 )
-with storage.open_hdf5(given.mpms[fold]) as file:
+with storage.open_hdf5(inputs.mpms[fold]) as file:
     grid = mpm.read_grid(file, image_id)
 chain = f"{wildcards.dataset}/{wildcards.backbone}/{wildcards.init}"
 figure = overlay.draw(
-    image_store.open_store(given.stores)[image_id],
+    image_store.open_store(inputs.stores)[image_id],
     grid.map(),
     judged,
     threshold,
-    IMAGES.read(given.images).set_index("image_id").loc[image_id, "spacing_mm"],
+    IMAGES.read(inputs.images).set_index("image_id").loc[image_id, "spacing_mm"],
     f"Image {image_id}, test of fold {fold}\n{naming.experiment(chain, params.labels)}",
 )
 style.save(figure, snakemake.output.png)

@@ -1,4 +1,4 @@
-"""One page with every table and figure."""
+"""Write the HTML page with all tables and figures."""
 
 from mammoflow.base import logs
 

@@ -1,4 +1,4 @@
-"""Write a cohort of mammograms that do not exist, as a release of CBIS-DDSM or INbreast."""
+"""Write a cohort of synthetic mammograms (phantoms) in the layout of CBIS-DDSM or INbreast."""
 
 from mammoflow.base import logs
 

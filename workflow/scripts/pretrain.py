@@ -1,4 +1,4 @@
-"""Base weights of one network, learnt from natural photographs, in Keras' notop layout, with their record."""
+"""Pretrain the base weights of one network on natural photographs and write them with their record."""
 
 from mammoflow.base import logs
 
@@ -35,5 +35,5 @@ record = {
 with storage.whole(output.record) as temporary:
     temporary.write_text(json.dumps(record, indent=2) + "\n")
 logs.announce(
-    f"weights {wildcards.weights} of {wildcards.backbone}: {accuracy:.0%} of the photographs told apart"
+    f"weights {wildcards.weights} of {wildcards.backbone}: {accuracy:.0%} of the photographs recognised"
 )

@@ -1,4 +1,4 @@
-"""Say which images of a release are no longer what was stored, and what makes them again."""
+"""List the images of a release that have changed since they were stored, and how to rebuild them."""
 
 from mammoflow.base import logs
 
@@ -13,25 +13,25 @@ from mammoflow.base.contracts.index import IMAGES, LESIONS, REPLACED
 from mammoflow.base.contracts.stored import STORED
 from mammoflow.breasts import filling, replaced
 
-given, params, name = snakemake.input, snakemake.params, snakemake.wildcards.dataset
-table = IMAGES.read(given.images)
-found = replaced.find(
+inputs, params, name = snakemake.input, snakemake.params, snakemake.wildcards.dataset
+table = IMAGES.read(inputs.images)
+replaced_images = replaced.find(
     table,
-    LESIONS.read(given.lesions),
-    pd.concat(map(STORED.read, given.stored)),
+    LESIONS.read(inputs.lesions),
+    pd.concat(map(STORED.read, inputs.stored)),
     archives.archive(params.archive),
     Path(params.root),
     snakemake.threads,
 )
-REPLACED.write(found, snakemake.output.replaced)
+REPLACED.write(replaced_images, snakemake.output.replaced)
 
-sentence = f"{name}: {len(found)} of {len(table)} images are no longer what was stored"
-if "index" in set(found["begins"]):
-    sentence += f"; make them again with --forcerun results/index/{name}/images.csv"
-elif len(found):
-    patients = table.set_index("image_id").loc[found["image_id"], "patient_id"]
+sentence = f"{name}: {len(replaced_images)} of {len(table)} images have changed since they were stored"
+if "index" in set(replaced_images["begins"]):
+    sentence += f"; rebuild them with --forcerun results/index/{name}/images.csv"
+elif len(replaced_images):
+    patients = table.set_index("image_id").loc[replaced_images["image_id"], "patient_id"]
     shards = sorted({filling.shard_of(patient, params.shards) for patient in patients})
     stores = " ".join(f"results/images/{name}/shard-{shard}.h5" for shard in shards)
-    sentence += f"; make them again with --forcerun {stores}"
-print(found.to_string(index=False))
+    sentence += f"; rebuild them with --forcerun {stores}"
+print(replaced_images.to_string(index=False))
 logs.announce(sentence)

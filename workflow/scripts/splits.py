@@ -6,6 +6,7 @@ logs.redirect(snakemake.log[0])
 
 import pandas as pd
 
+from mammoflow.base import user_tables
 from mammoflow.base.contracts.index import IMAGES, LESIONS
 from mammoflow.base.contracts.splits import SPLITS
 from mammoflow.base.contracts.stored import STORED
@@ -23,7 +24,7 @@ lesions = lesions[lesions["image_id"].isin(stored["image_id"])]
 asked, why = set(stored["image_id"]), "its patient, or its film, is tested"
 if snakemake.input.own:
     (path,) = snakemake.input.own
-    own = SPLITS.read(path)
+    own = user_tables.read_as(SPLITS, path)
     table = splits.given(own, images, stored, params.folds, origin=path)
     asked, why = asked | set(own["image_id"]), "the table does not list it, or it could not be stored"
 elif params.official:

@@ -1,4 +1,4 @@
-"""Say how far a study is: `python workflow/scripts/status.py [arguments of snakemake]`, or `make status`."""
+"""Print the progress of a study: `make status`, or `python workflow/scripts/status.py [arguments]`."""
 
 import argparse
 import os
@@ -16,7 +16,7 @@ HOME = Path(__file__).resolve().parents[2]
 
 
 def asked(*arguments: str) -> str:
-    """What Snakemake prints about the study; its complaint ends this program."""
+    """Output of Snakemake about the study; if Snakemake fails, this program ends with its error message."""
     ran = subprocess.run(
         [sys.executable, "-m", "snakemake", *sys.argv[1:], *arguments],
         capture_output=True,
@@ -29,18 +29,20 @@ def asked(*arguments: str) -> str:
 
 
 def workspace() -> Path:
-    """Folder of the study's results: what the command line says, or the last config file that says it."""
+    """Folder of the study's results, from the command line or from the last config file that sets it."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--directory", "-d", type=Path)
     parser.add_argument("--config", "-C", nargs="+", default=[])
     parser.add_argument("--configfile", "--configfiles", nargs="+", type=Path, default=[])
-    given = parser.parse_known_args()[0]
-    if given.directory:
-        return given.directory
-    files = [HOME / "config" / "config.yaml", *given.configfile]
-    said = [yaml.safe_load(file.read_text()).get("workspace") for file in files]
-    said += [entry.removeprefix("workspace=") for entry in given.config if entry.startswith("workspace=")]
-    return Path(*[folder for folder in said if folder][-1:])
+    options = parser.parse_known_args()[0]
+    if options.directory:
+        return options.directory
+    files = [HOME / "config" / "config.yaml", *options.configfile]
+    folders = [yaml.safe_load(file.read_text()).get("workspace") for file in files]
+    folders += [
+        entry.removeprefix("workspace=") for entry in options.config if entry.startswith("workspace=")
+    ]
+    return Path(*[folder for folder in folders if folder][-1:])
 
 
 if __name__ == "__main__":
@@ -49,6 +51,6 @@ if __name__ == "__main__":
         plan = pool.submit(asked, "--dry-run", "--quiet", "host")
     os.chdir(workspace())
     records = journal.read(journal.PATH)
-    found = status.status(summary.result(), plan.result(), records)
+    jobs = status.status(summary.result(), plan.result(), records)
     took = status.seconds(Path("results/benchmarks"))
-    print(status.render(found, status.rules(HOME / "workflow" / "Snakefile"), took, records, time.time()))
+    print(status.render(jobs, status.rules(HOME / "workflow" / "Snakefile"), took, records, time.time()))

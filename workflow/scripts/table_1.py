@@ -1,4 +1,4 @@
-"""Table 1: cases, images, masses and patches of every fold and part."""
+"""Write table 1: cases, images, masses and patches of every fold and part."""
 
 from mammoflow.base import logs
 

@@ -1,4 +1,4 @@
-"""Table 2: networks and initialisations, over independent runs."""
+"""Write table 2: networks and initialisations, over independent runs."""
 
 from mammoflow.base import logs
 

@@ -1,4 +1,4 @@
-"""Table 3: cascades of initialisations on the detection data set, over folds."""
+"""Write table 3: chains of initialisations on the detection data set, over folds."""
 
 from mammoflow.base import logs
 

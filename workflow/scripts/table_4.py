@@ -1,4 +1,4 @@
-"""Table 4: TPR at the paper's operating points, beside published results."""
+"""Write table 4: TPR at the paper's operating points, next to published results."""
 
 from mammoflow.base import logs
 

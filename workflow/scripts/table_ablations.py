@@ -1,4 +1,4 @@
-"""Ablations: the shown model with a setting changed."""
+"""Write the table of ablations: the main model with one setting changed."""
 
 from mammoflow.base import logs
 

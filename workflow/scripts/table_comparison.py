@@ -1,4 +1,4 @@
-"""Comparison table: models against each other, paired by patient."""
+"""Write the table that compares models with each other, paired by patient."""
 
 from mammoflow.base import logs
 

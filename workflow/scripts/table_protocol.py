@@ -1,4 +1,4 @@
-"""Protocol table: the same boxes under each definition that publications use."""
+"""Write the protocol table: the same boxes, evaluated under each definition used in publications."""
 
 from mammoflow.base import logs
 

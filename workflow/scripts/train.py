@@ -1,4 +1,4 @@
-"""Train one network from one initialisation on one fold, once."""
+"""Train one network on one fold, from one initialisation, for one run."""
 
 from mammoflow.base import logs
 
@@ -22,7 +22,8 @@ settings = fitting.Settings.from_config(params.training)
 runtime.configure(snakemake.threads, settings.gpus)
 
 names = (wildcards.dataset, wildcards.backbone, wildcards.init, wildcards.fold, wildcards.run)
-chain = wildcards.init.partition("@")[0]  # an ablation draws what the model draws that it is compared with
+# An ablation uses the same random numbers as the model that it is compared with.
+chain = wildcards.init.partition("@")[0]
 seed = seeds.integer(params.seed, "train", *names[:2], chain, *names[3:])
 title = "{} fold {} {} {} run {}".format(*(names[i] for i in (0, 3, 1, 2, 4)))
 policy = runtime.policy(settings.precision)

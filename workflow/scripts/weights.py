@@ -1,4 +1,4 @@
-"""Base weights of one network that a user or Keras gives, in Keras' notop layout, with their record."""
+"""Write the base weights of one network, from Keras or from a user's file, with their record."""
 
 from mammoflow.base import logs
 

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pydicom
 import pytest
 from pydicom.uid import generate_uid
@@ -267,6 +268,22 @@ def test_one_bad_mask_of_two_leaves_the_whole_image_out(tmp_path):
     assert found["files used"] + found["files and rows excluded"] == files + 1
 
 
+@pytest.mark.parametrize(
+    ("elements", "flags"),
+    [
+        ({}, ""),
+        ({"Laterality": "R"}, ""),
+        ({"Laterality": "L"}, "laterality-header"),
+        ({"ImageLaterality": "L", "Laterality": "R"}, "laterality-header"),
+    ],
+)
+def test_a_header_of_another_side_is_flagged(tmp_path, elements, flags):
+    release = Release(tmp_path)
+    release.lesion(release.image(1, side="RIGHT", **elements), 1, mask_of())
+    images = cbis_ddsm.index(release.tables(), threads=1).images
+    assert images[["laterality", "flags"]].to_numpy().tolist() == [["R", flags]]
+
+
 def test_tables_there_twice_or_too_deep_are_refused(tmp_path):
     release = Release(tmp_path, prefix="manifest-1")
     release.lesion(release.image(1), 1, mask_of())
@@ -479,9 +496,61 @@ def test_nothing_usable(tmp_path):
     ):
         cbis_ddsm.index(tmp_path, threads=1)
     release = Release(tmp_path)
-    release.lesion(release.image(1, full=False), 1, None, crop=False)
-    with pytest.raises(ValueError, match="expected at least one usable image, found none"):
+    image = release.image(1, full=False)
+    release.lesion(image, 1, None, crop=False)
+    with pytest.raises(ValueError, match=r"expected DICOM files of CBIS-DDSM, found 2 \.csv files$"):
         cbis_ddsm.index(release.tables(), threads=1)
+    release.lesion(image, 2, None)
+    with pytest.raises(
+        ValueError, match=r"expected at least one usable image, found none: 2 × missing-file \("
+    ):
+        cbis_ddsm.index(release.tables(), threads=1)
+
+
+def test_a_mirror_in_jpeg_is_named_as_one(tmp_path):
+    release = Release(tmp_path / "csv")
+    release.lesion(release.image(1, full=False), 1, None, crop=False)
+    release.tables()
+    for number in range(1234):
+        path = tmp_path / f"jpeg/1.3.6.1.4.1.9590.{number % 50}/1-{number}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"\xff\xd8\xff\xe0")
+    with pytest.raises(
+        ValueError, match=r": expected DICOM files of CBIS-DDSM, found 1,234 \.jpg files, 2 \.csv files$"
+    ):
+        cbis_ddsm.index(tmp_path, threads=1)
+
+
+def test_a_tree_that_is_a_link_is_named_with_what_to_do(tmp_path):
+    release = Release(tmp_path / "disk")
+    release.lesion(release.image(1), 1, mask_of())
+    root = release.tables()
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    for path in root.iterdir():
+        if path.is_dir():
+            (linked / path.name).symlink_to(path)
+        else:
+            (linked / path.name).write_bytes(path.read_bytes())
+    with pytest.raises(
+        ValueError, match=r"found 2 \.csv files, 'Mass-\w+', 'Mass-\w+', but symbolic links are .*bind-mount"
+    ):
+        cbis_ddsm.index(linked, threads=1)
+    name = cbis_ddsm.TABLES["train"]
+    (linked / name).unlink()
+    (linked / name).symlink_to(root / name)
+    with pytest.raises(ValueError, match=f"expected {name} .*, found '{name}', but symbolic links are not "):
+        cbis_ddsm.index(linked, threads=1)
+
+
+def test_a_root_may_be_a_link(tmp_path):
+    release = Release(tmp_path / "disk")
+    release.lesion(release.image(1), 1, mask_of())
+    (tmp_path / "link").symlink_to(release.tables())
+    index, expected = (cbis_ddsm.index(tmp_path / name, threads=1) for name in ("link", "disk"))
+    pd.testing.assert_frame_equal(index.images, expected.images)
+    assert cbis_ddsm.read_image(tmp_path / "link", index.images["path"][0]).shape == SHAPE
+    assert cbis_ddsm.lesion_mask(tmp_path / "link", index.lesions["source"][0], SHAPE).any()
 
 
 def test_a_row_that_is_there_twice_is_one_mass(tmp_path):
@@ -548,16 +617,21 @@ def test_rows_may_end_in_a_separator_but_not_in_a_field_without_a_column(tmp_pat
     path.write_text(f"{header}\n01,b,c,d,e,f,g,h,\n1,2,3,4,5,6,7,8,\n")
     assert cbis_ddsm._read_table(path).to_numpy().tolist() == [["01", *"bcdefgh"], list("12345678")]
     path.write_text(f"{header}\na,b,c,d,e,f,g,h,i\n")
-    with pytest.raises(ValueError, match=r"table\.csv: expected a table .* more fields than the header"):
+    with pytest.raises(
+        ValueError, match=r"table\.csv: expected a CBIS-DDSM mass table .* more fields than the header"
+    ):
         cbis_ddsm._read_table(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n1,2,3\n", b"a,b\n\xe9,2\n", b'a,b\n1,"cut'])
+@pytest.mark.parametrize(
+    "content", [b"", b"a,b\n1,2\n1,2,3\n", b"a,b\n\xe9,2\n", b'a,b\n1,"cut', b"\xff\xfe\0"]
+)
 def test_what_is_no_table_is_refused_in_one_sentence(tmp_path, content):
     path = tmp_path / "table.csv"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"table\.csv: expected a table separated by commas, got \w+Error"):
+    with pytest.raises(ValueError, match=r"table\.csv: expected .*a CBIS-DDSM mass table") as caught:
         cbis_ddsm._read_table(path)
+    assert len(str(caught.value).splitlines()) == 1
 
 
 def with_holes(path, size):

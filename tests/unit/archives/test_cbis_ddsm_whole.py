@@ -1,4 +1,4 @@
-"""The whole mass release, laid out from the real tables as every download tool leaves it."""
+"""The complete mass release from the real tables, in the folder layout of each download tool."""
 
 import cbis_ddsm_layouts as layouts
 import pandas as pd
@@ -131,7 +131,15 @@ def test_objects_have_the_headers_of_a_real_one(stored):
         assert {element.tag for element in own} == {element.tag for element in real}
         assert changed <= {
             *("SOPInstanceUID", "SeriesDescription", "PatientName", "PatientID", "StudyInstanceUID"),
-            *("SeriesInstanceUID", "InstanceNumber", "Rows", "Columns", "BitsAllocated", "BitsStored"),
+            *(
+                "SeriesInstanceUID",
+                "InstanceNumber",
+                "Laterality",
+                "Rows",
+                "Columns",
+                "BitsAllocated",
+                "BitsStored",
+            ),
             *("HighBit", "PixelData"),
         }
 

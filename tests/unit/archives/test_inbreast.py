@@ -79,7 +79,7 @@ def test_index(root):
     assert images["patient_id"].tolist() == [A, A, B, B]
     assert images["spacing_mm"].tolist() == [0.07] * 3 + [0.085]
     assert images["spacing_source"].tolist() == ["release"] * 3 + ["ImagerPixelSpacing"]
-    assert images["flags"].tolist() == [""] * 4
+    assert images["flags"].tolist() == ["", "laterality-table", "", ""]
     assert set(index.lesions["image_id"]) == {"101", "102"}
     excluded = set(zip(index.excluded["path"], index.excluded["reason"], strict=True))
     assert excluded == {
@@ -128,6 +128,40 @@ def test_points_are_x_first_and_areas_in_cm2(root):
     assert (lesion["y0"], lesion["x0"]) == (30, 4)
     assert lesion["area_cm2"] == pytest.approx(lesion["area_px"] * 0.007**2)
     assert lesion["pathology"] == "BI-RADS 4a"
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "flags"),
+    [
+        ({}, "R", ""),
+        ({"ImageLaterality": "R", "Laterality": "R"}, "R", ""),
+        ({"ImageLaterality": "L"}, "R", "laterality-header"),
+        ({"Laterality": "L"}, "", "laterality-header"),
+        ({"ImageLaterality": "R", "Laterality": "L"}, " R ", "laterality-header"),
+        ({"ImageLaterality": "R"}, "L", "laterality-table"),
+        ({"ImageLaterality": "L"}, "L", "laterality-header;laterality-table"),
+        ({"ImageLaterality": "B"}, "?", ""),
+        ({"ImageLaterality": ""}, "R", ""),
+    ],
+)
+def test_another_side_than_the_file_names_is_flagged(tmp_path, header, row, flags):
+    add(tmp_path, 101, side="R", rois=[("Mass", square(4, 30))], **header)
+    table(tmp_path, {101: "4a"})
+    path = tmp_path / "INbreast.csv"
+    path.write_text(path.read_text().replace(";L;", f";{row};"))
+    images = inbreast.index(tmp_path, threads=1).images
+    assert images[["laterality", "flags"]].to_numpy().tolist() == [["R", flags]]
+
+
+def test_rows_of_both_sides_and_a_table_without_sides(tmp_path):
+    add(tmp_path, 101, rois=[])
+    table(tmp_path, {101: "4a"})
+    path = tmp_path / "INbreast.csv"
+    both = path.read_text() + "removed;removed;R;CC;201001;101;;4a"
+    path.write_text(both)
+    assert inbreast.index(tmp_path, threads=1).images["flags"].tolist() == ["laterality-table"]
+    path.write_text(both.replace("Laterality", "Age"))
+    assert inbreast.index(tmp_path, threads=1).images["flags"].tolist() == [""]
 
 
 def test_boxes_that_only_touch_stay_apart_and_chains_join():
@@ -327,13 +361,13 @@ def test_a_damaged_annotation_file_never_stops_the_index(two_images, changes):
         (HEADER + "\nremoved;removed;L;CC;201001;;1;1", "expected a row for each image, found none"),
         (HEADER + "\nremoved;removed;L;CC;201001;9999;1;1", "expected the rows of the 9 images .* 1 others"),
         (
-            HEADER.replace(";", ",") + "\nremoved,removed,L,CC,201001,101,1,1",
-            r"expected the columns .* semicolons .*, missing \['File Name', 'Bi-Rads'\] among 1$",
+            HEADER.replace(";", ":") + "\nremoved:removed:L:CC:201001:101:1:1",
+            r"expected the columns .* semicolons, .*, missing \['File Name', 'Bi-Rads'\] among 1$",
         ),
         (HEADER.replace("Bi-Rads", "Birads"), r"expected the columns .*, missing \['Bi-Rads'\] among 8$"),
-        ("", "expected a table separated by semicolons, got EmptyDataError"),
+        ("", "expected the INbreast table, got an empty file"),
     ],
-    ids=["no-row", "no-name", "foreign", "commas", "no-column", "empty"],
+    ids=["no-row", "no-name", "foreign", "colons", "no-column", "empty"],
 )
 def test_a_table_that_says_nothing_is_refused_in_one_sentence(root, content, message):
     (root / "INbreast.csv").write_text(content)
@@ -345,6 +379,24 @@ def test_a_table_that_says_nothing_is_refused_in_one_sentence(root, content, mes
 def test_a_table_in_a_newer_format_or_none_at_all(root):
     (root / "INbreast.csv").rename(root / "INbreast.xlsx")
     with pytest.raises(ValueError, match=r"expected INbreast\.csv or INbreast\.xls there or .*, found none"):
+        inbreast.index(root, threads=1)
+
+
+def test_images_of_another_format_are_named(root):
+    for path in (root / "AllDICOMs").iterdir():
+        path.rename(path.with_suffix(".png")).write_bytes(b"\x89PNG")
+    with pytest.raises(
+        ValueError, match=r": expected DICOM files of INbreast, found 10 \.png files, 8 \.xml files, 1 \.csv"
+    ):
+        inbreast.index(root, threads=1)
+
+
+def test_a_folder_that_is_a_link_is_named_with_what_to_do(root):
+    (root / "AllDICOMs").rename(root.parent / "disk")
+    (root / "AllDICOMs").symlink_to(root.parent / "disk")
+    with pytest.raises(
+        ValueError, match=r"found .*, 'AllDICOMs', but symbolic links are not followed: move "
+    ):
         inbreast.index(root, threads=1)
 
 
@@ -444,6 +496,19 @@ def test_rows_that_end_in_a_separator_keep_their_columns(root):
     header, *rows = table.read_text().splitlines()
     table.write_text("\n".join([header, *(f"{row};" for row in rows)]))
     pd.testing.assert_frame_equal(inbreast.index(root, threads=1).images, expected)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "cp1252"])
+@pytest.mark.parametrize("separator", [",", "\t"])
+def test_a_table_saved_by_a_spreadsheet_program_says_the_same(root, separator, encoding):
+    expected = inbreast.index(root, threads=1)
+    table = root / "INbreast.csv"
+    table.write_bytes(table.read_text().replace(";101;", ";101,0;").replace(";", separator).encode(encoding))
+    if separator == ",":
+        table.write_bytes(table.read_bytes().decode(encoding).replace("101,0", '"101,0"').encode(encoding))
+    index = inbreast.index(root, threads=1)
+    for name in ("images", "lesions", "excluded"):
+        pd.testing.assert_frame_equal(getattr(index, name), getattr(expected, name))
 
 
 @pytest.mark.parametrize("content", [b"", b"no spreadsheet", b"PK\x03\x04 and nothing else"])

@@ -74,3 +74,31 @@ def test_what_cannot_be_looked_at_or_is_of_the_other_kind_is_no_mark(tmp_path, m
 
     monkeypatch.setattr(os, "stat", stat)
     assert marks.find(tmp_path, ["table.csv"]) == table
+
+
+def test_links_that_were_passed_by_are_named(tmp_path):
+    root = tmp_path / "root"
+    put(root / "a" / "other.csv")
+    assert marks.linked(root, NAMES) == ""
+    put(tmp_path / "elsewhere" / "table.csv")
+    (root / "file-link").symlink_to(root / "a" / "other.csv")
+    assert marks.linked(root, NAMES) == ""
+    (root / "folder-link").symlink_to(tmp_path / "elsewhere")
+    assert marks.linked(root, NAMES).startswith("'folder-link', but symbolic links are not followed: move ")
+    (root / "a" / "b").mkdir()
+    (root / "a" / "b" / "c").symlink_to(tmp_path / "elsewhere")
+    assert marks.linked(root, NAMES).startswith("'folder-link', but")
+    (root / "a" / "b" / "table.csv").symlink_to(tmp_path / "elsewhere" / "table.csv")
+    assert marks.linked(root, NAMES).startswith("'a/b/table.csv', but symbolic links are not followed")
+    for number in range(4):
+        (root / f"folder-{number}").mkdir()
+        (root / f"folder-{number}" / "table.xls").symlink_to("nowhere")
+    assert marks.linked(root, NAMES).startswith(
+        "'folder-0/table.xls', 'folder-1/table.xls', 'folder-2/table.xls' and 2 more, but symbolic links"
+    )
+
+
+def test_a_root_that_is_a_link_is_followed(tmp_path):
+    put(tmp_path / "disk" / "one" / "table.csv")
+    (tmp_path / "link").symlink_to("disk")
+    assert marks.find(tmp_path / "link", NAMES) == tmp_path / "link" / "one" / "table.csv"

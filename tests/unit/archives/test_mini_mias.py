@@ -3,6 +3,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mammoflow.archives import mini_mias
@@ -175,8 +176,15 @@ def test_nothing_usable(tmp_path):
     with pytest.raises(ValueError, match=r"expected Info\.txt there or .*, found none"):
         mini_mias.index(tmp_path, threads=1)
     (tmp_path / "Info.txt").write_text(INFO)
+    with pytest.raises(ValueError, match=r": expected PGM files of mini-MIAS, found 1 \.txt file$"):
+        mini_mias.index(tmp_path, threads=1)
+    (tmp_path / "mdb001.pgm").write_bytes(b"P6")
+    (tmp_path / "mdb7.pgm").write_bytes(b"P5")
+    (tmp_path / "films").symlink_to(tmp_path)
     with pytest.raises(
-        ValueError, match=r"expected at least one usable image, found none \(14 × missing-file\)"
+        ValueError,
+        match=r"expected at least one usable image, found none: 13 × missing-file \(a table names .*\), "
+        r"1 × name \(.*\), 'films', but symbolic links are not followed",
     ):
         mini_mias.index(tmp_path, threads=1)
     with pytest.raises(ValueError, match="expected the folder of a release"):
@@ -208,3 +216,20 @@ def test_a_film_that_cannot_be_read_is_listed(root, monkeypatch):
     excluded = mini_mias.index(root, threads=1).excluded.set_index("path")
     assert excluded.loc["mdb001.pgm", "reason"] == "unreadable"
     assert "mdb001" not in excluded.loc["mdb001.pgm", "detail"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "cp1252"])
+@pytest.mark.parametrize("separator", [" ", ",", ";", "\t"])
+def test_a_table_saved_by_another_program_says_the_same(root, separator, encoding):
+    expected = mini_mias.index(root, threads=1)
+    text = INFO.replace(" ", separator).replace("\n", f"{separator * 2}\r\n")
+    (root / "Info.txt").write_bytes(text.encode(encoding))
+    index = mini_mias.index(root, threads=1)
+    for name in ("images", "lesions", "excluded"):
+        pd.testing.assert_frame_equal(getattr(index, name), getattr(expected, name))
+
+
+def test_a_table_without_a_row_is_refused_in_one_sentence(root):
+    (root / "Info.txt").write_text("mdb1: a spiculated mass\n")
+    with pytest.raises(ValueError, match=r"Info\.txt: expected rows such as 'mdb001 .*', found none$"):
+        mini_mias.index(root, threads=1)

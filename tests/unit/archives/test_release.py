@@ -141,6 +141,30 @@ def test_hostile_paths_are_refused(tmp_path, path, reason):
         release.inside(root, path)
 
 
+def test_what_a_user_should_know_at_once_is_remarked(tmp_path):
+    files = release.Files(tmp_path)
+    index = release.make_index(files, [image("a")], [], {}, {}, 1)
+    assert release.remarks(index) == []
+    for number in range(5):
+        files.exclude(f"folder-{number}", Excluded("symbolic-link"))
+    flagged = {**image("b"), "flags": "implant;laterality-header"}
+    links, sides = release.remarks(release.make_index(files, [image("a"), flagged], [], {}, {}, 1))
+    assert links.startswith("found 'folder-0', 'folder-1', 'folder-2' and 2 more, but symbolic links are not")
+    assert sides == "the header or the table gives another side for 1 images; see their flags"
+
+
+def test_no_file_and_files_of_too_many_kinds(tmp_path):
+    with pytest.raises(ValueError, match=r": expected DICOM files, found no file$"):
+        release.require_some(release.walk(tmp_path), "DICOM files", lambda path: False)
+    for name in ("a.png", "b.PNG", "c.png", "d.txt", "e.txt", "f", "g.zip", "h.csv"):
+        (tmp_path / name).touch()
+    with pytest.raises(
+        ValueError, match=r"found 3 \.png files, 2 \.txt files, 1 file without a suffix, 2 others$"
+    ):
+        release.require_some(release.walk(tmp_path), "DICOM files", lambda path: False)
+    release.require_some(release.walk(tmp_path), "archives", lambda path: path.endswith(".zip"))
+
+
 def image(image_id):
     return {
         **{"image_id": image_id, "patient_id": "p", "laterality": "L", "view": "CC", "official_split": ""},

@@ -105,7 +105,7 @@ def test_a_flipped_bit_in_an_array_is_noticed(tmp_path):
     raw[place.byte_offset + place.size // 2] ^= 1
     path.write_bytes(raw)
     with (
-        pytest.raises(ValueError, match=r"a\.h5: expected what was written"),
+        pytest.raises(ValueError, match=r"a\.h5: expected intact data"),
         storage.open_hdf5(path) as file,
     ):
         file["values"][:]

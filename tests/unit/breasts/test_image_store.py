@@ -402,7 +402,7 @@ def test_a_flipped_bit_in_a_shard_is_noticed(tmp_path):
     raw = bytearray(path.read_bytes())
     raw[place.byte_offset + place.size // 2] ^= 1
     path.write_bytes(raw)
-    with pytest.raises(ValueError, match=r"shard-0\.h5: expected what was written, got damaged data"):
+    with pytest.raises(ValueError, match=r"shard-0\.h5: expected intact data, got damaged data"):
         image_store.open_store(path)["a"]
 
 

@@ -1,4 +1,4 @@
-"""Images of an archive that are no longer what was stored."""
+"""Images of an archive that have changed since they were stored."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Bits that are not pixels, damaged files, and the collections of bad files that pydicom keeps."""
+"""Bits that are not part of the pixels, damaged files, and pydicom's collections of invalid files."""
 
 import logging
 import traceback

@@ -1,4 +1,4 @@
-"""Compressed pixels: every transfer syntax against independent encoders, cut pictures, bombs, the workers."""
+"""Compressed pixels: all transfer syntaxes with independent encoders, truncated pictures, bombs, workers."""
 
 import json
 import os
@@ -376,7 +376,7 @@ def test_a_worker_ends_with_its_input():
 def test_an_installation_without_workers_is_no_fault_of_the_picture(monkeypatch):
     decoding.end_workers()
     monkeypatch.setattr(sys, "executable", shutil.which("false"))
-    with pytest.raises(RuntimeError, match="expected a worker process to start, it ended with exit code 1"):
+    with pytest.raises(RuntimeError, match="worker process to start, got one that ended with exit code 1"):
         decoding.decode(rle_bomb(2, 2, 2))
 
 

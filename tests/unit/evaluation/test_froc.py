@@ -4,16 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from froc_cases import boxes, counts, fold, line, masses, random_fold, rows, settings_with, two_folds
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mammoflow.base.contracts.froc import CURVE, DRAWS, FOLDS, MERITS, OPERATING_POINTS, POINTS
+from mammoflow.base.contracts.froc import CURVE, DRAWS, FOLDS, MERITS, OPERATING_POINTS, POINTS, POOLED
 from mammoflow.evaluation import froc, froc_report, matching, resampling
 from mammoflow.evaluation.definitions import DUPLICATES, FPI_OVER, SIZES, UNITS, Definition
-from mammoflow.evaluation.folds import folds_of
+from mammoflow.evaluation.folds import Fold, folds_of
 
 seeds_of_cases = st.integers(0, 2**32 - 1)
-TABLES = (POINTS, CURVE, OPERATING_POINTS, FOLDS, MERITS, DRAWS)
+TABLES = (POINTS, CURVE, POOLED, OPERATING_POINTS, FOLDS, MERITS, DRAWS)
 
 
 # -- Hand-made curves
@@ -450,3 +450,46 @@ def test_lesions_of_one_patient_cannot_be_drawn_again_either():
 def test_all_sizes_are_reported_even_where_there_is_none(report):
     for size in SIZES:
         assert operating_point(report, 1, subset=size)["folds"] >= 0
+
+
+def as_one(folds):
+    """The images of several folds as those of one; names of images and patients differ between them."""
+
+    def named(table, number, columns=("image_id",)):
+        return table.assign(**{column: f"{number}/" + table[column] for column in columns})
+
+    return Fold(
+        0,
+        pd.concat(
+            [named(each.images, n, ("image_id", "patient_id")) for n, each in enumerate(folds)],
+            ignore_index=True,
+        ),
+        pd.concat([named(each.lesions, n) for n, each in enumerate(folds)], ignore_index=True),
+        pd.concat([named(each.detections, n) for n, each in enumerate(folds)], ignore_index=True),
+    )
+
+
+@given(st.lists(st.integers(0, 10_000), min_size=1, max_size=4), st.booleans())
+def test_pooled_folds_are_all_their_images_as_one_fold(seeds, scored):
+    definition = Definition(mode="candidate" if scored else "paper")
+    folds = [random_fold(seed, scored) for seed in seeds]
+    folds = [each for each in folds if counts(each, definition).defined]
+    assume(folds)
+    pooled = froc.pooled([line(each, definition) for each in folds], definition.mode)
+    whole = line(as_one(folds), definition)
+    for name in ("thresholds", "hits", "false_positives", "normal_false_positives", "mass_false_positives"):
+        np.testing.assert_array_equal(getattr(pooled, name), getattr(whole, name), err_msg=name)
+    for name in ("targets", "images", "normal_images", "mass_images"):
+        assert getattr(pooled, name) == getattr(whole, name)
+
+
+def test_one_fold_pooled_is_itself_and_two_are_not_their_mean():
+    report = froc_report.evaluate(two_folds()[:1], settings_with(), 1)
+    points = report.operating_points
+    np.testing.assert_array_equal(points["tpr_pooled"], points["tpr_mean"])
+    one = Definition().rows(report.points)[["threshold", "tpr", "fpi"]].to_numpy()
+    np.testing.assert_array_equal(Definition().rows(report.pooled)[["threshold", "tpr", "fpi"]], one)
+    both = froc_report.evaluate(two_folds(), settings_with(), 1)
+    rows_of_own = Definition().rows(both.pooled)
+    assert rows_of_own["images"].unique().tolist() == [8]
+    assert rows_of_own["targets"].unique().tolist() == [4]

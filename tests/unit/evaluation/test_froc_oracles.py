@@ -1,4 +1,4 @@
-"""Curves against independent implementations, each within the semantics that it states."""
+"""Comparison of curves with independent implementations, under the definition that each of them uses."""
 
 import io
 from contextlib import redirect_stdout

@@ -202,7 +202,7 @@ def test_flipped_bit_is_noticed(written):
         bank.open_bank(written.path) as opened,
         pytest.raises(
             ValueError,
-            match=r"fold-0\.h5: expected what was written, got damaged data in item 0 of /train/patches",
+            match=r"fold-0\.h5: expected intact data, got damaged data in item 0 of /train/patches",
         ),
     ):
         opened.train.read(np.array([0]))

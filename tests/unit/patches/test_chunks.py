@@ -61,7 +61,7 @@ def test_item_that_was_never_put_is_no_zeros(tmp_path):
     with h5py.File(tmp_path / "items.h5", "w", libver="latest") as file:
         array = chunks.create(file, "items", 3, (8, 8), np.uint16)
         chunks.put(array, 0, [chunks.encode(np.ones((8, 8), np.uint16))])
-        with pytest.raises(ValueError, match=r"items\.h5: expected what was written, .* in item 2 of /items"):
+        with pytest.raises(ValueError, match=r"items\.h5: expected intact data, .* in item 2 of /items"):
             chunks.take(array, np.array([0, 2]))
 
 

@@ -61,7 +61,7 @@ def test_a_good_table_passes_and_gives_its_folds():
         ),
         (
             GOOD.drop(index=[5, 6]),
-            "own.csv: fold 1: expected images to train, validation, test, got none to train and validation",
+            "own.csv: fold 1: expected images for train, validation, test, got none for train and validation",
         ),
         (GOOD[:0], "own.csv: expected a row for each image and fold, got none"),
         (

@@ -163,7 +163,7 @@ def test_official_needs_an_official_split_and_a_sensible_fraction():
     images, lesions = cohort([1] * 5, [1] * 5, {0: "test"})
     with pytest.raises(ValueError, match="validation_fraction"):
         splits.official(images, lesions, 1.0, seed=1)
-    with pytest.raises(ValueError, match=r"fold 0: expected .*, got none to test"):
+    with pytest.raises(ValueError, match=r"fold 0: expected .*, got none for test"):
         splits.official(*cohort([1] * 5, [1] * 5), 0.2, seed=1)
 
 

@@ -332,7 +332,7 @@ def test_scores_are_points_over_their_mean_and_deviation(saved):
 
 @pytest.fixture(scope="module")
 def froc_figure(report):
-    tables = (dict.fromkeys(CHAINS, table) for table in (report.points, report.curve))
+    tables = (dict.fromkeys(CHAINS, table) for table in (report.points, report.curve, report.pooled))
     return froc_curves.draw(*tables, EVALUATION, LABELS)
 
 
@@ -368,6 +368,7 @@ def test_boxes_of_others_stand_under_a_heading_of_their_own(report, saved):
     figure = froc_curves.draw(
         {chain: each.points for chain, each in chains.items()},
         {chain: each.curve for chain, each in chains.items()},
+        {chain: each.pooled for chain, each in chains.items()},
         EVALUATION,
         LABELS,
     )
@@ -390,7 +391,9 @@ def test_froc_without_lesions_in_any_fold(saved):
     folds = [fold._replace(lesions=fold.lesions[:0]) for fold in world(folds=1)]
     empty = froc_report.evaluate(folds, EVALUATION, seed=1)
     points, curve = POINTS.check(empty.points), CURVE.check(empty.curve)
-    figure = froc_curves.draw({CHAINS[0]: points}, {CHAINS[0]: curve}, EVALUATION, LABELS)
+    figure = froc_curves.draw(
+        {CHAINS[0]: points}, {CHAINS[0]: curve}, {CHAINS[0]: empty.pooled}, EVALUATION, LABELS
+    )
     saved(figure)
 
 

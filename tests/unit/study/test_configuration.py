@@ -195,6 +195,20 @@ def test_a_folder_that_is_no_release_is_refused_by_what_it_lacks(paper, tmp_path
     assert "INbreast.csv or INbreast.xls" in message
 
 
+def test_a_folder_of_a_release_that_is_a_link_is_named_with_what_to_do(paper, tmp_path):
+    (tmp_path / "inbreast" / "AllDICOMs").rename(tmp_path / "disk")
+    (tmp_path / "inbreast" / "AllDICOMs").symlink_to(tmp_path / "disk")
+    message = refusal(paper)
+    assert "expected AllDICOMs in" in message
+    assert "found 'AllDICOMs', but symbolic links are not followed: move the real one there" in message
+
+
+def test_a_root_may_be_a_link(paper, tmp_path):
+    (tmp_path / "inbreast").rename(tmp_path / "disk")
+    (tmp_path / "inbreast").symlink_to("disk")
+    configuration.check(paper, SCHEMA)
+
+
 def test_a_data_set_is_either_found_or_made(demo):
     demo["datasets"]["phantom-film"]["root"] = "somewhere"
     assert "got both" in refusal(demo)

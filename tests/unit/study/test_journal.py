@@ -111,7 +111,7 @@ def test_what_failed_is_told_with_the_last_lines_of_its_log(begun, folder):
     at = told.index(f"  {folder.name}/logs/train-0.log says:")
     assert told[at + 1 : at + 11] == [f"    line {n}" for n in range(20, 30)]
     assert told[at + 11] == f"  {folder.name}/cluster/77.log"
-    assert "Go on with: snakemake --cores 2 --configfile 'my study.yaml'" in told
+    assert "Resume with: snakemake --cores 2 --configfile 'my study.yaml'" in told
 
 
 def test_where_a_job_wrote_nothing_the_schedulers_log_speaks(begun, folder):

@@ -1,4 +1,4 @@
-"""What counts as an edit of a module, and which modules a script runs."""
+"""Which edits change the digest of a module, and which modules a script imports."""
 
 import pytest
 

@@ -142,8 +142,8 @@ def test_rules_in_the_order_of_the_stages():
 def test_time_left_is_that_of_like_jobs_and_says_what_is_not_known():
     text = rendered({"train": [60.0, 180.0]})
     assert "1 of 4 jobs are done (25 %)." in text
-    assert "Left: 2 min of jobs" in text
-    assert "Not known: the time of 2 jobs" in text
+    assert "Time left: 2 min of jobs" in text
+    assert "Unknown: the duration of 2 jobs" in text
     assert "at once" not in text
 
 
@@ -157,8 +157,8 @@ def test_time_left_of_a_run_counts_its_jobs_at_once():
         event("finished", "logs/other.log", 60.0),
     ]
     text = rendered({"train": [240.0], "index": [120.0], "page": [120.0]}, records, now=60.0)
-    assert "Left: 8 min of jobs" in text
-    assert "At 2.0 jobs at once, as in this run so far: about 4 min." in text
+    assert "Time left: 8 min of jobs" in text
+    assert "With 2.0 jobs at a time, as in this run so far: about 4 min." in text
 
 
 def test_time_in_a_queue_is_no_work(logs):

@@ -27,12 +27,12 @@ def told(records, seconds, planned=PLANNED):
 
 def test_time_left_by_the_jobs_of_the_same_rule(begun):
     trainings = {log: rule for log, rule in PLANNED.items() if rule == "train"}
-    assert told(begun, 60, trainings) == "Left: about 3 min"
-    assert told(begun, 120, trainings) == "Left: about 6 min"
+    assert told(begun, 60, trainings) == "Time left: about 3 min"
+    assert told(begun, 120, trainings) == "Time left: about 6 min"
 
 
 def test_what_is_not_known_is_counted(begun):
-    assert told(begun, 60) == "Left: about 3 min, and 1 job of rules of which none is done yet"
+    assert told(begun, 60) == "Time left: about 3 min, plus 1 job of unknown duration"
     assert told(begun[:1], 60) == ""
 
 
@@ -51,7 +51,7 @@ def test_a_line_is_told_behind_progress_and_not_too_often(begun, monkeypatch):
     assert said == []
     handler.handle(finished)
     assert len(said) == 1
-    assert said[0].startswith("Left: about ")
+    assert said[0].startswith("Time left: about ")
     patient = progress.Progress(PLANNED, every=60.0)
     patient.handle(finished)
     assert len(said) == 1

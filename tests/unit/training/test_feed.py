@@ -1,4 +1,4 @@
-"""What the feed draws depends on seed, epoch and place, and on nothing else; where it augments, too."""
+"""Batches of the feed depend only on seed, epoch and position, and not on where they are augmented."""
 
 from types import SimpleNamespace
 
@@ -162,7 +162,7 @@ def test_damage_met_on_the_way_is_named(path, tmp_path):
     copy.write_bytes(content)
     with (
         bank.open_bank(copy) as opened,
-        pytest.raises(tf.errors.OpError, match=r"damaged\.h5: expected what was written, got damaged data"),
+        pytest.raises(tf.errors.OpError, match=r"damaged\.h5: expected intact data, got damaged data"),
     ):
         list(Feed(opened.train, BATCH, "gcn").once())
 

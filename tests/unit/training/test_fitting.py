@@ -172,7 +172,7 @@ def test_weights_of_a_network_that_has_changed_since_are_refused(run, tmp_path, 
     weights, metadata = save(run, tmp_path)
     changed = dataclasses.replace(architectures.network("compact"), head=architectures.average)
     monkeypatch.setattr(architectures, "network", lambda name: changed)
-    with pytest.raises(ValueError, match="expected weights of compact as the code builds it now"):
+    with pytest.raises(ValueError, match="expected weights that fit the current code of compact"):
         trained.load(weights, metadata)
 
 

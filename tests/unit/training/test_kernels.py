@@ -1,4 +1,4 @@
-"""On processors as in TensorFlow; and one patch does not know of the others."""
+"""Kernels give the same results as TensorFlow, and a patch does not depend on the others."""
 
 import numpy as np
 import pytest

@@ -79,7 +79,7 @@ def test_keras_without_a_network_says_what_to_do(tmp_path, monkeypatch):
 
 def test_keras_has_no_weights_of_compact(tmp_path):
     with pytest.raises(
-        ValueError, match=r"weights\.mine: expected a backbone that Keras has .*, got compact"
+        ValueError, match=r"weights\.mine: expected a backbone for which Keras has .*, got compact"
     ):
         obtain({"source": "keras"}, tmp_path / "out.h5")
 

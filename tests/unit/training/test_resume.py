@@ -51,7 +51,7 @@ def test_a_state_of_another_training_is_left_aside_with_a_word(checkpoint, capsy
     other = resume.Checkpoint(checkpoint.path, resume.identity(seed=2))
     assert other.read() is None
     assert (
-        "run-0.state: the state of an interrupted training is left aside, its inputs"
+        "run-0.state: the state of an interrupted training is ignored because it belongs to other inputs"
         in capsys.readouterr().out
     )
 
@@ -69,7 +69,7 @@ def test_a_damaged_state_is_never_trusted(checkpoint, capsys):
     for place in places:
         checkpoint.path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :])
         assert checkpoint.read() is None
-    assert capsys.readouterr().out.count("left aside, it is damaged") == len(places)
+    assert capsys.readouterr().out.count("ignored because it is damaged") == len(places)
     for length in (0, 1, len(whole) // 2, len(whole) - 1):
         checkpoint.path.write_bytes(whole[:length])
         assert checkpoint.read() is None
@@ -114,7 +114,7 @@ def test_a_training_killed_again_and_again_ends_as_one_left_alone(tmp_path):
     assert ends == [-signal.SIGKILL, 1, -signal.SIGTERM], said
     assert whenever in (-signal.SIGKILL, 0)
     assert "KeyboardInterrupt" in said
-    assert [said.count(f"goes on after epoch {number}") for number in range(4)] == [0, 1, 1, 0]
+    assert [said.count(f"resumes after epoch {number}") for number in range(4)] == [0, 1, 1, 0]
     # Only what was under way was done again.
     assert [said.count(f"epoch {number}/6") for number in (1, 2, 3, 4)] == [1, 2, 1, 1], said
     assert_equal_trainings(tmp_path / "killed", tmp_path / "alone")

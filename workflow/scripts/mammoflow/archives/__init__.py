@@ -1,4 +1,4 @@
-"""Archives of mammograms: one module each, from a release on disk to images, lesions and exclusions."""
+"""Reads the archives of mammograms, one module each: finds images, lesions and exclusions of a release."""
 
 import importlib
 from types import ModuleType

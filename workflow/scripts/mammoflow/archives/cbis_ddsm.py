@@ -1,4 +1,4 @@
-"""CBIS-DDSM: a DICOM tree, as any download tool of any year left it, and the two mass tables.
+"""Reads CBIS-DDSM: DICOM files in the folder layout of any download tool, and the two mass tables.
 
 References
 ----------
@@ -19,7 +19,7 @@ import pandas as pd
 
 from mammoflow.archives import marks, release
 from mammoflow.archives.release import Files, Index
-from mammoflow.base import pool
+from mammoflow.base import pool, user_tables
 from mammoflow.base.exclusions import Excluded
 from mammoflow.dicom import headers
 
@@ -70,6 +70,7 @@ class _Object:
     shape: tuple[int, int]
     spacing_mm: float | None
     spacing_source: str
+    sides: frozenset[str]
     flags: list[str]
 
 
@@ -137,10 +138,12 @@ def index(root: Path, threads: int) -> Index:
     Raises
     ------
     ValueError
-        When a table is missing or there twice, a column is missing, or no image is usable.
+        When a table is missing or there twice, a column is missing, or no DICOM file
+        is there or usable as an image.
     """
     files = release.walk(root)
     tables, rows = _tables(files)
+    release.require_some(files, "DICOM files of CBIS-DDSM", partial(release.is_image, files.root))
     by_case = defaultdict(list)
     for row in rows:
         for name in row.cases():
@@ -207,10 +210,7 @@ def _tables(files: Files) -> tuple[list[str], list[_Row]]:
 
 
 def _read_table(path: Path) -> pd.DataFrame:
-    frame = release.read_csv(path, "a table separated by commas")
-    missing = [column for column in COLUMNS if column not in frame]
-    if missing:
-        raise ValueError(f"{path}: expected the columns of a CBIS-DDSM mass table, missing {missing}")
+    frame = user_tables.read(path, COLUMNS, "a CBIS-DDSM mass table")
     # Cells end in a newline in every row of every copy; some copies have Windows separators.
     frame = frame[list(COLUMNS)].apply(lambda column: column.str.strip())
     for column in COLUMNS[-3:]:
@@ -264,7 +264,9 @@ def _read_object(root: Path, path: str) -> _Object | Excluded:
         )
         spacing_mm, source, flags = headers.spacing(header)
         shape = (header.Rows, header.Columns)
-        return _Object(path, case, series, instance, shape, spacing_mm, source, headers.flags(header) + flags)
+        flags = headers.flags(header) + flags
+        sides = headers.sides(header)
+        return _Object(path, case, series, instance, shape, spacing_mm, source, sides, flags)
     except Excluded as error:
         return error
 
@@ -298,7 +300,7 @@ def _case(root: Path, tree: _Tree, named: tuple[str, list[_Row]]) -> _Case:
     except Excluded as error:
         return _Case(excluded=_left_out(rows, tree, error, {}))
     case = _Case(used={full.path}, excluded=repeats)
-    flags, failures = [*full.flags], {}
+    flags, failures = full.flags + release.side_flags(laterality, full.sides), {}
     for row in rows:
         try:
             lesion, resized = _lesion(root, tree, row, full)

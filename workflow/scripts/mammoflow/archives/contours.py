@@ -1,4 +1,4 @@
-"""Lesions as they were annotated, before those whose boxes overlap are merged into one."""
+"""Lists lesions as annotated, before those with overlapping boxes are merged."""
 
 from collections.abc import Callable
 

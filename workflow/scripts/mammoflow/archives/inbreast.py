@@ -1,4 +1,4 @@
-"""INbreast: full-field digital mammograms with contours drawn by specialists.
+"""Reads INbreast: full-field digital mammograms with contours drawn by specialists.
 
 References
 ----------
@@ -10,6 +10,7 @@ import plistlib
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import combinations
 from pathlib import Path, PurePosixPath
 from xml.parsers.expat import ExpatError
@@ -22,7 +23,7 @@ from skimage.draw import polygon
 from mammoflow.archives import release
 from mammoflow.archives.marks import INBREAST_TABLE
 from mammoflow.archives.release import Files, Index
-from mammoflow.base import pool
+from mammoflow.base import pool, user_tables
 from mammoflow.base.boxes import bounding_box
 from mammoflow.base.exclusions import Excluded, unreadable
 from mammoflow.dicom import headers
@@ -51,6 +52,8 @@ OTHER_REGIONS = (
 )
 VIEWS = {"CC": "CC", "ML": "MLO", "FB": "FB"}
 COLUMNS = ("File Name", "Bi-Rads")
+# A column that is not needed, and compared where it is there.
+SIDE = "Laterality"
 PAPER = {
     "patients": 108,
     "patients with masses": 50,
@@ -85,12 +88,16 @@ class _Image:
 
 @dataclass(frozen=True)
 class _Release:
-    """Files and what the table says, by identifier: one each, unless there are copies or contradictions."""
+    """Files and what the table says, by identifier: one each, unless there are copies or contradictions.
+
+    The table's sides (L or R) are there only where it has a column of them.
+    """
 
     root: Path
     images: dict[str, list[str]]
     xml: dict[str, list[str]]
     birads: dict[str, list[str]]
+    sides: dict[str, set[str]]
 
 
 def index(root: Path, threads: int) -> Index:
@@ -116,8 +123,9 @@ def index(root: Path, threads: int) -> Index:
         no image is usable.
     """
     files = release.walk(root)
-    table_path, birads = _table(files)
-    source = _Release(files.root, *_annotated(files), birads)
+    table_path, birads, sides = _table(files)
+    release.require_some(files, "DICOM files of INbreast", partial(release.is_image, files.root))
+    source = _Release(files.root, *_annotated(files), birads, sides)
     if source.images and not source.images.keys() & birads.keys():
         raise ValueError(
             f"{files.root / table_path}: expected the rows of the {len(source.images)} images under "
@@ -179,22 +187,18 @@ def lesion_mask(root: Path, source: str, shape: tuple[int, int]) -> np.ndarray:
     return _mask(contours, shape)
 
 
-def _table(files: Files) -> tuple[str, dict[str, list[str]]]:
-    """Path of the table, and by image identifier the one Bi-Rads, or all where its rows differ."""
+def _table(files: Files) -> tuple[str, dict[str, list[str]], dict[str, set[str]]]:
+    """Path of the table, and by image Bi-Rads and sides: one each, or all where its rows differ."""
     relative = release.table_path(files, INBREAST_TABLE)
     path = files.root / relative
     if path.suffix == ".csv":
-        frame = release.read_csv(path, "a table separated by semicolons", ";")
+        frame = user_tables.read(path, COLUMNS, "the INbreast table")
     else:
         frame = _read_sheet(path)
-    missing = [column for column in COLUMNS if column not in frame]
-    if missing:
-        raise ValueError(
-            f"{path}: expected the columns of the INbreast table (separated by semicolons in a CSV file), "
-            f"missing {missing} among {frame.shape[1]}"
-        )
     # Some copies have their numbers as 20586908.0; a spreadsheet has a blank row and a row of totals.
-    said = frame[list(COLUMNS)].apply(lambda column: column.str.strip().str.removesuffix(".0"))
+    said = frame[list(COLUMNS)].apply(
+        lambda column: column.str.strip().str.removesuffix(".0").str.removesuffix(",0")
+    )
     said = said[said["File Name"].str.fullmatch("[0-9]+")]
     if said.empty:
         raise ValueError(f"{path}: expected a row for each image, found none with a number as File Name")
@@ -203,7 +207,11 @@ def _table(files: Files) -> tuple[str, dict[str, list[str]]]:
     birads = defaultdict(list)
     for image_id, score in said.drop_duplicates().itertuples(index=False):
         birads[image_id].append(score if _BIRADS.fullmatch(score) else "")
-    return relative, dict(birads)
+    sides = defaultdict(set)
+    if SIDE in frame:
+        for image_id, side in zip(said["File Name"], frame.loc[said.index, SIDE].str.strip(), strict=True):
+            sides[image_id] |= {side} & {"L", "R"}
+    return relative, dict(birads), dict(sides)
 
 
 def _read_sheet(path: Path) -> pd.DataFrame:
@@ -214,7 +222,12 @@ def _read_sheet(path: Path) -> pd.DataFrame:
     except OSError:
         raise
     except Exception as error:  # the reader of damaged spreadsheets raises anything
-        raise release.unreadable_table(path, "a table in an Excel 97 spreadsheet", error) from error
+        raise user_tables.unreadable(path, "a table in an Excel 97 spreadsheet", error) from error
+    missing = [column for column in COLUMNS if column not in header]
+    if missing:
+        raise ValueError(
+            f"{path}: expected the columns of the INbreast table, missing {missing} among {len(header)}"
+        )
     frame = pd.DataFrame(rows, columns=header, dtype=str)
     return frame.loc[:, ~frame.columns.duplicated()]
 
@@ -271,6 +284,8 @@ def _image(source: _Release, image_id: str) -> _Image:
     if image_id not in source.birads:
         image.flags.append("not-in-table")
     name = _NAME.fullmatch(PurePosixPath(path).name)
+    given = headers.sides(header), source.sides.get(image_id, set())
+    image.flags += release.side_flags(name["side"], *given)
     image.used.append(path)
     image.row = {
         "image_id": image_id,

@@ -1,4 +1,4 @@
-"""What marks a release of each archive on disk, and where it may lie; imports nothing heavy."""
+"""Recognises the release of each archive on disk and finds its root, without heavy imports."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -17,6 +17,9 @@ MARKS: dict[str, tuple[tuple[str, ...], ...]] = {
     "inbreast": (INBREAST_TABLE, ("AllDICOMs",), ("AllXML",)),
     "mini-mias": ((MINI_MIAS_TABLE,),),
 }
+
+# Links in a message.
+SHOWN = 3
 
 # Folders between the root and a mark: manifest-1/CBIS-DDSM/, INbreast Release 1.0/.
 LEVELS = 2
@@ -46,6 +49,52 @@ def find(root: Path, names: Sequence[str]) -> Path | None:
         if level < LEVELS:
             folders = _below(folders)
     return None
+
+
+def linked(root: Path, names: Sequence[str]) -> str:
+    """What `find` passed by because it is a symbolic link, and what to do about it, to follow ``found``.
+
+    A root may be a link itself. Below it a link could lead out of the release, or back into it.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the release.
+    names : sequence of str
+        Alternatives, as for `find`.
+
+    Returns
+    -------
+    str
+        Empty where there is no link of these names, nor to a folder that could hold them.
+    """
+    root, levels = Path(root), []
+    folders = [root]
+    for _ in range(LEVELS + 1):
+        levels.append([link for folder in folders for link in _links(folder)])
+        folders = _below(folders)
+    named = [link for level in levels for link in level if link.name in names]
+    above = [link for level in levels[:LEVELS] for link in level if os.path.isdir(link)]
+    links = [link.relative_to(root).as_posix() for link in named or above]
+    return not_followed(links) if links else ""
+
+
+def not_followed(links: Sequence[str]) -> str:
+    """What to do about some symbolic links, to follow ``found``; they are named by their paths."""
+    listed = ", ".join(f"'{link}'" for link in links[:SHOWN])
+    more = f" and {len(links) - SHOWN} more" if len(links) > SHOWN else ""
+    return (
+        f"{listed}{more}, but symbolic links are not followed: move the real one there, bind-mount it, "
+        "or use a root that holds it"
+    )
+
+
+def _links(folder: Path) -> list[Path]:
+    """Symbolic links in a folder, by name; one that may not be read has none."""
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_symlink())
+    except OSError:
+        return []
 
 
 def _is_there(path: Path) -> bool:

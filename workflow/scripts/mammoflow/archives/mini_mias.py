@@ -1,4 +1,4 @@
-"""mini-MIAS: digitised films of 1024×1024 pixels with a circle around each abnormality.
+"""Reads mini-MIAS: digitised films of 1024×1024 pixels with a circle around each abnormality.
 
 References
 ----------
@@ -17,7 +17,7 @@ from skimage.draw import disk
 from mammoflow.archives import release
 from mammoflow.archives.marks import MINI_MIAS_TABLE
 from mammoflow.archives.release import Files, Index
-from mammoflow.base import pool
+from mammoflow.base import pool, user_tables
 from mammoflow.base.exclusions import Excluded, unreadable
 from mammoflow.dicom import headers
 
@@ -65,6 +65,7 @@ def index(root: Path, threads: int) -> Index:
     """
     files = release.walk(root)
     findings = _table(files)
+    release.require_some(files, "PGM files of mini-MIAS", lambda path: path.lower().endswith(".pgm"))
     paths = _image_paths(files)
     for image_id in sorted(findings.keys() - paths.keys()):
         files.exclude(f"{image_id}.pgm", Excluded("missing-file", f"a row of {MINI_MIAS_TABLE}"))
@@ -147,18 +148,27 @@ def _table(files: Files) -> dict[str, list[_Finding]]:
     """Rows of ``Info.txt`` by image; lines of prose are skipped."""
     path = release.table_path(files, [MINI_MIAS_TABLE])
     findings = defaultdict(list)
-    lines = (files.root / path).read_text(encoding="latin-1").splitlines()
-    for number, line in enumerate(lines, start=1):
-        if row := _ROW.fullmatch(line.strip()):
+    text = user_tables.text(files.root / path, "the mini-MIAS table")
+    for number, line in enumerate(map(_spaced, text.splitlines()), start=1):
+        if row := _ROW.fullmatch(line):
             circle = tuple(int(row[name]) for name in ("x", "y", "radius")) if row["x"] else None
             finding = _Finding(row["kind"], row["severity"] or "", circle)
             if finding in findings[row["id"]]:
                 files.exclude(f"{path}:{number}", Excluded("duplicate", "a row that is there a second time"))
             else:
                 findings[row["id"]].append(finding)
-        elif row := _BROKEN_ROW.match(line.strip()):
+        elif row := _BROKEN_ROW.match(line):
             findings[row["id"]].append(_Finding("", "", None))
+    if not findings:
+        raise ValueError(
+            f"{files.root / path}: expected rows such as 'mdb001 G CIRC B 535 425 197', found none"
+        )
     return dict(findings)
+
+
+def _spaced(line: str) -> str:
+    """Line with blanks for the separators and quotes of a spreadsheet program."""
+    return re.sub(r'[\s,;|"]+', " ", line).strip()
 
 
 def _image_paths(files: Files) -> dict[str, list[str]]:

@@ -1,10 +1,10 @@
-"""What the loaders of all archives share: the files under a root, and the index they make."""
+"""Shared parts of the loaders of all archives: listing the files of a release and building its index."""
 
 import filecmp
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import nan
 from pathlib import Path, PurePosixPath
@@ -16,8 +16,11 @@ from mammoflow.archives import marks
 from mammoflow.base.boxes import BOX, bounding_box
 from mammoflow.base.contracts.index import EXCLUDED, IMAGES, LESIONS, RECONCILIATION
 from mammoflow.base.contracts.table import Table
-from mammoflow.base.exclusions import Excluded, unreadable
+from mammoflow.base.exclusions import REASONS, Excluded, unreadable
 from mammoflow.dicom import grey_values, headers
+
+# Names, suffixes and reasons in a message.
+SHOWN = 3
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -158,6 +161,64 @@ def inside(root: Path, path: str) -> Path:
     return resolved
 
 
+def require_some(files: Files, kind: str, is_one: Callable[[str], bool]) -> None:
+    """Refuse a root without a file of the kind that the images of an archive are.
+
+    Parameters
+    ----------
+    files : Files
+        Of `walk`.
+    kind : str
+        For the message: ``DICOM files of …``.
+    is_one : callable
+        Whether a path is of the kind.
+
+    Raises
+    ------
+    ValueError
+        With what is there instead.
+    """
+    if any(map(is_one, files.paths)):
+        return
+    suffixes = Counter(PurePosixPath(path).suffix.lower() for path in files.paths)
+    found = [
+        f"{count:,} {suffix + ' ' if suffix else ''}{'file' if count == 1 else 'files'}"
+        f"{'' if suffix else ' without a suffix'}"
+        for suffix, count in suffixes.most_common(SHOWN)
+    ]
+    rest = sum(suffixes.values()) - sum(count for _, count in suffixes.most_common(SHOWN))
+    found += [f"{rest:,} others"] if rest else []
+    raise ValueError(
+        f"{files.root}: expected {kind}, found {', '.join(found + _reasons(files)) or 'no file'}"
+    )
+
+
+def _reasons(files: Files) -> list[str]:
+    """Most frequent reasons of what is excluded, in words; links to folders always, as they hide files."""
+    counts = Counter(row["reason"] for row in files.excluded)
+    links = _linked_folders(files.excluded)
+    return [
+        f"{count:,} × {reason} ({REASONS[reason]})"
+        for reason, count in counts.most_common(SHOWN)
+        if reason != "symbolic-link"
+    ] + ([marks.not_followed(links)] if links else [])
+
+
+def _linked_folders(excluded: Iterable[Mapping[str, str]]) -> list[str]:
+    """Paths of folders that are links, among rows of ``excluded.csv``."""
+    return [row["path"] for row in excluded if row["reason"] == "symbolic-link"]
+
+
+def remarks(index: Index) -> list[str]:
+    """What a user should know at once: folders that were not followed, and sides that disagree."""
+    links = _linked_folders(index.excluded.to_dict("records"))
+    disagree = index.images["flags"].str.contains("laterality-").sum()
+    found = [f"found {marks.not_followed(links)}"] if links else []
+    if disagree:
+        found.append(f"the header or the table gives another side for {disagree} images; see their flags")
+    return found
+
+
 def require_copies(root: Path, paths: Sequence[str]) -> None:
     """Raise unless the files of some paths have one name and the same bytes.
 
@@ -193,47 +254,12 @@ def table_path(files: Files, names: Sequence[str]) -> str:
     if found is None:
         raise ValueError(
             f"{files.root}: expected {' or '.join(names)} there or up to {marks.LEVELS} folders below, "
-            "found none"
+            f"found {marks.linked(files.root, names) or 'none'}"
         )
     same = [path for path in files.paths if PurePosixPath(path).name == found.name]
     if len(same) > 1:
         raise ValueError(f"{files.root}: expected one {found.name}, found {', '.join(same)}")
     return found.relative_to(files.root).as_posix()
-
-
-def read_csv(path: Path, kind: str, separator: str = ",") -> pd.DataFrame:
-    """Table of texts, its header without blanks around the names.
-
-    Parameters
-    ----------
-    path : Path
-        In UTF-8.
-    kind : str
-        What is expected, for the message: ``a table of …``.
-    separator : str
-        Between fields. Rows may end in one more than the header has.
-
-    Raises
-    ------
-    ValueError
-        When the file is no such table, or a field has no column.
-    """
-    try:
-        frame = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except ValueError as error:  # of pandas (nothing there, a row too long) or of the encoding
-        raise unreadable_table(path, kind, error) from error
-    names = frame.columns.str.strip()
-    if not isinstance(frame.index, pd.RangeIndex):
-        # Rows are longer than the header: pandas has taken their first fields for an index.
-        frame = frame.reset_index(allow_duplicates=True)
-        if (frame.iloc[:, len(names) :] != "").any(axis=None):
-            raise ValueError(f"{path}: expected {kind}, got rows with more fields than the header")
-    return frame.iloc[:, : len(names)].set_axis(names, axis=1)
-
-
-def unreadable_table(path: Path, kind: str, error: Exception) -> ValueError:
-    """Error that says, in one line, what was expected of a file that pandas cannot read."""
-    return ValueError(f"{path}: expected {kind}, got {type(error).__name__} ({' '.join(str(error).split())})")
 
 
 def read_dicom(root: Path, path: str) -> np.ndarray:
@@ -265,6 +291,25 @@ def lesion_row(
         "pathology": pathology,
         "source": source,
     }
+
+
+def side_flags(side: str, header: Collection[str], table: Collection[str] = ()) -> list[str]:
+    """Flags of an image for which its header or its table gives another side.
+
+    Parameters
+    ----------
+    side : {"L", "R"}
+        The side that is used.
+    header, table : collection of str
+        All sides that each of them gives; empty where it gives none.
+
+    Returns
+    -------
+    list of str
+        ``laterality-header``, ``laterality-table``.
+    """
+    given = {"laterality-header": header, "laterality-table": table}
+    return [flag for flag, sides in given.items() if set(sides) - {side}]
 
 
 def lesion_excluded(failures: int, masses: int) -> Excluded:
@@ -305,11 +350,8 @@ def make_index(
         When no image is usable, an image or a lesion is there twice, or a lesion's image is not there.
     """
     if not images:
-        reasons = Counter(row["reason"] for row in files.excluded)
-        listed = ", ".join(f"{count} × {reason}" for reason, count in reasons.most_common(3))
-        raise ValueError(
-            f"{files.root}: expected at least one usable image, found none ({listed or 'no image file'})"
-        )
+        why = ", ".join(_reasons(files)) or "no image file"
+        raise ValueError(f"{files.root}: expected at least one usable image, found none: {why}")
     found = {
         **found,
         "files used": used,
@@ -346,7 +388,7 @@ def _check_identifiers(root: Path, index: Index) -> None:
 
 
 def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} others" if len(names) > 3 else "")
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} others" if len(names) > SHOWN else "")
 
 
 def _table(table: Table, rows: Iterable[dict[str, object]], order: str) -> pd.DataFrame:

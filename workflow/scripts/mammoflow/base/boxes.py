@@ -1,4 +1,4 @@
-"""Boxes: the names of their columns, and the one around a mask."""
+"""Defines the columns of boxes, and computes the bounding box of a mask."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ def bounding_box(mask: np.ndarray) -> tuple[int, int, int, int]:
     Parameters
     ----------
     mask : (M, N) bool ndarray
-        With at least one true pixel.
+        A mask with at least one true pixel.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Why a file, an image or an annotation is left out: reason codes, and the exception that carries one."""
+"""Defines the reasons for which files, images or annotations are excluded, and their exception."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,14 +7,14 @@ REASONS = {
     # files
     "missing-file": "a table names a file that is not under the root",
     "missing-xml": "an image that should have findings has no annotation file",
-    "missing-image": "an annotation file whose image is not under the root",
+    "missing-image": "the image of an annotation file is not under the root",
     "not-in-table": "no table of the release names this file",
-    "calcification-case": "an object of CBIS-DDSM's calcifications, which no mass table names",
-    "image-excluded": "belongs to an image that is left out",
+    "calcification-case": "an object of a CBIS-DDSM calcification case, which no mass table names",
+    "image-excluded": "belongs to an excluded image",
     "name": "the file name does not follow the release's pattern",
-    "outside-root": "the path, or the link it is, leaves the root of the release",
+    "outside-root": "the path, or the target of its symbolic link, is outside the root of the release",
     "symbolic-link": "a folder that is a symbolic link is not followed",
-    "duplicate": "the same object is in the release a second time",
+    "duplicate": "the release contains the same object twice",
     # headers (checked before any pixel is decoded)
     "not-dicom": "no DICOM prefix",
     "unreadable": "the file or an element of its header cannot be read",
@@ -32,14 +32,14 @@ REASONS = {
     "magnification": "a magnification view",
     "spot-compression": "a spot compression view",
     "no-pixels": "no rows, columns or pixel data, or a depth that is not 8 or 16 bits",
-    "too-many-pixels": "more pixels than the cap",
+    "too-many-pixels": "more pixels than the limit",
     # pixels
     "truncated": "fewer pixel bytes than the header announces",
-    "undecodable": "the pinned decoder refuses the pixel data, or they are not what the header announces",
-    "decoder-memory": "decoding needs more memory than a decoder may have",
-    "decoder-timeout": "decoding takes longer than a decoder may take",
-    "decoder-crashed": "the process that decodes ended",
-    "high-bit": "stored bits that are not the lowest, and bits set outside them",
+    "undecodable": "the pinned decoder rejects the pixel data, or they do not match the header",
+    "decoder-memory": "decoding needs more memory than the limit",
+    "decoder-timeout": "decoding takes longer than the limit",
+    "decoder-crashed": "the decoder process ended unexpectedly",
+    "high-bit": "the stored bits are not the lowest, and bits outside them are set",
     "grey-range": "grey values that do not fit 16 bits",
     # annotations
     "bad-row": "a table row that cannot be understood",
@@ -51,27 +51,27 @@ REASONS = {
     "mask-constant": "the mask has a single value",
     "contour-points": "a contour with two points or fewer",
     "contour-outside": "a contour without a pixel inside the image",
-    "lesion-without-coordinates": "a mass whose place the release does not give",
-    "too-many-lesions": "more lesions in an image than its label map can tell apart",
+    "lesion-without-coordinates": "the release gives no coordinates for a mass",
+    "too-many-lesions": "more lesions in an image than its label map can distinguish",
     "lesion-excluded": "a mass of the image cannot be used, so the image is not used either",
     # the images stage
-    "changed": "the image or an annotation is no longer what was indexed",
+    "changed": "the image or an annotation has changed since it was indexed",
     # breast region
-    "breast-area": "the region found is too small or too large a part of the image",
-    "breast-fragmented": "the foreground falls apart into several large pieces",
-    "spacing-unknown": "a resolution in mm is asked of an image whose pixel spacing is unknown",
+    "breast-area": "the breast region covers too little or too much of the image",
+    "breast-fragmented": "the foreground consists of several large pieces",
+    "spacing-unknown": "the resolution is in mm, but the pixel spacing of the image is unknown",
 }
 
 
 class Excluded(Exception):
-    """Something cannot be used, for a reason that a table will hold.
+    """Raised when a file, an image or an annotation cannot be used; the reason is recorded in a table.
 
     Parameters
     ----------
     reason : str
         A key of `REASONS`.
     detail : str
-        What was expected and what came; holds no header text, no path and no name.
+        What was expected and what was found; must not contain header text, paths or names.
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:
@@ -84,7 +84,7 @@ class Excluded(Exception):
 
 @contextmanager
 def unreadable() -> Iterator[None]:
-    """Make an exclusion of what the system says of a file that it cannot read.
+    """Convert the system's error for a file that cannot be read to an exclusion.
 
     Raises
     ------

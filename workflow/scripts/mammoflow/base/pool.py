@@ -1,4 +1,4 @@
-"""A stream of results from a few workers, in order, with a few items in memory."""
+"""Applies a function to items with several workers and yields the results in order."""
 
 import multiprocessing
 import os
@@ -19,20 +19,20 @@ def ordered(
     workers: int,
     executor: Callable[[int], Executor] = ThreadPoolExecutor,
 ) -> Iterator[Result]:
-    """Results of a function over items, computed by workers and yielded in the items' order.
+    """Apply a function to items with several workers and yield the results in the order of the items.
 
     Parameters
     ----------
     function : callable
-        In threads it releases the interpreter lock for most of its time (decoding, NumPy), or gains
-        nothing.
+        With threads, it should release the interpreter lock most of the time (decoding, NumPy); otherwise
+        threads do not help.
     items : iterable
-        Consumed as results are taken: at most ``workers + 1`` are in work or wait, besides the one
-        that the consumer holds.
+        Consumed as results are used: in addition to the result that the consumer holds, at most
+        ``workers + 1`` items are being processed or waiting.
     workers : int
-        At least 1.
+        Number of workers, at least 1.
     executor : callable
-        Makes the pool for a number of workers.
+        Creates the pool for a number of workers.
     """
     items = iter(items)
     with executor(workers) as pool:
@@ -44,10 +44,10 @@ def ordered(
 
 
 def processes(workers: int) -> ProcessPoolExecutor:
-    """Pool of processes, for `ordered`; they end with the process that made them, even if it is killed.
+    """Pool of processes for `ordered`; the processes end with their parent, even if it is killed.
 
-    Forked, since a spawned process would run Snakemake's script anew. Functions, items and results have
-    to be such as can be pickled.
+    They are forked, because a spawned process would run Snakemake's script again. Functions, items and
+    results must be picklable.
     """
     return ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), _end_with_parent)
 

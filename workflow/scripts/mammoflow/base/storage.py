@@ -1,4 +1,4 @@
-"""Files that are whole or absent."""
+"""Writes files that are either complete or absent, also when a job is killed or the disk is full."""
 
 import errno
 import glob
@@ -12,28 +12,28 @@ from pathlib import Path
 
 import h5py
 
-# How every array is stored: the checksum makes HDF5 refuse a flipped bit, which an
-# uncompressed file would hand over silently.
+# How every array is stored. The checksum makes HDF5 detect flipped bits, which would otherwise be read
+# without any error.
 ARRAY = {"compression": "lzf", "shuffle": True, "fletcher32": True}
 
 
-# What the operating system calls a full disk, a used up quota, and a folder that is not to be written.
+# Error numbers of the operating system: full disk or exhausted quota; folder without write permission.
 FULL = {errno.ENOSPC, errno.EDQUOT}
 CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 @contextmanager
 def whole(path: str | Path, room: int = 0) -> Iterator[Path]:
-    """Write a file beside its final name and move it there once it is complete.
+    """Write a file under a temporary name and rename it to its final name once it is complete.
 
     Parameters
     ----------
     path : str or Path
-        The final name; its folder is made when missing. What a killed process left of the same file
-        is removed first. Should that process live, it fails: two never write under one name.
+        The final name; its folder is created if missing. Partial files that a killed process has left are
+        removed first. If that process is still alive, it fails: two processes never write the same file.
     room : int, optional
-        Bytes that have to be free before the block begins, for writers that cannot be trusted to
-        tell when the disk is full.
+        Number of bytes that must be free at the start of the block, for writers that do not reliably report
+        a full disk.
 
     Yields
     ------
@@ -44,7 +44,7 @@ def whole(path: str | Path, room: int = 0) -> Iterator[Path]:
     Raises
     ------
     OSError
-        When the disk is full or the folder closed, in one sentence, with the system's `errno`.
+        When the disk is full or the folder is not writable, with the system's `errno`.
     """
     path = Path(path)
     temporary = path.with_name(f".{os.getpid()}.partial.{path.name}")
@@ -62,8 +62,8 @@ def whole(path: str | Path, room: int = 0) -> Iterator[Path]:
         if error.errno in FULL:
             raise OSError(error.errno, _no_room(path, temporary, room, os.strerror(error.errno))) from error
         if error.errno in CLOSED:
-            told = f"{path}: expected a folder that can be written, got '{os.strerror(error.errno)}'"
-            raise OSError(error.errno, told) from error
+            message = f"{path}: expected a folder that can be written, got '{os.strerror(error.errno)}'"
+            raise OSError(error.errno, message) from error
         raise
     finally:
         with suppress(OSError):
@@ -93,17 +93,17 @@ def _sync(path: Path) -> None:
 
 
 class _Bytes(io.FileIO):
-    """Bytes of an HDF5 file, in which a write never fails before the file is closed.
+    """Bytes of an HDF5 file, which report a failed write only after the file is closed.
 
-    HDF5 loses a chunk that it cannot write without a word, when it happens while an array is closed, and
-    crashes with the process when it happens while the file is. So the first failure is remembered, and what
-    follows goes nowhere.
+    If a write fails while HDF5 closes an array, the chunk is lost without an error; if it fails while HDF5
+    closes the file, the process crashes. Therefore the first failure is remembered, and all later writes
+    are ignored.
     """
 
     failure: OSError | None = None
 
     def write(self, content: memoryview) -> int:
-        """Write all of it, not only what there is room for."""
+        """Write the complete content, or remember the failure."""
         rest = content = memoryview(content).cast("B")
         try:
             while rest and not self.failure:
@@ -113,7 +113,7 @@ class _Bytes(io.FileIO):
         return len(content)
 
     def truncate(self, size: int | None = None) -> int:
-        """Set the size, which needs room as well on some file systems."""
+        """Set the size, which needs disk space as well on some file systems."""
         try:
             return super().truncate(size) if not self.failure else size
         except OSError as error:
@@ -121,13 +121,13 @@ class _Bytes(io.FileIO):
             return size
 
     def check(self) -> None:
-        """Raise the failure, if there was one."""
+        """Raise the first failure, if there was one."""
         if self.failure:
             raise self.failure
 
 
 class _File(h5py.File):
-    """An HDF5 file for writing that goes no further than its next group when a write has failed."""
+    """An HDF5 file for writing that stops at the next group after a write has failed."""
 
     def __init__(self, content: _Bytes, **options: object) -> None:
         self._content = content
@@ -144,35 +144,35 @@ class _File(h5py.File):
 
 @contextmanager
 def hdf5(path: str | Path, **options: object) -> Iterator[h5py.File]:
-    """Open an HDF5 file for writing that survives a full disk.
+    """Open an HDF5 file for writing that reports a full disk reliably.
 
     Parameters
     ----------
     path : str or Path
-        Usually the temporary name that `whole` gives.
+        Usually the temporary name from `whole`.
     **options
-        As for `h5py.File`.
+        Options of `h5py.File`.
 
     Raises
     ------
     OSError
-        What the system said of the first write that failed.
+        The system's error for the first write that failed.
     """
     with _Bytes(path, "w+") as content:
         try:
             with _File(content, **options) as file:
                 yield file
         finally:
-            # Also in place of whatever HDF5 made of it.
+            # This error also replaces any later error of HDF5.
             content.check()
 
 
 @contextmanager
 def create_hdf5(path: str | Path) -> Iterator[h5py.File]:
-    """Write an HDF5 file that appears under its name only when the block ends well.
+    """Write an HDF5 file that appears under its final name only if the block succeeds.
 
-    The attribute ``complete`` is written last, so that a file copied while half written
-    is recognised by `open_hdf5`.
+    The attribute ``complete`` is written last, so that `open_hdf5` recognises a file that was copied before
+    it was complete.
     """
     with whole(path) as temporary, hdf5(temporary, libver="latest") as file:
         yield file
@@ -208,11 +208,11 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
         try:
             yield file
         except (OSError, KeyError) as error:
-            # What HDF5 says of a flipped bit; it does not name the file.
+            # HDF5 reports a flipped bit in this way, without naming the file.
             if "synchronously" not in str(error):
                 raise
             raise ValueError(
-                f"{path}: expected what was written, got damaged data ({error}); delete it and run again"
+                f"{path}: expected intact data, got damaged data ({error}); delete it and run again"
             ) from error
 
 

@@ -1,1 +1,1 @@
-"""From a decoded mammogram to the stored breast."""
+"""Finds the breast in a decoded mammogram and stores it."""

@@ -1,4 +1,4 @@
-"""Fills one shard of the images store from an archive, in several processes."""
+"""Prepares the images of one shard of the images store, in several processes."""
 
 import hashlib
 import io
@@ -25,23 +25,23 @@ from mammoflow.breasts.preparation import MAX_LESIONS, overview, pixels_digest, 
 
 
 class Archive(Protocol):
-    """What a module of `mammoflow.archives` offers here."""
+    """The functions of a module of `mammoflow.archives` that are used here."""
 
     def read_image(self, root: Path, path: str) -> np.ndarray:
-        """(M, N) uint16 grey values."""
+        """Grey values of an image, (M, N) uint16."""
 
     def lesion_mask(self, root: Path, source: str, shape: tuple[int, int]) -> np.ndarray:
-        """(M, N) bool pixels of a mass."""
+        """Mask of a mass, (M, N) bool."""
 
 
 def shard_of(patient_id: str, shards: int) -> int:
-    """Shard that holds a patient's images: a stable digest, the same in every process and year."""
+    """Shard that holds a patient's images, from a digest of the identifier that never changes."""
     digest = hashlib.sha256(patient_id.encode()).digest()
     return int.from_bytes(digest[:8], "big") % shards
 
 
 class Indexed(NamedTuple):
-    """A mass as ``lesions.csv`` has it."""
+    """A mass as listed in ``lesions.csv``."""
 
     source: str
     box: tuple[int, int, int, int]
@@ -49,7 +49,7 @@ class Indexed(NamedTuple):
 
 
 class Task(NamedTuple):
-    """An image to prepare, as ``images.csv`` has it, and its masses in the order of ``lesions.csv``."""
+    """An image to prepare, as listed in ``images.csv``, and its masses in the order of ``lesions.csv``."""
 
     image_id: str
     path: str
@@ -87,29 +87,29 @@ def fill(
     resolution: str | Mapping[str, float],
     threads: int,
 ) -> pd.DataFrame:
-    """Prepare images and add them to an open store, with a few of them in memory at a time.
+    """Prepare images and add them to an open store, holding only a few in memory at a time.
 
     Parameters
     ----------
     file : h5py.File
         Open for writing.
     table, lesions : pandas.DataFrame
-        Images to store, and lesions of these and other images, as the index lists them.
+        Images to store, and lesions of these and possibly other images, as listed in the index.
     archive : module of mammoflow.archives
-        How images and masses are read.
+        Reads images and masses.
     root : Path
         Root of the release.
     acquisition, resolution : str, str or mapping
-        As `segmentation.breast_region` and `factor_of`.
+        See `segmentation.breast_region` and `preparation.factor_of`.
     threads : int
-        Images prepared at the same time, each by a process of its own: much of the time goes into
-        compression, and HDF5 does that for one image at a time in a process.
+        Images prepared at the same time, each in a separate process: much of the time is spent on
+        compression, and within a process HDF5 compresses only one image at a time.
 
     Returns
     -------
     pandas.DataFrame
-        A 'stored' table: every image of `table`, stored (``detail`` holds its flags) or not (with the
-        reason).
+        A 'stored' table with a row for every image of `table`: stored (``detail`` holds its flags) or not
+        stored (with the reason).
 
     Raises
     ------
@@ -136,7 +136,7 @@ def _named_when_killed(done: Sequence, count: int) -> Iterator[None]:
     except BrokenProcessPool as error:
         raise RuntimeError(
             f"images: expected {count} images prepared, got a process that was killed after {len(done)} of "
-            "them, for lack of memory perhaps; run again with fewer threads"
+            "them, possibly for lack of memory; run again with fewer threads"
         ) from error
 
 
@@ -149,13 +149,13 @@ def _add(
     task: Task,
     file: h5py.File,
 ) -> tuple[str, bool, str, str, str]:
-    """Prepare one image and add it to an open store; its row of the 'stored' table."""
+    """Prepare one image, add it to an open store, and return its row of the 'stored' table."""
     digest = ""
     try:
         image = read_image(root, task.path)
         if image.shape != task.shape:
             raise Excluded(
-                "changed", f"expected {task.shape} pixels, as the index has them, got {image.shape}"
+                "changed", f"expected {task.shape} pixels, as listed in the index, got {image.shape}"
             )
         digest = pixels_digest(image)
         region = segmentation.breast_region(image, acquisition)
@@ -164,10 +164,10 @@ def _add(
         stored = prepare(task.image_id, image, region, masks, task.laterality, resolution, task.spacing_mm)
     except Excluded as error:
         if error.reason == "missing-file":
-            # Also the first of many when a disk went away: none is to be left out for that.
+            # All files may be missing because a disk is not mounted; images must not be excluded for that.
             raise FileNotFoundError(
-                f"image '{task.image_id}': expected the files that the index lists, one is not there; "
-                "put the release back and run again, or index what there is: --forcerun index"
+                f"image '{task.image_id}': expected the files listed in the index, got a missing one; "
+                "restore the release and run again, or index the files that exist: --forcerun index"
             ) from error
         return task.image_id, False, error.reason, error.detail, digest
     write(file, replace(stored, pixels_sha256=digest))
@@ -175,20 +175,20 @@ def _add(
 
 
 def masks_of(task: Task, lesion_mask: Callable) -> list[np.ndarray]:
-    """Masses of an image; one that is not what the index says raises `Excluded`."""
+    """Masks of the masses of an image; raises `Excluded` when a mass differs from the index."""
     if len(task.lesions) > MAX_LESIONS:
         raise Excluded("too-many-lesions", f"expected at most {MAX_LESIONS}, got {len(task.lesions)}")
     masks = []
     for lesion in task.lesions:
         mask = lesion_mask(lesion.source, task.shape)
         if np.count_nonzero(mask) != lesion.area_px or bounding_box(mask) != lesion.box:
-            raise Excluded("changed", "a mass is not where the index has it")
+            raise Excluded("changed", "a mass differs from its area or box in the index")
         masks.append(mask)
     return masks
 
 
 def _packed(add: Callable, task: Task) -> tuple[tuple, bytes]:
-    """What `_add` says of an image, and the bytes of a store that holds it alone."""
+    """Result of `_add` for an image, and the bytes of a store that holds only this image."""
     buffer = io.BytesIO()
     with h5py.File(buffer, "w", libver="latest") as file:
         outcome = add(task, file)
@@ -196,7 +196,7 @@ def _packed(add: Callable, task: Task) -> tuple[tuple, bytes]:
 
 
 def _unpack(packed: bytes, file: h5py.File) -> None:
-    """Move what a store in memory holds to an open store; compressed chunks stay as they are."""
+    """Copy the content of a store in memory to an open store, without recompressing it."""
     with h5py.File(io.BytesIO(packed)) as part:
         for kind in part:
             target = file.require_group(kind)

@@ -1,4 +1,4 @@
-"""Where a stored breast lies in its original image: crop, mirror and scale, both ways."""
+"""Converts coordinates between an original image and its stored breast: crop, mirror and scale."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -8,16 +8,16 @@ import numpy as np
 
 
 def reduced(size: int, factor: float) -> int:
-    """Stored pixels that cover `size` original pixels; rounding errors make no pixel of their own."""
+    """Stored pixels that cover `size` original pixels; rounding errors do not add a pixel."""
     return max(1, ceil(size / factor - 1e-6))
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """How a stored image lies in its original.
+    """Position of a stored image in its original.
 
-    The original is cropped, mirrored left to right where its chest wall is at the right, and
-    area-averaged, in this order.
+    The original is cropped, mirrored left to right if its chest wall is on the right, and area-averaged,
+    in this order.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class Geometry:
     y0, x0, y1, x1 : int
         Crop box in original pixels, half-open.
     mirrored : bool
-        Whether columns run backwards in the stored image.
+        Whether columns are reversed in the stored image.
     factor : float
         Original pixels per stored pixel along each axis, at least 1.
     """
@@ -55,17 +55,17 @@ class Geometry:
         return reduced(self.y1 - self.y0, self.factor), reduced(self.x1 - self.x0, self.factor)
 
     def to_attributes(self) -> dict[str, int | float | bool]:
-        """Fields by name, as HDF5 attributes hold them."""
+        """Fields by name, to be stored as HDF5 attributes."""
         return asdict(self)
 
     @classmethod
     def from_attributes(cls, attributes: Mapping[str, object]) -> "Geometry":
-        """Geometry from a mapping that has (at least) its fields, of any numeric type."""
+        """Geometry from a mapping with at least these fields, of any numeric type."""
         kinds = {"mirrored": bool, "factor": float}
         return cls(**{name: kinds.get(name, int)(attributes[name]) for name in cls.__dataclass_fields__})
 
     def to_stored(self, boxes: np.ndarray) -> np.ndarray:
-        """Boxes of the original image in coordinates of the stored image.
+        """Convert boxes of the original image to coordinates of the stored image.
 
         Parameters
         ----------
@@ -82,7 +82,7 @@ class Geometry:
         return np.stack([y0 - self.y0, left, y1 - self.y0, right], axis=1) / self.factor
 
     def to_original(self, boxes: np.ndarray) -> np.ndarray:
-        """Boxes of the stored image in pixels of the original image; undoes `to_stored`.
+        """Convert boxes of the stored image to pixels of the original image; the inverse of `to_stored`.
 
         Parameters
         ----------
@@ -101,9 +101,9 @@ class Geometry:
         return np.clip(np.rint(original).astype(np.int64), 0, limits)
 
     def within_crop(self, boxes: np.ndarray) -> np.ndarray:
-        """Boxes of the original image cut at the crop, at least a pixel of each left.
+        """Clip boxes of the original image to the crop; at least one pixel of each remains.
 
-        The last row and column of a stored image may reach beyond the crop, and boxes that end there too.
+        The last row and column of a stored image may extend beyond the crop, and so may boxes that end there.
 
         Parameters
         ----------
@@ -120,5 +120,5 @@ class Geometry:
 
 
 def expected_side(laterality: str) -> str:
-    """Side of the image where the chest wall of a breast hangs by convention: left for ``"L"``."""
+    """Side of the image where the chest wall lies by convention: left for ``"L"``, right for ``"R"``."""
     return {"L": "left", "R": "right"}.get(laterality, "")

@@ -1,4 +1,4 @@
-"""The images store: cropped, mirrored breasts with lesion label maps, in HDF5."""
+"""Reads and writes the images store: cropped, mirrored breasts with lesion label maps, in HDF5."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ OVERVIEW = 192
 
 @dataclass(frozen=True)
 class StoredImage:
-    """One breast as later stages see it, its chest wall at the left.
+    """One breast as used by later stages, with the chest wall on the left.
 
     Parameters
     ----------
     image_id : str
-        Study-local identifier.
+        Identifier within the study.
     pixels : (m, n) uint16 ndarray
         Grey values, air dark.
     breast : (m, n) bool ndarray
@@ -30,11 +30,11 @@ class StoredImage:
     lesions : (m, n) uint8 ndarray
         0 outside lesions; k inside the k-th row (from 1) of this image in ``lesions.csv``.
     geometry : Geometry
-        The way back to the original image.
+        Position in the original image.
     flags : str
-        What a reader should know, joined by ``;``.
+        Remarks on the image, joined by ``;``.
     masses : int
-        Masses that the release marks in the image, those outside the crop included.
+        Number of masses marked in the release, including those outside the crop.
     pixels_sha256 : str
         `pixels_digest` of the original image.
     """
@@ -51,14 +51,14 @@ class StoredImage:
 
 @dataclass(frozen=True)
 class Overview:
-    """A whole original image made small, with the breast region found in it, for a person to look at.
+    """A reduced copy of the complete original image with its breast region, for visual inspection.
 
     Parameters
     ----------
     picture : (m, n) uint8 ndarray
-        Square root of the grey values, so that the skin line shows; no side longer than `OVERVIEW`.
+        Square root of the grey values, so that the skin line is visible; no side longer than `OVERVIEW`.
     region : (m, n) bool ndarray
-        What was found, plausible or not.
+        The detected breast region, plausible or not.
     rows, columns : int
         Shape of the original image.
     """
@@ -89,14 +89,14 @@ def write_overview(file: h5py.File, image_id: str, seen: Overview) -> None:
 
 
 def read_overviews(file: h5py.File) -> Iterator[tuple[str, Overview]]:
-    """Identifiers, sorted, and overviews of all images of an open store that could be decoded."""
+    """Identifiers (sorted) and overviews of all images of an open store that could be decoded."""
     for image_id, group in sorted(file["overviews"].items()) if "overviews" in file else ():
         arrays = (group[name][()] for name in ("picture", "region"))
         yield image_id, Overview(*arrays, rows=int(group.attrs["rows"]), columns=int(group.attrs["columns"]))
 
 
 def read(file: h5py.File, image_id: str) -> StoredImage:
-    """One image of an open store.
+    """Read one image of an open store.
 
     Raises
     ------
@@ -164,12 +164,12 @@ def open_store(paths: str | Path | Sequence[str | Path]) -> Store:
     Parameters
     ----------
     paths : path or sequence of paths
-        Shards written by the images stage. Each is opened once to list its images, and again
-        for each image that is asked for: memory holds one image at a time.
+        Shards written by the images stage. Each is opened once to list its images, and again for each
+        image that is read, so that only one image is in memory at a time.
 
     Raises
     ------
     ValueError
-        When a shard is not complete, or two shards hold the same image.
+        When a shard is incomplete, or two shards hold the same image.
     """
     return Store([paths] if isinstance(paths, (str, Path)) else list(paths))

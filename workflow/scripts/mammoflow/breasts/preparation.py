@@ -15,12 +15,12 @@ from mammoflow.breasts.geometry import Geometry, expected_side, reduced
 from mammoflow.breasts.image_store import OVERVIEW, Overview, StoredImage
 from mammoflow.breasts.segmentation import Region
 
-# More masks than any image has; they are in memory at the same time.
+# More masks than any image has; all masks of an image are in memory at the same time.
 MAX_LESIONS = 64
 
 
 def overview(region: Region) -> Overview:
-    """Overview of the image in which a region was found."""
+    """Overview of an image, from the result of its segmentation."""
     rows, columns = region.mask.shape
     picture = shrink(region.small, max(1.0, max(region.small.shape) / OVERVIEW))
     low, high = np.percentile(picture, [1, 99])
@@ -33,7 +33,7 @@ def overview(region: Region) -> Overview:
 
 
 def pixels_digest(image: np.ndarray) -> str:
-    """Hexadecimal SHA-256 of an image's shape and grey values: the same for the same film under two names.
+    """Hexadecimal SHA-256 of an image's shape and grey values, equal for copies of an image under two names.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def pixels_digest(image: np.ndarray) -> str:
 
     Notes
     -----
-    Over the text ``"M N "`` and the pixels row by row, low byte first.
+    The digest covers the text ``"M N "`` and the pixels row by row, low byte first.
     """
     digest = hashlib.sha256("{} {} ".format(*image.shape).encode())
     digest.update(np.ascontiguousarray(image, dtype="<u2"))
@@ -50,7 +50,7 @@ def pixels_digest(image: np.ndarray) -> str:
 
 
 def shrink(image: np.ndarray, factor: float) -> np.ndarray:
-    """Area average: each output pixel is the mean of the part of the image that it covers.
+    """Reduce an image by area averaging: each output pixel is the mean of the area that it covers.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def shrink(image: np.ndarray, factor: float) -> np.ndarray:
     Returns
     -------
     (ceil(M / factor), ceil(N / factor)) float32 ndarray
-        The last row and column average what is left of the image.
+        The last row and column average the remainder of the image.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def shrink(image: np.ndarray, factor: float) -> np.ndarray:
 
 
 def _weights(size: int, factor: float) -> sparse.csr_array:
-    """Share of each of `size` input pixels in each output pixel; rows sum to 1."""
+    """Weight of each of `size` input pixels in each output pixel; rows sum to 1."""
     count = reduced(size, factor)
     edges = np.append(np.arange(count) * float(factor), size)
     first = np.floor(edges[:-1]).astype(int)
@@ -87,23 +87,23 @@ def _weights(size: int, factor: float) -> sparse.csr_array:
 
 
 def label_map(masks: Sequence[np.ndarray], geometry: Geometry) -> np.ndarray:
-    """Lesions of an original image as one label map of its stored image.
+    """Label map of the stored image from the lesion masks of its original image.
 
-    A stored pixel belongs to a lesion that covers at least half of it. Where lesions overlap
-    the smaller one shows. A lesion that covers half of no pixel, or that others hide, keeps the
-    pixel it covers most.
+    A stored pixel belongs to a lesion that covers at least half of it. Where lesions overlap, the pixel
+    belongs to the smaller one. A lesion that would get no pixel under these rules gets the pixel of
+    which it covers most.
 
     Parameters
     ----------
     masks : sequence of (M, N) bool ndarray
         One per lesion, in the order of the table.
     geometry : Geometry
-        Where the stored image lies.
+        Position of the stored image in the original.
 
     Returns
     -------
     (m, n) uint8 ndarray
-        0, or the lesion's place in the sequence, from 1.
+        0 outside lesions, else the number of the lesion in the sequence, from 1.
     """
     labels = np.zeros(geometry.shape, dtype=np.uint8)
     cover = {label: _reduce(mask, geometry) for label, mask in enumerate(masks, start=1)}
@@ -117,12 +117,12 @@ def label_map(masks: Sequence[np.ndarray], geometry: Geometry) -> np.ndarray:
 
 
 def _half(cover: np.ndarray) -> np.ndarray:
-    """Where a reduced mask covers at least half a pixel."""
+    """Pixels of which a reduced mask covers at least half."""
     return cover if cover.dtype == bool else cover >= 0.5
 
 
 def _reduce(image: np.ndarray, geometry: Geometry) -> np.ndarray:
-    """Crop, mirror and area-average an original image; its own type where the factor is 1."""
+    """Crop, mirror and area-average an original image; the data type is kept if the factor is 1."""
     crop = image[geometry.y0 : geometry.y1, geometry.x0 : geometry.x1]
     crop = crop[:, ::-1] if geometry.mirrored else crop
     return np.ascontiguousarray(crop) if geometry.factor == 1 else shrink(crop, geometry.factor)
@@ -141,13 +141,13 @@ def factor_of(resolution: str | Mapping[str, float], spacing_mm: float | None) -
     Raises
     ------
     Excluded
-        ``spacing-unknown`` when mm are asked for and the spacing is unknown.
+        ``spacing-unknown`` when the resolution is in mm and the spacing is unknown.
     ValueError
         When the resolution is none of the three, or not a positive number.
 
     Notes
     -----
-    Images are never enlarged: an original coarser than the mm asked for keeps its pixels.
+    Images are never enlarged: an original coarser than the requested resolution keeps its pixels.
     """
     if resolution == "original":
         return 1.0
@@ -166,17 +166,17 @@ def factor_of(resolution: str | Mapping[str, float], spacing_mm: float | None) -
 
 
 def require_spacing(spacings_mm: pd.Series, resolution: str | Mapping[str, float], dataset: str) -> None:
-    """Refuse a resolution in mm where no image of a data set could be stored at it.
+    """Raise an error if the resolution is in mm but no image of a data set has a known spacing.
 
     Raises
     ------
     ValueError
-        When mm are asked for and every spacing is unknown.
+        When the resolution is in mm and every spacing is unknown.
     """
     if "mm" in resolution and spacings_mm.isna().all():
         raise ValueError(
             f"datasets.{dataset}.resolution: expected 'original' or a factor, since none of the "
-            f"{len(spacings_mm)} images tells its pixel spacing; got mm"
+            f"{len(spacings_mm)} images has a known pixel spacing; got mm"
         )
 
 
@@ -189,22 +189,22 @@ def prepare(
     resolution: str | Mapping[str, float],
     spacing_mm: float | None,
 ) -> StoredImage:
-    """Crop an original image to its breast, mirror and reduce.
+    """Crop an original image to its breast, mirror it if needed, and reduce it.
 
     Parameters
     ----------
     image_id : str
-        Study-local identifier.
+        Identifier within the study.
     image : (M, N) uint16 ndarray
         Grey values as `grey_values.decode` returns them.
     region : Region
-        Of `segmentation.breast_region`.
+        The result of `segmentation.breast_region`.
     lesion_masks : sequence of (M, N) bool ndarray
         One per lesion, in the order of ``lesions.csv``.
     laterality : {"L", "R", ""}
-        The side that the release names.
+        The side stated in the release.
     resolution : str or mapping
-        As `factor_of`.
+        See `factor_of`.
     spacing_mm : float or None
         Pixel spacing; None or NaN where unknown.
 
@@ -215,8 +215,8 @@ def prepare(
 
     Notes
     -----
-    The masses have no say in where the breast is. One that lies mostly outside is a flag,
-    ``lesion-outside-breast``, and a miss when the image is tested.
+    The masses are not used to find the breast. An image with a mass that lies mostly outside the breast
+    region gets the flag ``lesion-outside-breast``; in the evaluation such a mass counts as missed.
     """
     if region.problem:
         raise region.problem

@@ -1,4 +1,4 @@
-"""Which images of an archive are no longer what the images store was made of."""
+"""Finds images of an archive that have changed since the images store was built from it."""
 
 from functools import partial
 from pathlib import Path
@@ -20,14 +20,14 @@ def find(
     root: Path,
     threads: int,
 ) -> pd.DataFrame:
-    """Decode every image of an index once more and compare it with what was stored.
+    """Decode every image of an index again and list those that differ from the stored ones.
 
     Parameters
     ----------
     table, lesions, stored : pandas.DataFrame
         The index, and the 'stored' tables of all its shards.
     archive : module of mammoflow.archives
-        How images and masses are read.
+        Reads images and masses.
     root : Path
         Root of the release.
     threads : int
@@ -36,22 +36,22 @@ def find(
     Returns
     -------
     pandas.DataFrame
-        A 'replaced' table: images that differ, and where to begin, at the `images` stage, or at the
-        `index` where sizes or masses differ too. Files that the index does not list are not looked at.
+        A 'replaced' table: the images that differ, and the stage to re-run from: `images`, or `index` if
+        the size or the masses differ as well. Files that are not listed in the index are not checked.
     """
     before = stored.set_index("image_id")
-    found = []
+    replaced = []
     tasks = filling.tasks(table, lesions)
     now = pool.ordered(partial(_now, archive, root), tasks, threads)
     for task, (digest, as_indexed) in zip(tasks, now, strict=True):
         was = before.loc[task.image_id]
         if digest != was["pixels_sha256"] or (was["stored"] and not as_indexed):
-            found.append((task.image_id, "images" if as_indexed else "index"))
-    return REPLACED.check(pd.DataFrame(found, columns=list(REPLACED.columns)), origin="replaced")
+            replaced.append((task.image_id, "images" if as_indexed else "index"))
+    return REPLACED.check(pd.DataFrame(replaced, columns=list(REPLACED.columns)), origin="replaced")
 
 
 def _now(archive: Archive, root: Path, task: Task) -> tuple[str, bool]:
-    """Digest of an image's grey values, if it can be decoded, and whether all is as the index says."""
+    """Digest of an image's grey values (empty if undecodable), and whether it agrees with the index."""
     try:
         image = archive.read_image(root, task.path)
     except Excluded:

@@ -17,11 +17,11 @@ WORKING_SIZE = 512
 MIN_SHARE, MAX_SHARE = 0.05, 0.85
 MIN_PART = 0.9
 LINE = 0.95
-# Film: what lies in the outer tenth, beside the breast, is label, tape or frame.
+# Film: objects in the outer tenth, next to the breast, are labels, tape or frame.
 MARGIN = 0.1
 STRIP = 0.25
 RIM = 0.04
-# Film: a line at its edge is no breast below this part of the level a few lines further in.
+# Film: a line at the edge is not breast if it is darker than this fraction of the level a few lines inwards.
 EDGE = 0.9
 
 _SIDES = (slice(None, 4), slice(-4, None))
@@ -29,19 +29,19 @@ _SIDES = (slice(None, 4), slice(-4, None))
 
 @dataclass(frozen=True)
 class Region:
-    """What was found to be the breast, and whether it can be one.
+    """The detected breast region, and whether it is plausible.
 
     Parameters
     ----------
     mask : (M, N) bool ndarray
         The breast region in pixels of the original image.
     small : (m, n) float32 ndarray
-        The reduced image in which it was sought, no side longer than `WORKING_SIZE`.
+        The reduced image in which the breast was detected, no side longer than `WORKING_SIZE`.
     fallback : bool
-        Whether the acquisition's first method found nothing plausible, and another one was taken.
+        Whether the first method found no plausible region, so that another method was used.
     problem : Excluded or None
-        ``breast-area`` or ``breast-fragmented`` where no method found a plausible breast; the mask is
-        what the last one found.
+        ``breast-area`` or ``breast-fragmented`` if no method found a plausible breast; the mask is then
+        the result of the last method.
     """
 
     mask: np.ndarray
@@ -51,16 +51,16 @@ class Region:
 
 
 def chest_wall(region: np.ndarray, laterality: str = "") -> str:
-    """Side of the image where the chest wall is, judged by the breast itself.
+    """Side of the image where the chest wall is, from the shape of the breast region.
 
-    Towards the chest wall a breast is tall, towards the nipple it is low.
+    A breast is taller at the chest wall than at the nipple.
 
     Parameters
     ----------
     region : (M, N) bool ndarray
         The breast region.
     laterality : {"L", "R", ""}
-        Decides where the region is as tall at one end as at the other.
+        Used only if the region is equally tall at both ends.
 
     Returns
     -------
@@ -76,19 +76,19 @@ def chest_wall(region: np.ndarray, laterality: str = "") -> str:
 
 
 def breast_region(image: np.ndarray, acquisition: str) -> Region:
-    """Pixels of the breast, by the image alone: annotations have no say in what is tested.
+    """Find the breast region of a mammogram from the image alone, without annotations.
 
-    Film: Otsu's threshold on the logarithm, inside the film; where what it finds is not
-    plausible, the triangle threshold. Digital: everything above the background, which such
-    images have at their lowest value; where that is not plausible, as on film. Either way one connected
-    region without holes.
+    Film: Otsu's threshold on the logarithm of the exposed film; if the result is not plausible, the
+    triangle threshold. Digital: all pixels above the background, which has the lowest value of the image;
+    if the result is not plausible, the methods for film. The result is always one connected region without
+    holes.
 
     Parameters
     ----------
     image : (M, N) uint16 ndarray
         Grey values, air dark.
     acquisition : {"film", "digital"}
-        How the image was made.
+        How the image was acquired.
 
     Returns
     -------
@@ -108,21 +108,21 @@ def breast_region(image: np.ndarray, acquisition: str) -> Region:
     step = ceil(max(image.shape) / WORKING_SIZE)
     small = _block_mean(image, step)
     for number, method in enumerate(_METHODS[acquisition]):
-        found, foreground = method(small)
-        problem, fallback = _problem(found, foreground), number > 0
+        region, foreground = method(small)
+        problem, fallback = _problem(region, foreground), number > 0
         if problem is None:
             break
-    mask = _enlarge(found, step, image.shape)
+    mask = _enlarge(region, step, image.shape)
     if acquisition == "film" and problem is None:
         mask = _without_edge_lines(image, mask, 2 * step)
     return Region(mask, small, fallback, problem)
 
 
 def _without_edge_lines(image: np.ndarray, region: np.ndarray, depth: int) -> np.ndarray:
-    """Region without the dark lines that a digitiser leaves at the film's edge.
+    """Remove the dark lines that a digitiser leaves at the edge of the film from a region.
 
-    The reduced image is too coarse to show them, and where windows overhang, the image is mirrored
-    at its edge: a dark line would stand in the middle of every such patch.
+    The reduced image is too coarse to show them. They matter because windows that extend beyond the image
+    are filled by mirroring: a dark line at the edge would lie in the middle of every such patch.
     """
     y0, x0, y1, x1 = bounding_box(region)
     pixels, inside = image[y0:y1, x0:x1], region[y0:y1, x0:x1].copy()
@@ -140,10 +140,10 @@ def _without_edge_lines(image: np.ndarray, region: np.ndarray, depth: int) -> np
 
 
 def _block_mean(image: np.ndarray, step: int) -> np.ndarray:
-    """Mean of blocks of step×step pixels, float32; what is left over at the far edges joins no block."""
+    """Mean of blocks of step×step pixels, float32; incomplete blocks at the far edges are dropped."""
     rows, columns = (max(1, size // step) for size in image.shape)
     image = image[: rows * step, : columns * step]
-    # Whole rows first: long runs of memory, and most of the work.
+    # Sum over rows first: memory is read in order, and this is most of the work.
     lines = image.reshape(rows, -1, image.shape[1]).sum(axis=1, dtype=np.uint32)
     blocks = lines.reshape(rows, columns, -1).sum(axis=2, dtype=np.uint64)
     return (blocks / (image.size / blocks.size)).astype(np.float32)
@@ -158,7 +158,7 @@ def _enlarge(mask: np.ndarray, step: int, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _film(threshold: Callable[[np.ndarray], float], small: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Breast and foreground of a reduced film, by a threshold on its logarithm."""
+    """Breast and foreground of a reduced film, by thresholding its logarithm."""
     grey = np.log1p(small - small.min())
     exposed = _exposed(small)
     exposed &= ~_frame(small, bounding_box(exposed))
@@ -175,7 +175,7 @@ def _film(threshold: Callable[[np.ndarray], float], small: np.ndarray) -> tuple[
 
 
 def _middle(box: tuple[int, int, int, int], shape: tuple[int, int]) -> np.ndarray:
-    """Box less its margins."""
+    """Mask of a box without its margins."""
     y0, x0, y1, x1 = box
     down, across = round(MARGIN * (y1 - y0)), round(MARGIN * (x1 - x0))
     middle = np.zeros(shape, dtype=bool)
@@ -184,14 +184,14 @@ def _middle(box: tuple[int, int, int, int], shape: tuple[int, int]) -> np.ndarra
 
 
 def _exposed(small: np.ndarray) -> np.ndarray:
-    """The film without black padding: rows and columns with more than a few bright pixels."""
+    """Mask of the film without black padding: rows and columns with more than a few bright pixels."""
     dark = small.min() + 0.01 * (small.max() - small.min())
     bright = [np.percentile(small, 95, axis=axis) > dark for axis in (1, 0)]
     return np.outer(*bright) if all(line.any() for line in bright) else np.ones(small.shape, dtype=bool)
 
 
 def _frame(small: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-    """Saturated strips along a whole side of a box: the light around a film that lies askew."""
+    """Mask of saturated strips along an entire side of a box: the light around a tilted film."""
     y0, x0, y1, x1 = box
     pieces, count = ndimage.label(small[y0:y1, x0:x1] >= 0.98 * small.max())
     is_small = np.bincount(pieces.ravel(), minlength=count + 1)[1:] < STRIP * pieces.size
@@ -204,7 +204,7 @@ def _frame(small: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
 
 
 def _inner(foreground: np.ndarray, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
-    """Box less a thin margin, and less lines in its outer 5 % that are bright from end to end."""
+    """Shrink a box by a thin margin, and by lines in its outer 5 % that are bright from end to end."""
     y0, x0, y1, x1 = box
     rows = foreground[y0:y1, x0:x1].mean(axis=1) > LINE
     columns = foreground[y0:y1, x0:x1].mean(axis=0) > LINE
@@ -217,7 +217,7 @@ def _inner(foreground: np.ndarray, box: tuple[int, int, int, int]) -> tuple[int,
 
 
 def _line_width(bright: np.ndarray) -> int:
-    """Rows or columns to leave out at the beginning: a line that goes on further is no line."""
+    """Number of rows or columns to remove at the beginning; wider bright areas are not lines and are kept."""
     limit, margin = min(len(bright), max(2, len(bright) // 20)), max(1, len(bright) // 100)
     lines = np.flatnonzero(bright[:limit])
     width = int(lines[-1]) + 1 + margin if lines.size and not bright[limit - 1] else margin
@@ -225,14 +225,14 @@ def _line_width(bright: np.ndarray) -> int:
 
 
 def _extend(region: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-    """Region continued from the sides of a box to the sides of the image."""
+    """Extend a region from the sides of a box to the sides of the image."""
     y0, x0, y1, x1 = box
     rows, columns = region.shape
     return np.pad(region[y0:y1, x0:x1], ((y0, rows - y1), (x0, columns - x1)), mode="edge")
 
 
 def _grow(region: np.ndarray, grey: np.ndarray, level: float) -> np.ndarray:
-    """Region and the fainter rim beside it: skin is halfway between the background and the threshold."""
+    """Grow a region by its fainter rim: pixels brighter than halfway from background to threshold."""
     reach = max(1, round(RIM * max(region.shape)))
     distance = ndimage.distance_transform_edt(~region)
     background = grey[(distance > reach) & (grey <= level)]
@@ -245,7 +245,7 @@ def _grow(region: np.ndarray, grey: np.ndarray, level: float) -> np.ndarray:
 
 
 def _component(foreground: np.ndarray) -> np.ndarray:
-    """The connected piece that is large and stands on the left or right edge, smoothed and filled."""
+    """The connected component that best combines size and contact with the left or right edge, filled."""
     radius = max(1, round(0.01 * max(foreground.shape)))
     pieces, count = ndimage.label(_open(foreground, radius))
     if not count:
@@ -260,7 +260,7 @@ def _component(foreground: np.ndarray) -> np.ndarray:
 
 
 def _open(mask: np.ndarray, radius: int) -> np.ndarray:
-    """Opening by a disk; the breast goes on beyond the edge of the film."""
+    """Morphological opening by a disk; the edge values of the mask are repeated beyond the image."""
     padded = np.pad(mask, 2 * radius, mode="edge")
     core = ndimage.distance_transform_edt(padded) > radius
     opened = ndimage.distance_transform_edt(~core) <= radius

@@ -1,1 +1,1 @@
-"""From a trained network to probabilities, maps and boxes."""
+"""Applies trained networks to images: probabilities, probability maps and boxes."""

@@ -1,4 +1,4 @@
-"""Patches to probabilities."""
+"""Computes mass probabilities of patches and of all windows of an image."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,7 +23,7 @@ Tell = Callable[[Compiled], None]
 
 
 class Located(Image, Protocol):
-    """What a map needs of a stored image: ``images.StoredImage`` has it."""
+    """The attributes of a stored image that a map needs, as in ``image_store.StoredImage``."""
 
     geometry: Geometry
 
@@ -41,25 +41,26 @@ def probabilities(
     Parameters
     ----------
     model : keras.Model
-        A network that `backbones.build` made, in float32.
+        A network made by `backbones.build`, in float32.
     batches : iterable of Batch
         Patches in batches of any length; they are regrouped.
     normalization : {'gcn', 'scale'}
-        What the network was trained with.
+        Normalisation that the network was trained with.
     precision : str, optional
-        As `inference.compiled`.
+        See `inference.compiled`.
     size : int, optional
-        Patches that the network takes at once; `inference.batch` when left out.
+        Number of patches per call of the network; `inference.batch` by default.
     tell : function, optional
-        Called with the compiled network, whose precision is chosen on the first patches; never without one.
+        Called with the compiled network, whose precision is chosen using the first patches. It is not
+        called if there are no patches.
 
     Returns
     -------
     (n,) ndarray of float32
         In the order of the patches.
     """
-    found = _forward(model, batches, normalization, precision, size, tell)
-    return np.concatenate([np.empty(0, np.float32), *found])
+    groups = _forward(model, batches, normalization, precision, size, tell)
+    return np.concatenate([np.empty(0, np.float32), *groups])
 
 
 def _forward(
@@ -70,9 +71,9 @@ def _forward(
     size: int | None,
     tell: Tell,
 ) -> Iterator[np.ndarray]:
-    """Probabilities of `size` patches at a time.
+    """Yield probabilities of `size` patches at a time.
 
-    `inference.calls` threads normalise and compute, while batches are made in this one, a few ahead.
+    `inference.calls` threads normalise and compute, while this thread prepares a few batches in advance.
     """
     size = size or inference.batch()
     groups = _regrouped(batches, size)
@@ -91,7 +92,7 @@ def _forward(
 
 
 def _regrouped(batches: Iterable[Batch], size: int) -> Iterator[Batch]:
-    """The same patches, `size` at a time; fewer in the last group."""
+    """Regroup patches into batches of `size`; the last batch may be smaller."""
     waiting: list[Batch] = []
     for batch in batches:
         waiting.append(batch)
@@ -115,21 +116,21 @@ def _rows(batch: Batch, rows: slice) -> Batch:
 
 
 def sweep(image: Image, windows: Windows, size: int = 256) -> Iterator[Batch]:
-    """All windows of an image that its map is made of, in raster order.
+    """Cut all windows that the map of an image needs, in raster order.
 
     Parameters
     ----------
     image : Image
         A stored image.
     windows : Windows
-        How windows are laid.
+        Size and placement of the windows.
     size : int, optional
-        Most windows in a batch.
+        Maximum number of windows per batch.
 
     Notes
     -----
-    The paper classifies all windows of the image. Those left out change the map nowhere in the breast;
-    see `patches.supporting`.
+    The paper classifies all windows of the image. The windows excluded here do not change the map inside
+    the breast; see `sliding_windows.supporting`.
 
     References
     ----------
@@ -154,20 +155,20 @@ def grids(
     size: int | None = None,
     tell: Tell = lambda network: None,
 ) -> Iterator[tuple[str, Grid]]:
-    """Window probabilities of images, one image after the other.
+    """Yield the window probabilities of images, one image after the other.
 
     Parameters
     ----------
     model : keras.Model
-        A network that `backbones.build` made, in float32.
+        A network made by `backbones.build`, in float32.
     store : mapping of str to Located
-        Stored images. Each is read once, and a few are in memory at a time.
+        Stored images. Each is read once, and only a few are in memory at a time.
     image_ids : iterable of str
-        Images of the store, in the order in which they are given back.
+        Images of the store, in the order of the results.
     windows : Windows
-        How windows are laid.
+        Size and placement of the windows.
     normalization, precision, size, tell
-        As in `probabilities`. One run of the network may hold windows of several images.
+        As in `probabilities`. One call of the network may process windows of several images.
 
     Yields
     ------
@@ -178,7 +179,7 @@ def grids(
     ----------
     Section 2.5, step 1.
     """
-    read = deque()  # images whose windows the network has seen in part or not at all
+    read = deque()  # images of which not all windows have been classified yet
 
     def sweeps() -> Iterator[Batch]:
         for image_id in image_ids:
@@ -189,9 +190,9 @@ def grids(
             yield from sweep(image, windows)
 
     rest = np.empty(0, np.float32)
-    # The empty end is for images without a window that come last.
-    for found in chain(_forward(model, sweeps(), normalization, precision, size, tell), [rest]):
-        rest = np.concatenate([rest, found])
+    # The empty group at the end is for images without windows at the end of the list.
+    for group in chain(_forward(model, sweeps(), normalization, precision, size, tell), [rest]):
+        rest = np.concatenate([rest, group])
         while read and (count := read[0][3].sum()) <= len(rest):
             image_id, breast, geometry, classified = read.popleft()
             values = np.zeros(classified.shape, np.float32)

@@ -1,11 +1,11 @@
-"""Boxes of a probability map at all thresholds, in one pass.
+"""Finds the boxes of a probability map at all thresholds, in one pass.
 
-A map is quantised once; then each row is cut into hills (segments that rise and then fall), hills
-are joined to the peak that they climb to, and peaks are merged from the highest saddle down. That is
-a component tree over hundreds of peaks instead of ten million pixels, so NumPy alone is enough.
-(``skimage.morphology.max_tree`` needs minutes for a map of this size.)
+The map is quantised once. Then each row is divided into hills (segments that rise and then fall), each
+hill is assigned to the peak that it leads up to, and peaks are merged from the highest saddle downwards.
+The result is a component tree of hundreds of peaks instead of ten million pixels, which NumPy computes
+fast enough. (``skimage.morphology.max_tree`` needs minutes for a map of this size.)
 
-A map of many peaks is taken in bands of levels, so that memory is bounded by the pixels.
+A map with many peaks is processed in bands of levels to limit the memory.
 """
 
 from collections.abc import Iterator
@@ -23,22 +23,22 @@ from mammoflow.detection import mpm
 
 _NONE = np.iinfo(np.int32).max
 
-# Boxes of peaks by levels in memory at once, 16 bytes each.
+# Maximum number of boxes (peaks times levels) in memory, 16 bytes each.
 _CELLS = 2**23
 
 
 @dataclass(frozen=True)
 class Components:
-    """The connected components of a quantised map at every threshold, n different ones.
+    """The n distinct connected components of a quantised map over all thresholds.
 
     Attributes
     ----------
     boxes : (n, 4) int32 array
         Bounding boxes ``(y0, x0, y1, x1)``, half-open.
     first, last : (n,) int32 arrays
-        Lowest and highest threshold level, both included, at which the box is there.
+        Lowest and highest threshold level (inclusive) at which the box exists.
     score : (n,) int32 array
-        Highest level in the box's component: ``last < score``.
+        Highest level in the component of the box: ``last < score``.
     """
 
     boxes: np.ndarray
@@ -50,8 +50,8 @@ class Components:
 def quantise(probabilities: np.ndarray, levels: int) -> np.ndarray:
     """Number of thresholds ``0, 1/levels, 2/levels, …`` that each pixel exceeds.
 
-    That is ``ceil(p * levels)``, rounded up so that ``p > k / levels`` and ``level > k`` are the same
-    statement for every pixel and every k. Nothing is lost to rounding: a 24-bit probability times a
+    The result is ``ceil(p * levels)``: because it is rounded up, ``p > k / levels`` and ``level > k`` are
+    equivalent for every pixel and every k. There is no rounding error, since a 24-bit probability times a
     16-bit number of levels is exact in double precision.
 
     Parameters
@@ -59,7 +59,7 @@ def quantise(probabilities: np.ndarray, levels: int) -> np.ndarray:
     probabilities : (M, N) float32 array
         Values in [0, 1].
     levels : int
-        Steps between 0 and 1, at most 65535.
+        Number of steps between 0 and 1, at most 65535.
 
     Returns
     -------
@@ -86,18 +86,17 @@ def quantise(probabilities: np.ndarray, levels: int) -> np.ndarray:
 
 
 def find(quantised: np.ndarray) -> Components:
-    """Boxes of the 8-connected components of ``quantised > k`` for every level k.
+    """Find the boxes of the 8-connected components of ``quantised > k`` for every level k.
 
     Parameters
     ----------
     quantised : (M, N) uint16 array
-        A map of levels, 0 where there is nothing; see `quantise`.
+        A map of levels, 0 in the background; see `quantise`.
 
     Returns
     -------
     Components
-        A box once per unbroken run of thresholds at which it is the same box with the same score, in the
-        order of the boxes.
+        One entry per box, score and unbroken range of thresholds, sorted by box.
 
     References
     ----------
@@ -106,20 +105,20 @@ def find(quantised: np.ndarray) -> Components:
 
     Examples
     --------
-    >>> found = find(np.array([[1, 3, 1, 0, 2]], np.uint16))
-    >>> np.column_stack([found.boxes, found.first, found.last, found.score])
+    >>> components = find(np.array([[1, 3, 1, 0, 2]], np.uint16))
+    >>> np.column_stack([components.boxes, components.first, components.last, components.score])
     array([[0, 0, 1, 3, 0, 0, 3],
            [0, 1, 1, 2, 1, 2, 3],
            [0, 4, 1, 5, 0, 1, 2]], dtype=int32)
     """
-    # Zeros around the map, one column between the end of a row and the start of the next.
+    # Pad the map with zeros; a single column separates the end of a row from the start of the next.
     flat = np.pad(np.asarray(quantised, np.uint16), ((1, 1), (1, 0))).ravel()
     flat = np.append(flat, np.uint16(0))
     return _joined(list(_bands(flat, quantised.shape[1] + 1, 0, int(flat.max()))))
 
 
 def _bands(flat: np.ndarray, width: int, low: int, high: int) -> Iterator[Components]:
-    """Components at the thresholds from `low` to below `high`: few at a time where peaks are many."""
+    """Components at thresholds from `low` to below `high`, in narrower bands if there are many peaks."""
     if low == high:
         return
     hills = _Hills.of(np.clip(flat, low, high) - np.uint16(low), width, flat)
@@ -133,8 +132,8 @@ def _bands(flat: np.ndarray, width: int, low: int, high: int) -> Iterator[Compon
 
 
 def _joined(bands: list[Components]) -> Components:
-    """One `Components` of all bands, ordered by box; a box that goes on under another peak, or in the
-    next band, is one box.
+    """Join the components of all bands, sorted by box; a box that continues in another band or under
+    another peak becomes one entry.
     """
     if not bands:
         none = np.zeros(0, np.int32)
@@ -143,7 +142,7 @@ def _joined(bands: list[Components]) -> Components:
         np.concatenate([getattr(band, name) for band in bands])
         for name in ("boxes", "first", "last", "score")
     )
-    # At one level a box is that of one component: two that both reach all its sides would cross, so touch.
+    # At one level no two components have the same box: both would reach all its sides, so they would touch.
     order = np.lexsort((first, score, *boxes.T[::-1]))
     boxes, first, last, score = boxes[order], first[order], last[order], score[order]
     other = np.any(boxes[1:] != boxes[:-1], axis=1) | (score[1:] != score[:-1])
@@ -153,16 +152,16 @@ def _joined(bands: list[Components]) -> Components:
 
 @dataclass(frozen=True)
 class _Hills:
-    """A band of a map, cut into n hills that climb to m peaks.
+    """A band of a map, divided into n hills that lead up to m peaks.
 
     Attributes
     ----------
     flat : (p,) uint16 array
-        Levels of the band's pixels, row by row with zeros between; `width` to a row.
+        Levels of the band's pixels, row by row with zeros in between; a row has `width` pixels.
     starts : (n,) int array
         First pixels of the hills.
     hill : (p,) int32 array
-        Hill of each pixel; the zeros behind a hill are its too.
+        Hill of each pixel; zeros after a hill belong to it as well.
     height : (n,) int32 array
         Highest level of each hill.
     one, other, saddle : (e,) int arrays
@@ -184,7 +183,7 @@ class _Hills:
 
     @classmethod
     def of(cls, flat: np.ndarray, width: int, whole: np.ndarray) -> "_Hills":
-        """Hills of a band with at least one pixel above 0; `whole` is the map it was clipped from."""
+        """Hills of a band with at least one pixel above 0; `whole` is the complete map."""
         steps, rises = _steps(flat)
         starts = steps[rises & ~np.append(False, rises[:-1])]
         hill = np.zeros(len(flat), np.int32)
@@ -213,14 +212,14 @@ def _steps(flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _edges(flat: np.ndarray, width: int, starts: np.ndarray, hill: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Neighbouring hills: (e,) of one and the other, and the highest level at which they touch."""
+    """Pairs of neighbouring hills as two (e,) arrays, and the highest level at which they touch."""
     beside = starts[1:]
-    # Two rows change hill at the same column or at none: between such columns one pair of hills meets.
+    # Between two columns where either row changes its hill, a single pair of hills is in contact.
     upper, lower = flat[:-width], flat[width:]
     cuts = np.union1d(starts, starts - width)
     cuts = cuts[(cuts >= 0) & (cuts < len(upper))]
     below = np.maximum.reduceat(np.minimum(upper, lower), cuts)
-    # A diagonal counts only where both pixels beside it are lower; else a path of sides is as high.
+    # A diagonal contact matters only if both other pixels are lower; otherwise contacts by sides are as high.
     a, b, c, d = upper[:-1], upper[1:], lower[:-1], lower[1:]
     falling = np.flatnonzero(np.minimum(a, d) > np.maximum(b, c))
     rising = np.flatnonzero(np.minimum(b, c) > np.maximum(a, d))
@@ -234,7 +233,7 @@ def _edges(flat: np.ndarray, width: int, starts: np.ndarray, hill: np.ndarray) -
 
 
 def _climb(height: np.ndarray, one: np.ndarray, other: np.ndarray, saddle: np.ndarray) -> np.ndarray:
-    """Peak, a hill, that each hill belongs to from its own top down; ties go to the later hill."""
+    """Peak (index of a hill) reached by climbing from the top of each hill; ties go to the later hill."""
     up = np.arange(len(height))
     for low, high in ((one, other), (other, one)):
         climbs = (saddle == height[low]) & ((height[high] > height[low]) | (high > low))
@@ -247,7 +246,7 @@ def _climb(height: np.ndarray, one: np.ndarray, other: np.ndarray, saddle: np.nd
 def _extents(hills: _Hills) -> np.ndarray:
     """Box of each peak's pixels at or above each level, (peaks, levels + 1, 4) int32.
 
-    As ``(y0, x0, -y1, -x1)``, so that the box of a union is a minimum.
+    Boxes are ``(y0, x0, -y1, -x1)``, so that the box of a union is a minimum.
     """
     flat, width, peak = hills.flat, hills.width, hills.peak
     steps, rises = _steps(flat)
@@ -268,12 +267,12 @@ def _extents(hills: _Hills) -> np.ndarray:
 def _merge(
     boxes: np.ndarray, score: np.ndarray, one: np.ndarray, other: np.ndarray, saddle: np.ndarray
 ) -> np.ndarray:
-    """Merge peaks from the highest saddle down, the lower peak into the higher, in place.
+    """Merge peaks from the highest saddle down, the lower peak into the higher; changes `boxes` in place.
 
     Returns
     -------
     (peaks,) int array
-        Level at which each peak is lost in a higher one; 0 when never.
+        Level at which each peak is merged into a higher one; 0 if never.
     """
     floor = np.zeros(len(score), int)
     into = list(range(len(score)))
@@ -291,7 +290,7 @@ def _merge(
 
 
 def _passes(one: np.ndarray, other: np.ndarray, saddle: np.ndarray) -> list[tuple[int, int, int]]:
-    """Highest pass between each two peaks, the highest first."""
+    """Highest pass between each pair of neighbouring peaks, the highest first."""
     apart = one != other
     low, high = np.minimum(one, other)[apart], np.maximum(one, other)[apart]
     order = np.lexsort((-saddle[apart], high, low))
@@ -304,16 +303,16 @@ def _passes(one: np.ndarray, other: np.ndarray, saddle: np.ndarray) -> list[tupl
 def _lifetimes(
     boxes: np.ndarray, height: np.ndarray, floor: np.ndarray, score: np.ndarray, low: int
 ) -> Components:
-    """Distinct boxes of each peak between its top in the band and the level at which it is lost."""
+    """Distinct boxes of each peak between its top in the band and the level at which it is merged."""
     level = np.arange(boxes.shape[1])
     alive = (level > floor[:, None]) & (level <= height[:, None])
-    same = np.all(boxes[:, 1:] == boxes[:, :-1], axis=2)  # as one level lower
+    same = np.all(boxes[:, 1:] == boxes[:, :-1], axis=2)  # equal to the box one level lower
     begins = alive & np.pad(~same | ~alive[:, :-1], ((0, 0), (1, 0)), constant_values=True)
     ends = alive & np.pad(~same | ~alive[:, 1:], ((0, 0), (0, 1)), constant_values=True)
     of_peak, first = np.nonzero(begins[:, ::-1])
     first = boxes.shape[1] - 1 - first
     last = boxes.shape[1] - 1 - np.nonzero(ends[:, ::-1])[1]
-    # A component of {level > k} is one of {level >= k + 1}, and the band begins above `low`.
+    # A component of {level > k} is a component of {level >= k + 1}; levels of the band count from `low`.
     return Components(
         boxes=boxes[of_peak, first] * np.array([1, 1, -1, -1], np.int32),
         first=(first - 1 + low).astype(np.int32),
@@ -323,18 +322,18 @@ def _lifetimes(
 
 
 def rows(components: Components, levels: int, image_id: str, geometry: Geometry) -> pd.DataFrame:
-    """Rows of a ``detections`` table: each box once for every threshold at which it is there.
+    """Rows of a ``detections`` table: a row for each box and threshold at which the box exists.
 
     Parameters
     ----------
     components : Components
-        Of one stored image.
+        Components of one stored image.
     levels : int
-        As in `quantise`.
+        See `quantise`.
     image_id : str
-        The image.
+        Identifier of the image.
     geometry : mammoflow.breasts.geometry.Geometry
-        The way to the original pixels in which boxes are reported.
+        Converts boxes to pixels of the original image.
 
     Returns
     -------
@@ -363,16 +362,16 @@ def detections(file: h5py.File, levels: int, threads: int) -> pd.DataFrame:
     file : h5py.File
         Opened by `storage.open_hdf5`; see `mpm.read_grid`.
     levels : int
-        As in `quantise`.
+        See `quantise`.
     threads : int
-        Images in work at once.
+        Number of images processed at the same time.
     """
 
     def of_image(image_id: str) -> pd.DataFrame:
         grid = mpm.read_grid(file, image_id)
         return rows(find(quantise(grid.map(), levels)), levels, image_id, grid.geometry)
 
-    found = [table for table in pool.ordered(of_image, mpm.image_ids(file), threads) if len(table)]
-    if not found:
+    tables = [table for table in pool.ordered(of_image, mpm.image_ids(file), threads) if len(table)]
+    if not tables:
         return pd.DataFrame(columns=list(DETECTIONS.columns))
-    return pd.concat(found, ignore_index=True)
+    return pd.concat(tables, ignore_index=True)

@@ -1,4 +1,4 @@
-"""Trained networks compiled for use: batch normalisation folded, weights constant, fast precision."""
+"""Compiles trained networks for inference: batch normalisation folded, weights constant, fast precision."""
 
 import os
 from collections import defaultdict
@@ -11,28 +11,28 @@ from keras import layers
 
 from mammoflow.networks import backbones, runtime
 
-# By how much a probability may differ from that in float32, at most and on average, for `auto` to take
-# a faster precision.
+# Largest maximum and mean difference of probabilities from float32 at which `auto` selects a faster
+# precision.
 TOLERANCE = 0.02, 0.002
 
-# Windows on which that is tried.
+# Number of windows on which this is tested.
 TRIAL = 64
 
 
 class Compiled:
-    """A network as one graph without variables, for a fixed number of patches at a time.
+    """A network as one graph without variables, for a fixed number of patches per call.
 
-    Calls from several threads are safe, and `calls` of them at a time the fastest. TensorFlow's own passes
-    join convolution, bias and activation, where `runtime.configure` has left them on.
+    It can be called from several threads; `calls` of them at a time are fastest. TensorFlow's optimiser
+    fuses convolution, bias and activation, unless `runtime.configure` has switched it off.
 
     Parameters
     ----------
     model : keras.Model
-        A network that `backbones.build` made.
+        A network made by `backbones.build`.
     policy : {'float32', 'mixed_bfloat16', 'mixed_float16'}
-        What it computes in.
+        Precision of the computation.
     size : int
-        Patches that it takes at once.
+        Number of patches per call.
     """
 
     def __init__(self, model: keras.Model, policy: str, size: int) -> None:
@@ -47,8 +47,8 @@ class Compiled:
         def forward(patches: tf.Tensor) -> tf.Tensor:
             # As constants, so that kernels are laid out for the processor once and not in every call.
             constants = [[tf.constant(array) for array in arrays] for arrays in weights]
-            found, _ = folded.stateless_call(*constants, patches, training=False)
-            return found[:, backbones.MASS]
+            probabilities, _ = folded.stateless_call(*constants, patches, training=False)
+            return probabilities[:, backbones.MASS]
 
         self._graph = forward.get_concrete_function()
 
@@ -61,17 +61,17 @@ class Compiled:
 
 
 def batch() -> int:
-    """Patches that a network takes at once on this machine."""
+    """Number of patches per call of a network on this machine."""
     if runtime.on_gpu():
         return 256
-    return 8  # few enough that what layers hand on stays in the processor's cache
+    return 8  # small enough that the output of a layer stays in the processor's cache
 
 
 def calls() -> int:
-    """Calls of a network that are made at a time on this machine.
+    """Number of simultaneous calls of a network on this machine.
 
-    On a processor as many as there are threads: each has one to itself, and none waits within a layer for
-    the others.
+    On a processor this is the number of threads: each call runs on one thread, so that threads do not wait
+    for each other within a layer.
     """
     if runtime.on_gpu():
         return 2
@@ -79,19 +79,19 @@ def calls() -> int:
 
 
 def compiled(model: keras.Model, precision: str, size: int, sample: np.ndarray) -> Compiled:
-    """Network in the precision that the config asks for.
+    """Compile a network in the precision requested by the config.
 
     Parameters
     ----------
     model : keras.Model
-        A network that `backbones.build` made, in float32.
+        A network made by `backbones.build`, in float32.
     precision : {'auto', 'float32', 'mixed_bfloat16', 'mixed_float16'}
-        ``auto`` takes what `runtime.policy` finds in the machine, if on the sample no probability
-        differs from float32 by more than `TOLERANCE`, and float32 otherwise.
+        ``auto`` selects the precision of `runtime.policy` for this machine if the probabilities of the
+        sample differ from float32 by no more than `TOLERANCE`, and float32 otherwise.
     size : int
-        Patches that it takes at once.
+        Number of patches per call.
     sample : (n, w, w, 1) float32 array
-        Normalised patches; only ``auto`` uses them.
+        Normalised patches; used by ``auto`` only.
 
     Raises
     ------
@@ -114,26 +114,26 @@ def compiled(model: keras.Model, precision: str, size: int, sample: np.ndarray) 
 
 
 def fold(model: keras.Model, policy: str) -> keras.Model:
-    """Copy of a network in which convolutions do the work of the batch normalisations behind them.
+    """Copy a network, folding each batch normalisation into the convolution before it.
 
     Parameters
     ----------
     model : keras.Model
-        A network of layers in sequence and parallel; models inside it are folded too.
+        A functional network; models inside it are folded as well.
     policy : str
-        What the copy computes in; what it gives back stays float32.
+        Precision of the copy; its output stays float32.
 
     Returns
     -------
     keras.Model
-        Not for training: the statistics are part of kernels and biases.
+        Only for inference: the statistics are part of kernels and biases.
     """
     normalized = dict(_normalized(model))
     absorbed = set(normalized.values())
     copies: dict[layers.Layer, layers.Layer] = {}
 
     def copy(operation: keras.Operation) -> keras.Operation:
-        if not isinstance(operation, layers.Layer):  # such as the sum of ``x + y``: nothing to change
+        if not isinstance(operation, layers.Layer):  # for example the sum ``x + y``: nothing to change
             return operation
         settings = operation.get_config()
         if operation.name not in model.output_names:
@@ -146,27 +146,27 @@ def fold(model: keras.Model, policy: str) -> keras.Model:
         return copies[operation]
 
     folded = keras.models.clone_model(model, clone_function=copy, recursive=True)
-    for layer, its in copies.items():
+    for layer, target in copies.items():
         if layer in normalized:
-            its.set_weights(_joined(layer, normalized[layer]))
+            target.set_weights(_joined(layer, normalized[layer]))
         else:
-            its.set_weights(layer.get_weights())
-        if isinstance(its, layers.Normalization):
-            its.finalize_state()  # it computes with what it derives from its weights
+            target.set_weights(layer.get_weights())
+        if isinstance(target, layers.Normalization):
+            target.finalize_state()  # it computes with values derived from its weights
     return folded
 
 
 class _Nothing(layers.Layer):
-    """In the place of a batch normalisation that a convolution does, called as it was."""
+    """Replaces a batch normalisation that was folded into a convolution; returns its input."""
 
     def call(self, values: tf.Tensor, mask: None = None) -> tf.Tensor:
         return values
 
 
 def _normalized(model: keras.Model) -> Iterator[tuple[layers.Conv2D, layers.BatchNormalization]]:
-    """Convolutions whose result goes into a batch normalisation and nowhere else.
+    """Convolutions whose output is used only by a batch normalisation, with this layer.
 
-    Keras tells only by attributes that are not public how often a layer is used, and by what.
+    Keras exposes the uses of a layer only through private attributes.
     """
     takers = defaultdict(list)
     for inner in _models(model):
@@ -188,12 +188,12 @@ def _normalized(model: keras.Model) -> Iterator[tuple[layers.Conv2D, layers.Batc
 
 
 def _used_once(operation: keras.Operation, kind: type[layers.Layer]) -> bool:
-    """Whether this is a layer of a kind, and called in one place."""
+    """Whether an operation is a layer of the given kind that is called exactly once."""
     return type(operation) is kind and len(operation._inbound_nodes) == 1
 
 
 def _models(model: keras.Model) -> Iterator[keras.Model]:
-    """A network and the models inside it."""
+    """A network and all models nested in it."""
     yield model
     for layer in model.layers:
         if isinstance(layer, keras.Model):
@@ -201,14 +201,14 @@ def _models(model: keras.Model) -> Iterator[keras.Model]:
 
 
 def _leaves(model: keras.Model) -> Iterator[keras.Operation]:
-    """What a network computes, step by step, models inside it opened."""
+    """All operations of a network in order, including those of nested models."""
     for inner in _models(model):
         steps = inner.layers if isinstance(inner, keras.Sequential) else inner.operations
         yield from (step for step in steps if not isinstance(step, keras.Model))
 
 
 def _joined(convolution: layers.Conv2D, normalization: layers.BatchNormalization) -> list[np.ndarray]:
-    """Kernel and bias that do both."""
+    """Kernel and bias that combine a convolution and a batch normalisation."""
 
     def values(variable: keras.Variable) -> np.ndarray:
         return keras.ops.convert_to_numpy(variable).astype(np.float64)

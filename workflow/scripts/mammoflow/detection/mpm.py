@@ -1,4 +1,4 @@
-"""Window probabilities on a grid, and the mass probability map (MPM) made of them."""
+"""Interpolates window probabilities to the mass probability map (MPM), and stores them on their grid."""
 
 from dataclasses import dataclass
 
@@ -18,14 +18,14 @@ class Grid:
     Attributes
     ----------
     probabilities : (gy, gx) float32 array
-        Probability of a mass in each window; 0 where the window was not classified, which is where no
-        breast pixel is interpolated from it.
+        Probability of a mass in each window; 0 for windows that were not classified because no breast
+        pixel is interpolated from them.
     centres_y, centres_x : (gy,) and (gx,) float64 arrays
         Rows and columns of the windows' central pixels in the stored image, ascending.
     breast : (M, N) bool array
         The breast region of the stored image.
     geometry : mammoflow.breasts.geometry.Geometry
-        The way back to the original image.
+        Position of the stored image in the original.
     """
 
     probabilities: np.ndarray
@@ -44,13 +44,13 @@ def probability_map(
 ) -> np.ndarray:
     """Interpolate window probabilities linearly at every pixel.
 
-    Outside the outermost centres the value of the nearest centre is held; outside the breast
-    the map is zero, as it is everywhere when there is no window at all.
+    Beyond the outermost centres the map has the value of the nearest centre. It is zero outside the
+    breast, and everywhere if there is no window.
 
     Parameters
     ----------
     probabilities : (gy, gx) float array
-        Probability of a mass in each window, 0 where it was not classified.
+        Probability of a mass in each window, 0 for windows that were not classified.
     centres_y, centres_x : (gy,) and (gx,) float arrays
         Rows and columns of the windows' central pixels, ascending.
     breast : (M, N) bool array
@@ -63,7 +63,7 @@ def probability_map(
     Raises
     ------
     ValueError
-        When the shapes disagree, the centres do not ascend, or a probability is not in [0, 1].
+        When the shapes do not match, the centres are not ascending, or a probability is not in [0, 1].
 
     References
     ----------
@@ -77,7 +77,7 @@ def probability_map(
     _check(probabilities, centres_y, centres_x)
     if probabilities.size == 0:
         return np.zeros(breast.shape, np.float32)
-    # In double precision, so that rounding to single restores equal neighbours exactly.
+    # Computed in double precision, so that between equal probabilities the rounded map is exactly constant.
     down = _weights(centres_y, breast.shape[0]) @ np.asarray(probabilities, np.float64)  # (M, gx)
     values = (down @ _weights(centres_x, breast.shape[1]).T).astype(np.float32)  # (M, N)
     np.clip(values, 0, 1, out=values)
@@ -117,7 +117,7 @@ def write_grid(file: h5py.File, image_id: str, grid: Grid) -> None:
     Raises
     ------
     ValueError
-        When the grid is inconsistent, or the image is in the file already.
+        When the grid is inconsistent, or the file already contains the image.
     """
     _check(grid.probabilities, grid.centres_y, grid.centres_x)
     group = file.create_group(f"{_GROUP}/{image_id}")
@@ -129,12 +129,12 @@ def write_grid(file: h5py.File, image_id: str, grid: Grid) -> None:
 
 
 def read_grid(file: h5py.File, image_id: str) -> Grid:
-    """Grid of one image in a file opened by `storage.open_hdf5`.
+    """Read the grid of one image from a file opened by `storage.open_hdf5`.
 
     Raises
     ------
     KeyError
-        When the file holds no such image.
+        When the file does not contain the image.
     """
     path = f"{_GROUP}/{image_id}"
     if path not in file:
@@ -150,10 +150,10 @@ def read_grid(file: h5py.File, image_id: str) -> Grid:
 
 
 def windows_per_image(file: h5py.File) -> list[int]:
-    """Windows on the grid of each image of a file opened by `storage.open_hdf5`, those left out included."""
+    """Number of windows on each image's grid in an open file, including windows not classified."""
     return [file[f"{_GROUP}/{image_id}/probabilities"].size for image_id in image_ids(file)]
 
 
 def image_ids(file: h5py.File) -> list[str]:
-    """Images in a file opened by `storage.open_hdf5`, in ascending order; may be empty."""
+    """Identifiers of the images in a file opened by `storage.open_hdf5`, sorted; may be empty."""
     return sorted(file[_GROUP]) if _GROUP in file else []

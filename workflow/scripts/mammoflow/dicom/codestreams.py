@@ -1,8 +1,8 @@
-"""What a JPEG, JPEG-LS or JPEG 2000 codestream says of itself: its size and depth, and whether it is whole.
+"""Checks that JPEG, JPEG-LS and JPEG 2000 codestreams are complete, and reads their size and depth.
 
-Decoders take much for granted: they fill what is missing, stop at the first of two pictures, and
-return another size than the DICOM header announces. None of these formats has a checksum, so
-their structure is all there is to tell a whole picture from a cut one.
+Decoders are lenient: they fill missing data, stop after the first of two pictures, and return a size
+that differs from the DICOM header. None of these formats has a checksum, so a truncated picture can only
+be recognised by the structure of the codestream.
 """
 
 import re
@@ -17,16 +17,16 @@ from mammoflow.base.exclusions import Excluded
 
 @dataclass(frozen=True)
 class Description:
-    """Size and depth that a codestream announces.
+    """Size and depth of a picture according to its codestream.
 
     Parameters
     ----------
     rows, columns, components : int
-        Of the picture.
+        Size of the picture, and number of its components.
     precision : int
-        Bits of a sample.
+        Bits per sample.
     signed : bool
-        Whether samples are signed, which only JPEG 2000 can say.
+        Whether samples are signed; only JPEG 2000 can declare this.
     """
 
     rows: int
@@ -37,19 +37,19 @@ class Description:
 
 
 def describe(codestream: bytes, syntax: str) -> Description:
-    """Walk through the structure of a codestream that holds one whole picture.
+    """Read size and depth from a codestream and check that it holds one complete picture.
 
     Parameters
     ----------
     codestream : bytes
         All fragments of one frame; padding may follow its end.
     syntax : str
-        Its transfer syntax: any JPEG, JPEG-LS or JPEG 2000.
+        Transfer syntax: any JPEG, JPEG-LS or JPEG 2000.
 
     Raises
     ------
     Excluded
-        ``undecodable`` when it is cut, holds something after its end, or is no such codestream.
+        ``undecodable`` when it is truncated, has data after its end, or is not a valid codestream.
 
     References
     ----------
@@ -65,41 +65,41 @@ def describe(codestream: bytes, syntax: str) -> Description:
     return description
 
 
-# The standard's and, in many a file, another.
+# The value of the standard and another one that many files use.
 _PADDING = b"\x00\xff"
 _CUT = "the compressed picture is cut"
 
-# Start of frame: any but the tables (C4, CC) and the JPEG extensions (C8), which share the numbers.
+# Start-of-frame markers; tables (C4, CC) and JPEG extensions (C8) use numbers of the same range.
 _FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 _START, _END, _SCAN = 0xD8, 0xD9, 0xDA
-# The first marker after entropy-coded bytes; restarts (D0 to D7) belong to these. JPEG writes 00 after an
-# FF that is data, JPEG-LS a byte below 80.
+# The first marker after entropy-coded bytes; restart markers (D0 to D7) are part of these. An FF that is data
+# is followed by 00 in JPEG and by a byte below 80 in JPEG-LS.
 _AFTER_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _AFTER_SCAN_LS = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")
 
 
 def _jpeg(codestream: bytes, syntax: str) -> tuple[Description, int]:
     after_scan = _AFTER_SCAN_LS if syntax in JPEGLSTransferSyntaxes else _AFTER_SCAN
-    found = []
+    frames = []
     marker, position = _marker(codestream, 0)
     _expect(marker == _START, "JPEG")
     while (following := _marker(codestream, position))[0] != _END:
         marker, position = following
         if marker in _FRAMES:
             precision, rows, columns, components = struct.unpack_from(">BHHB", codestream, position + 2)
-            found.append(Description(rows, columns, components, precision))
+            frames.append(Description(rows, columns, components, precision))
         position += struct.unpack_from(">H", codestream, position)[0]
         if marker == _SCAN:
             end = after_scan.search(codestream, position)
             if end is None:
                 raise Excluded("undecodable", _CUT)
             position = end.start()
-    _expect(len(found) == 1, "JPEG")
-    return found[0], following[1]
+    _expect(len(frames) == 1, "JPEG")
+    return frames[0], following[1]
 
 
 def _marker(codestream: bytes, position: int) -> tuple[int, int]:
-    """Second byte of the marker at a place, and the place after it; FF may be repeated before it."""
+    """Second byte of the marker at a position, and the position after it; FF may be repeated before it."""
     while codestream[position + 1] == 0xFF:
         position += 1
     _expect(codestream[position] == 0xFF, "JPEG")
@@ -118,7 +118,7 @@ def _jpeg_2000(codestream: bytes, _: str) -> tuple[Description, int]:
             tile, length, part, count = struct.unpack_from(">HIBB", codestream, position + 4)
             parts[tile] += 1
             expected[tile] = max(part + 1, count, expected.get(tile, 0))
-            # A part of no stated length is the last one.
+            # A part without a stated length is the last one.
             length = length or len(codestream.rstrip(_PADDING)) - 2 - position
         else:
             length = 2 + struct.unpack_from(">H", codestream, position + 2)[0]
@@ -130,7 +130,7 @@ def _jpeg_2000(codestream: bytes, _: str) -> tuple[Description, int]:
 
 
 def _size(codestream: bytes) -> tuple[Description, int]:
-    """Description, and number of tiles."""
+    """Description of a JPEG 2000 picture from its size marker, and its number of tiles."""
     right, bottom, left, top, *tile = struct.unpack_from(">8I", codestream, 8)
     components, depth, across, down = struct.unpack_from(">H3B", codestream, 40)
     tile_width, tile_height, tile_left, tile_top = tile

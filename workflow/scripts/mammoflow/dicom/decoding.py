@@ -1,12 +1,11 @@
-"""Compressed pixels, decoded in a process of their own that may fail.
+"""Decodes compressed pixels in separate worker processes.
 
-A few kilobytes can unpack to gigabytes, and the decoders are native code that damaged pictures
-make crash or run for ever. Here that ends a worker process, and the image is excluded with the
-reason; the stage goes on with a new worker.
+A few kilobytes can expand to gigabytes, and the decoders are native code that can crash or never return
+on damaged pictures. In these cases only a worker process ends: the image is excluded with the reason, and
+the stage continues with a new worker.
 
-The workers are started by hand. Those of `multiprocessing` (and of the libraries that build on it)
-either import the main module again, which under Snakemake is the script of the whole job, or fork
-a process that has threads.
+`multiprocessing` (and libraries based on it) is not used because it either imports the main module again,
+which under Snakemake is the script of the job, or forks a process that has threads.
 """
 
 import atexit
@@ -51,14 +50,14 @@ SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Frame:
-    """One compressed picture, and what the header says of it.
+    """One compressed picture, and its description in the header.
 
     Parameters
     ----------
     syntax : str
         Transfer syntax, a key of `PLUGINS`.
     codestream : bytes
-        All its fragments.
+        All fragments of the picture.
     rows, columns, bits_allocated : int
         Elements of the header.
     """
@@ -77,11 +76,11 @@ class Samples:
     Parameters
     ----------
     values : (M, N) uint8 or uint16 ndarray
-        As the decoder gives them, in two's complement where they are signed.
+        Output of the decoder; signed samples are in two's complement.
     precision : int
-        Bits of a sample, the lowest ones.
+        Bits per sample; these are the lowest bits.
     signed : bool
-        Whether the codestream says that they are signed.
+        Whether the codestream declares the samples as signed.
     """
 
     values: np.ndarray
@@ -90,12 +89,12 @@ class Samples:
 
 
 def decode(frame: Frame) -> Samples:
-    """Samples of a compressed picture, decoded by a worker; several threads get several workers.
+    """Decode a compressed picture in a worker process; each calling thread gets a separate worker.
 
     Parameters
     ----------
     frame : Frame
-        A picture of one component.
+        A picture with one component.
 
     Returns
     -------
@@ -106,7 +105,7 @@ def decode(frame: Frame) -> Samples:
     Excluded
         ``undecodable``, ``decoder-memory``, ``decoder-timeout`` or ``decoder-crashed``.
     RuntimeError
-        When no worker starts: the fault is the installation's.
+        When no worker can be started, which points to a broken installation.
     """
     worker = _take_worker()
     try:
@@ -119,7 +118,7 @@ def decode(frame: Frame) -> Samples:
     raise Excluded(*reply)
 
 
-# The side of the stage. Appending to a list and popping from it are atomic.
+# Code that runs in the stage's process. Appending to a list and popping from it are atomic.
 
 _START = """
 import sys
@@ -131,11 +130,11 @@ _OUT_OF_MEMORY = 77
 
 
 class _Worker:
-    """A process that decodes pictures one after the other until its input ends."""
+    """A worker process that decodes pictures one after the other until its input ends."""
 
     def __init__(self) -> None:
-        # Isolated (-I): neither the environment nor the working folder decides what it imports.
-        # One thread of BLAS, which otherwise reserves memory for each processor.
+        # Isolated (-I): imports depend neither on the environment nor on the working folder.
+        # Only one thread for BLAS, which otherwise reserves memory for every processor.
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-c", _START, str(MEMORY_BYTES), *sys.path],
             stdin=subprocess.PIPE,
@@ -148,7 +147,7 @@ class _Worker:
             code = self.process.wait()
             self.end()
             raise RuntimeError(
-                f"decoder: expected a worker process to start, it ended with exit code {code}"
+                f"decoder: expected a worker process to start, got one that ended with exit code {code}"
             ) from None
 
     def ask(self, request: object) -> Samples | tuple[str, str]:
@@ -173,7 +172,7 @@ class _Worker:
 
     def _close(self) -> None:
         for pipe in (self.process.stdin, self.process.stdout):
-            with contextlib.suppress(OSError):  # of what it can no longer be sent
+            with contextlib.suppress(OSError):  # for the data that can no longer be sent to it
                 pipe.close()
 
 
@@ -182,7 +181,7 @@ _idle: list[_Worker] = []
 
 def _take_worker() -> _Worker:
     while _idle:
-        with contextlib.suppress(IndexError):  # another thread was faster
+        with contextlib.suppress(IndexError):  # another thread has taken it
             worker = _idle.pop()
             if worker.process.poll() is None:
                 return worker
@@ -192,7 +191,7 @@ def _take_worker() -> _Worker:
 
 @atexit.register
 def end_workers() -> None:
-    """End the workers that wait for pictures; the next picture starts a new one."""
+    """End all idle workers; the next picture starts a new one."""
     while _idle:
         _idle.pop().end()
 
@@ -200,11 +199,11 @@ def end_workers() -> None:
 os.register_at_fork(after_in_child=_idle.clear)
 
 
-# The side of the worker.
+# Code that runs in the worker process.
 
 
 def serve(memory: int) -> None:
-    """Decode what comes on the standard input until it ends, in so many bytes of memory."""
+    """Decode pictures from the standard input until it ends, with at most `memory` bytes of memory."""
     requests, replies = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     _limit_memory(memory)
     _send(replies, "ready")
@@ -230,7 +229,7 @@ def _send(replies: BinaryIO, reply: object) -> None:
 
 
 def _limit_memory(memory: int) -> None:
-    """Limit this process's memory where the system can; leave no core file with pixels in it."""
+    """Limit the memory of this process if the system supports it, and forbid core files with pixels."""
     for kind, limit in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_AS, memory)):
         hard = resource.getrlimit(kind)[1]
         limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
@@ -239,7 +238,7 @@ def _limit_memory(memory: int) -> None:
 
 
 def _raise_what_pydicom_catches() -> None:
-    """Let the errors of decoders through, which pydicom logs and replaces, and make its warnings errors."""
+    """Make pydicom pass on the errors of decoders instead of replacing them, and raise its warnings."""
 
     def through(record: logging.LogRecord) -> bool:
         if record.exc_info:
@@ -251,7 +250,7 @@ def _raise_what_pydicom_catches() -> None:
 
 
 def _reply(frame: Frame, complaints: BinaryIO) -> Samples | tuple[str, str]:
-    """Samples, or reason and detail. Decoders also complain in writing, and go on."""
+    """Samples, or reason and detail of a failure; some decoders only print an error and continue."""
     complaints.truncate(0)
     try:
         samples = decode_here(frame)
@@ -261,33 +260,33 @@ def _reply(frame: Frame, complaints: BinaryIO) -> Samples | tuple[str, str]:
         return error.reason, error.detail
     except MemoryError:
         raise
-    except Exception as error:  # noqa: BLE001  (whatever damaged data make a decoder raise)
+    except Exception as error:  # noqa: BLE001  (damaged data can make a decoder raise any exception)
         name = uid.UID(frame.syntax).name
         return "undecodable", f"the {name} decoder stopped with {type(error).__name__}"
     return samples
 
 
 def decode_here(frame: Frame) -> Samples:
-    """Samples of a compressed picture, decoded in this process with no limit but the picture's own claims.
+    """Decode a compressed picture in this process, without limits on time or memory.
 
     Parameters
     ----------
     frame : Frame
-        A picture of one component.
+        A picture with one component.
 
     Raises
     ------
     Excluded
-        ``undecodable`` when the codestream is not what the header announces.
+        ``undecodable`` when the codestream does not match the header.
     Exception
-        Whatever the decoder raises.
+        Any exception of the decoder.
     """
     precision, signed = frame.bits_allocated, False
     if frame.syntax != uid.RLELossless:
-        found = codestreams.describe(frame.codestream, frame.syntax)
-        _expect("components", 1, found.components)
-        _expect("rows and columns", (frame.rows, frame.columns), (found.rows, found.columns))
-        precision, signed = found.precision, found.signed
+        picture = codestreams.describe(frame.codestream, frame.syntax)
+        _expect("components", 1, picture.components)
+        _expect("rows and columns", (frame.rows, frame.columns), (picture.rows, picture.columns))
+        precision, signed = picture.precision, picture.signed
         _expect("depth of 1 to 16 bits", True, 1 <= precision <= 16)
     values, properties = get_decoder(frame.syntax).as_buffer(
         encapsulate([frame.codestream]),

@@ -1,4 +1,4 @@
-"""Pixels of DICOM mammograms as grey values, under one grey-scale policy."""
+"""Reads the pixels of DICOM mammograms and converts them to grey values."""
 
 from pathlib import Path
 
@@ -24,18 +24,18 @@ from mammoflow.dicom.headers import (
 
 
 def decode(path: Path) -> np.ndarray:
-    """Grey values of a mammogram under the project's one grey-scale policy (`contracts.stored.GREY_SCALE`).
+    """Grey values of a mammogram, converted as stated in `contracts.stored.GREY_SCALE`.
 
-    The modality transformation is applied where present (PS3.3 C.11.1). Windows and VOI LUTs are
-    not (C.11.2: they are meant for one display). MONOCHROME1 is inverted over the range of its
+    The modality transformation is applied if present (PS3.3 C.11.1). Windows and VOI LUTs are not
+    applied because they are meant for display (C.11.2). MONOCHROME1 is inverted over the range of the
     stored bits (C.7.6.3.1.2), so that air is dark. Negative values are shifted to start at 0.
 
-    Compressed pixels are decoded in a process of their own; see `decoding`.
+    Compressed pixels are decoded in a separate process; see `decoding`.
 
     Parameters
     ----------
     path : Path
-        A file whose header passes `gate`; it is read and gated again.
+        A file whose header passes `headers.gate`; the header is read and checked again.
 
     Returns
     -------
@@ -44,8 +44,8 @@ def decode(path: Path) -> np.ndarray:
     Raises
     ------
     Excluded
-        With the reason of the gate, or ``truncated``, ``undecodable``, ``high-bit``,
-        ``grey-range``, or one of `decoding.decode`.
+        With the reason of `headers.gate`, or ``truncated``, ``undecodable``, ``high-bit``,
+        ``grey-range``, or a reason of `decoding.decode`.
     """
     header = read_elements(path, PIXEL_HEADER)
     require_usable(header)
@@ -64,7 +64,7 @@ def decode(path: Path) -> np.ndarray:
 
 
 def _stored(path: Path, header: Dataset) -> np.ndarray:
-    """(M, N) stored values: the stored bits of each pixel, without what shares its bytes."""
+    """(M, N) stored values: only the stored bits of each pixel, without other bits in the same bytes."""
     if not header.pixels.encapsulated:
         return _stored_bits(_native(path, header), header)
     frame = compressed_frame(path, header)
@@ -75,7 +75,7 @@ def _stored(path: Path, header: Dataset) -> np.ndarray:
 
 
 def compressed_frame(path: Path, header: Dataset) -> decoding.Frame:
-    """The compressed picture of a file that `gate` passes."""
+    """The compressed picture of a file whose header passes `headers.gate`."""
     with path.open("rb") as file:
         pieces = [(file.seek(start), file.read(length))[1] for start, length in header.pixels.pieces]
     syntax = transfer_syntax(header.file_meta)
@@ -83,7 +83,7 @@ def compressed_frame(path: Path, header: Dataset) -> decoding.Frame:
 
 
 def _native(path: Path, header: Dataset) -> np.ndarray:
-    """(M, N) pixels as they lie in the file, in the machine's byte order, signs not interpreted."""
+    """(M, N) pixels as in the file, as unsigned numbers in the machine's byte order."""
     shape = image_shape(header)
     count, bits = shape[0] * shape[1], header.BitsAllocated
     _, is_little_endian = header.original_encoding
@@ -100,13 +100,13 @@ def _native(path: Path, header: Dataset) -> np.ndarray:
 
 
 def _stored_bits(pixels: np.ndarray, header: Dataset) -> np.ndarray:
-    """Stored bits of pixels that may hold something else in the others, such as overlays.
+    """Extract the stored bits of pixels whose other bits may hold something else, such as overlays.
 
     Raises
     ------
     Excluded
-        ``high-bit`` where the header puts the stored bits above others, as it may not (PS3.5
-        section 8.1.1), and these are used: they might be the ones that are meant.
+        ``high-bit`` when the header places the stored bits above other bits, which PS3.5 section 8.1.1
+        forbids, and the other bits are used: the grey values could be in either.
     """
     stored, high, is_signed = stored_depth(header)
     allocated, lowest = header.BitsAllocated, high + 1 - stored
@@ -116,7 +116,7 @@ def _stored_bits(pixels: np.ndarray, header: Dataset) -> np.ndarray:
     pixels = pixels.view(f"i{allocated // 8}") if is_signed else pixels
     if stored == allocated:
         return pixels
-    pixels = np.require(pixels, requirements="W")  # in place: large arrays are slow to come by
+    pixels = np.require(pixels, requirements="W")  # in place: allocating large arrays is slow
     if is_signed:
         pixels <<= allocated - 1 - high
         pixels >>= allocated - stored
@@ -127,13 +127,13 @@ def _stored_bits(pixels: np.ndarray, header: Dataset) -> np.ndarray:
 
 
 def _decoded_bits(samples: decoding.Samples, header: Dataset) -> np.ndarray:
-    """Stored values of a codestream's samples, which are the lowest bits whatever the header says.
+    """Stored values from the samples of a codestream, which are always the lowest bits.
 
     Raises
     ------
     Excluded
-        ``undecodable`` where samples do not fit the stored bits, or their signs cannot be known;
-        ``high-bit`` where the header puts the stored bits elsewhere.
+        ``undecodable`` when samples do not fit the stored bits, or their signs are ambiguous;
+        ``high-bit`` when the header places the stored bits elsewhere.
     """
     stored, high, is_signed = stored_depth(header)
     allocated, precision = header.BitsAllocated, samples.precision
@@ -153,9 +153,9 @@ def _decoded_bits(samples: decoding.Samples, header: Dataset) -> np.ndarray:
 
 
 def _modality(stored: np.ndarray, header: Dataset) -> np.ndarray:
-    """Whole numbers after the modality LUT or rescale: int32, or unsigned stored values without either.
+    """Integers after the modality LUT or rescale: int32, or the unsigned stored values if there is neither.
 
-    What becomes of a value is computed once, not for each of its pixels.
+    Each distinct stored value is converted once (look-up table).
     """
     slope, intercept = (value(header, f"Rescale{name}") for name in ("Slope", "Intercept"))
     if (slope is None) != (intercept is None):
@@ -170,10 +170,10 @@ def _modality(stored: np.ndarray, header: Dataset) -> np.ndarray:
     except DAMAGE as error:
         raise Excluded("unreadable", f"the modality LUT fails with {type(error).__name__}") from None
     if not np.isfinite(values).all() or np.abs(values).max() > 2**30:
-        raise Excluded("grey-range", "the modality LUT leaves 32 bits")
+        raise Excluded("grey-range", "the modality LUT gives values beyond 32 bits")
     whole = np.rint(values)
     if slope == 0 or len(np.unique(whole)) < len(np.unique(values)):
-        raise Excluded("grey-range", "the rescale makes one whole number of several grey values")
+        raise Excluded("grey-range", "the rescale maps several grey values to one whole number")
     return whole.astype(np.int32)[stored.astype(np.int32) - lowest]
 
 

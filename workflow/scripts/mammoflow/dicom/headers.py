@@ -1,4 +1,4 @@
-"""DICOM headers of mammograms: which files are taken, and the pixel spacing with its source."""
+"""Reads DICOM headers of mammograms: decides which files are used, and finds the pixel spacing."""
 
 import io
 import re
@@ -12,20 +12,20 @@ from pydicom.dataset import Dataset
 from mammoflow.base.exclusions import Excluded
 from mammoflow.dicom import decoding, pixeldata
 
-# Values are checked here, where they are used. pydicom's own checks would print them, and a
-# value can be a name.
+# Values are checked here, where they are used. The checks of pydicom would print them, and a
+# value can be a patient's name.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 
 MAX_PIXELS = 80_000_000
 MAX_MAGNIFICATION = 1.3
-# Pixels of a mammogram, in mm; 70 is one in micrometres.
+# Plausible pixel spacings of a mammogram in mm; a value of 70, for example, is in micrometres.
 SPACING_MM = (0.01, 1.0)
 MAX_HEADER_BYTES = 2**24
 
 NATIVE = (uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian)
 SYNTAXES = (*NATIVE, *decoding.PLUGINS)
 
-# The allow-list of elements that are ever read: no name, birth date or accession number.
+# Allow-list: no other elements are ever read, so no name, birth date or accession number.
 IDENTITY = ("SOPInstanceUID", "SeriesInstanceUID", "PatientID")
 HEADER = (
     *IDENTITY,
@@ -36,6 +36,8 @@ HEADER = (
     "PartialView",
     "ViewModifierCodeSequence",
     "ViewCodeSequence",
+    "ImageLaterality",
+    "Laterality",
     "CodeValue",
     "CodeMeaning",
     "EstimatedRadiographicMagnificationFactor",
@@ -63,8 +65,8 @@ PIXEL_HEADER = (
     "ModalityLUTType",
 )
 
-# What pydicom raises on damaged objects; nothing here is a fault of ours. What it says can hold
-# values, so that it is not carried on (``from None``).
+# Exceptions that pydicom raises for damaged objects. Their messages can contain values of the header and
+# are therefore not passed on (``from None``).
 DAMAGE = (
     ArithmeticError,
     AttributeError,
@@ -100,14 +102,14 @@ def is_dicom(path: Path) -> bool:
 
 
 class _Header(io.BufferedReader):
-    """A file of which so much is read as a header may have: pixels are sought, not read."""
+    """A file that refuses to read more than a header may contain; pixels are skipped, not read."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(io.FileIO(path))
         self._left = MAX_HEADER_BYTES
 
     def read(self, size: int = -1) -> bytes:
-        if size < 0:  # pydicom reads the rest of a file only to inflate it
+        if size < 0:  # pydicom reads the rest of a file only to decompress it
             raise Excluded("deflated")
         self._left -= size
         if self._left < 0:
@@ -116,28 +118,28 @@ class _Header(io.BufferedReader):
 
 
 def read_header(path: Path) -> Dataset:
-    """Allow-listed elements of a DICOM file, without its pixels.
+    """Read the allow-listed elements of a DICOM file, without its pixels.
 
     Parameters
     ----------
     path : Path
-        A file; never read with ``force``, which takes any text for a data set.
+        The file. It is not read with ``force``, which would accept any text as a data set.
 
     Returns
     -------
     pydicom.dataset.Dataset
-        With ``file_meta``, and ``pixels``: where the pixel data lie (`pixeldata.PixelData`), or None.
+        With ``file_meta``, and ``pixels``: the location of the pixel data (`pixeldata.PixelData`), or None.
 
     Raises
     ------
     Excluded
-        ``not-dicom``, ``deflated`` (nothing is inflated) or ``unreadable``.
+        ``not-dicom``, ``deflated`` (such files are not supported) or ``unreadable``.
     """
     return read_elements(path, HEADER)
 
 
 def read_elements(path: Path, keywords: tuple[str, ...]) -> Dataset:
-    """Elements of a header by keyword, with the transfer syntax; no pixel is read."""
+    """Read elements of a header by keyword, and the transfer syntax, without pixels."""
     try:
         if not is_dicom(path):
             raise Excluded("not-dicom")
@@ -150,32 +152,32 @@ def read_elements(path: Path, keywords: tuple[str, ...]) -> Dataset:
 
 
 def transfer_syntax(meta: Dataset) -> str:
-    """Transfer syntax UID of a file; empty where its meta header names none."""
+    """Transfer syntax UID of a file; empty if its meta header does not name one."""
     return str(value(meta, "TransferSyntaxUID", ""))
 
 
 def value(header: Dataset, keyword: str, default: object = None) -> object:
-    """Value of an element; the default where it is absent or empty.
+    """Value of an element; the default if it is absent or empty.
 
     Raises
     ------
     Excluded
-        ``unreadable`` when the element is there and its bytes make no value.
+        ``unreadable`` when the element is present but its value cannot be read.
     """
     try:
-        found = header.get(keyword, None)
+        content = header.get(keyword, None)
     except DAMAGE as error:
         raise Excluded("unreadable", f"{keyword} cannot be read ({type(error).__name__})") from None
-    return default if found is None or found == "" else found
+    return default if content is None or content == "" else content
 
 
 def gate(header: Dataset) -> str | None:
-    """Reason not to decode an object, decided by its header alone.
+    """Reason not to use an object, judged by its header alone.
 
     Parameters
     ----------
     header : pydicom.dataset.Dataset
-        As `read_header` returns it.
+        The result of `read_header`.
 
     Returns
     -------
@@ -190,7 +192,7 @@ def gate(header: Dataset) -> str | None:
 
 
 def require_usable(header: Dataset) -> None:
-    """Raise `Excluded` for a header that `gate` refuses."""
+    """Raise `Excluded` for a header that `gate` rejects."""
     for gate_of in (_gate_kind, _gate_view, _gate_pixels):
         if reason := gate_of(header):
             raise Excluded(reason)
@@ -242,7 +244,7 @@ def _gate_pixels(header: Dataset) -> str | None:
 
 
 def _check_data(header: Dataset) -> None:
-    """Check what the header says of its pixel data against where they lie."""
+    """Check the location and length of the pixel data against the header."""
     stored_depth(header)
     pixels, needed = header.pixels, _bytes_needed(header)
     if pixels is not None and pixels.fault:
@@ -258,7 +260,7 @@ def _check_data(header: Dataset) -> None:
 
 
 def image_shape(header: Dataset) -> tuple[int, int]:
-    """Rows and columns; 0 where the header gives none."""
+    """Rows and columns of the image; 0 if missing in the header."""
     return number(header, "Rows", 0, int), number(header, "Columns", 0, int)
 
 
@@ -267,12 +269,12 @@ def _bytes_needed(header: Dataset) -> int:
 
 
 def stored_depth(header: Dataset) -> tuple[int, int, bool]:
-    """Stored bits of a pixel, the highest of them, and whether they have a sign.
+    """Number of stored bits of a pixel, the highest stored bit, and whether values are signed.
 
     Raises
     ------
     Excluded
-        ``unreadable`` where they do not fit the bits allocated (PS3.5 section 8.1.1).
+        ``unreadable`` when they do not fit the bits allocated (PS3.5 section 8.1.1).
     """
     stored = number(header, "BitsStored", 0, int)
     high = number(header, "HighBit", stored - 1, int)
@@ -285,20 +287,20 @@ def stored_depth(header: Dataset) -> tuple[int, int, bool]:
 def number(
     header: Dataset, keyword: str, default: float, kinds: type | tuple[type, ...] = (int, float)
 ) -> float:
-    """One number of a header, or a default; raises `Excluded` where it is anything else."""
-    found = value(header, keyword, default)
-    if not isinstance(found, kinds):
+    """A single number from a header, or the default; raises `Excluded` for any other value."""
+    content = value(header, keyword, default)
+    if not isinstance(content, kinds):
         raise Excluded("unreadable", f"{keyword} should be one {'whole ' if kinds is int else ''}number")
-    return found
+    return content
 
 
 def flags(header: Dataset) -> list[str]:
-    """What a reader should know about an object that is used all the same.
+    """Remarks on an object that is used in spite of them.
 
     Parameters
     ----------
     header : pydicom.dataset.Dataset
-        As `read_header` returns it, passed by `gate`.
+        The result of `read_header`, accepted by `gate`.
 
     Returns
     -------
@@ -307,23 +309,43 @@ def flags(header: Dataset) -> list[str]:
         ``trailing-data`` (bytes after the picture: a second object, other frames, damage);
         ``polarity`` (the shape of the presentation LUT contradicts the photometric interpretation).
     """
-    found = []
+    remarks = []
     if value(header, "BreastImplantPresent") == "YES":
-        found.append("implant")
+        remarks.append("implant")
     if value(header, "PartialView") == "YES":
-        found.append("partial-view")
+        remarks.append("partial-view")
     stored, high, _ = stored_depth(header)
     if high != stored - 1:
-        found.append("high-bit")
+        remarks.append("high-bit")
     pixels, needed = header.pixels, _bytes_needed(header)
     if pixels.trailing or not (pixels.encapsulated or pixels.length <= needed + needed % 2):
-        found.append("trailing-data")
+        remarks.append("trailing-data")
     if value(header, "PresentationLUTShape", shape := LUT_SHAPES.get(photometric(header))) != shape:
-        found.append("polarity")
-    return found
+        remarks.append("polarity")
+    return remarks
 
 
-# PS3.3 C.8.11.3: the one says what the other says, so that a picture is inverted once.
+_SIDES = {"L": "L", "LEFT": "L", "R": "R", "RIGHT": "R"}
+
+
+def sides(header: Dataset) -> frozenset[str]:
+    """Sides that a header gives: ``"L"``, ``"R"``, both where its elements differ, none where it gives none.
+
+    Parameters
+    ----------
+    header : pydicom.dataset.Dataset
+        As `read_header` returns it.
+
+    Notes
+    -----
+    ImageLaterality is required of mammograms (PS3.3 C.8.11.7); scanned films have Laterality, which is the
+    series'. Anything else there, as ``B`` for both breasts or damage, gives no side.
+    """
+    texts = [text for keyword in ("ImageLaterality", "Laterality") for text in _texts(header, keyword)]
+    return frozenset(_SIDES[text.upper()] for text in texts if text.upper() in _SIDES)
+
+
+# PS3.3 C.8.11.3: both must state the same polarity, so that a picture is inverted only once.
 LUT_SHAPES = {"MONOCHROME1": "INVERSE", "MONOCHROME2": "IDENTITY"}
 
 
@@ -336,17 +358,17 @@ _POSITIVE = re.compile(r"\+?\d+(\.\d*)?([eE][+-]?\d+)?")
 
 
 def spacing(header: Dataset) -> tuple[float | None, str, list[str]]:
-    """Pixel spacing of a projection image, and where it comes from.
+    """Pixel spacing of a projection image, and its source.
 
     Parameters
     ----------
     header : pydicom.dataset.Dataset
-        As `read_header` returns it.
+        The result of `read_header`.
 
     Returns
     -------
     mm : float or None
-        None where the header gives no usable number.
+        None if the header has no usable number.
     source : str
         ``"PixelSpacing"``, ``"ImagerPixelSpacing"`` (at the detector, not in the patient) or empty.
     flags : list of str
@@ -357,26 +379,26 @@ def spacing(header: Dataset) -> tuple[float | None, str, list[str]]:
     ----------
     .. [1] DICOM PS3.3 10.7.1.3, Pixel spacing value order and valid values.
     """
-    found = []
+    faults = []
     for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
         texts = _texts(header, keyword)
         if not texts:
             continue
         if len(texts) != 2 or not all(_POSITIVE.fullmatch(text) for text in texts):
-            found.append("spacing-invalid")
+            faults.append("spacing-invalid")
             continue
         row, column = map(float, texts)
         if not all(SPACING_MM[0] <= side <= SPACING_MM[1] for side in (row, column)):
-            found.append("spacing-invalid")
+            faults.append("spacing-invalid")
         elif abs(row - column) > 1e-3 * row:
-            found.append("spacing-not-square")
+            faults.append("spacing-not-square")
         else:
-            return row, keyword, found
-    return None, "", found
+            return row, keyword, faults
+    return None, "", faults
 
 
 def _texts(header: Dataset, keyword: str) -> list[str]:
-    """Values of a decimal string as they are written: pydicom refuses, or prints, a bad one."""
+    """Values of a text element as they are written, because pydicom rejects or prints invalid ones."""
     if keyword not in header:
         return []
     element = header.get_item(keyword)

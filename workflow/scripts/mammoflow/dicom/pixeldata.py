@@ -1,4 +1,4 @@
-"""Where the pixel data of a DICOM file lie, found without reading them."""
+"""Locates the pixel data of a DICOM file without reading them."""
 
 import os
 import struct
@@ -22,15 +22,15 @@ class PixelData:
     Parameters
     ----------
     pieces : tuple of (int, int)
-        Offset in the file and length in bytes: of the value, or of each fragment.
+        Offset in the file and length in bytes, of the value or of each fragment.
     vr : str
-        Value representation; empty where the file does not say it.
+        Value representation; empty if the file does not state it.
     encapsulated : bool
-        Whether the value is a sequence of fragments (PS3.5 annex A.4), the offset table left out.
+        Whether the value is a sequence of fragments (PS3.5 annex A.4); `pieces` excludes the offset table.
     fault : str
-        Why the value cannot be used, a key of `exclusions.REASONS`; empty where it can.
+        Reason why the value cannot be used, a key of `exclusions.REASONS`; empty if it can be used.
     trailing : bool
-        Whether something follows it in the file that is no further element.
+        Whether it is followed by data that are not a further element.
     """
 
     pieces: tuple[tuple[int, int], ...]
@@ -41,7 +41,7 @@ class PixelData:
 
     @property
     def length(self) -> int:
-        """Bytes of all pieces."""
+        """Total number of bytes of all pieces."""
         return sum(length for _, length in self.pieces)
 
 
@@ -58,7 +58,7 @@ def locate(file: BinaryIO, is_implicit: bool, is_little_endian: bool) -> PixelDa
     Returns
     -------
     PixelData or None
-        None where the element there is another one, or none.
+        None if there is no element at this position, or a different one.
     """
     size = os.fstat(file.fileno()).st_size
     element = _element(file, is_implicit, is_little_endian)
@@ -78,7 +78,7 @@ def locate(file: BinaryIO, is_implicit: bool, is_little_endian: bool) -> PixelDa
 
 
 def _element(file: BinaryIO, is_implicit: bool, is_little_endian: bool) -> tuple[int, str, int] | None:
-    """Tag, representation and length of an element whose value comes next; None where there is none."""
+    """Read tag, representation and length of the next element; None if there is none."""
     order = "<" if is_little_endian else ">"
     try:
         group, number, length = struct.unpack(f"{order}HHL", head := file.read(8))
@@ -95,7 +95,7 @@ def _element(file: BinaryIO, is_implicit: bool, is_little_endian: bool) -> tuple
 
 
 def _read_items(file: BinaryIO, size: int, pieces: list[tuple[int, int]]) -> str:
-    """Add the fragments to the pieces, up to the delimiter, and return the fault if there is one."""
+    """Add the fragments up to the delimiter to `pieces`; return the fault, if any."""
     tables = 1
     for tag, length in _items(file):
         if tag == _DELIMITER:
@@ -106,7 +106,7 @@ def _read_items(file: BinaryIO, size: int, pieces: list[tuple[int, int]]) -> str
             return "truncated"
         if tables == 0:
             pieces.append((file.tell(), length))
-        elif length > 4:  # the table of offsets has one for every frame
+        elif length > 4:  # the offset table has one entry per frame
             return "several-frames"
         tables = 0
         file.seek(length, os.SEEK_CUR)
@@ -120,7 +120,7 @@ def _items(file: BinaryIO) -> Iterator[tuple[int, int]]:
 
 
 def _only_elements(file: BinaryIO, size: int, is_implicit: bool, is_little_endian: bool) -> bool:
-    """Whether elements of rising tags, each within the file, fill it from here to its end."""
+    """Whether the rest of the file consists of complete elements with ascending tags."""
     last = PIXEL_DATA
     while file.tell() < size:
         element = _element(file, is_implicit, is_little_endian)

@@ -1,1 +1,1 @@
-"""From boxes to FROC curves, areas and comparisons."""
+"""Evaluates detected boxes: FROC curves, areas under curves and comparisons of models."""

@@ -1,4 +1,4 @@
-"""Whether one model finds more than another: the same draws of patients, paired."""
+"""Compares two models by TPR at given FPI and by weighted AFROC area, with a paired bootstrap of patients."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,7 +12,7 @@ from mammoflow.evaluation.definitions import Definition
 
 
 class Evaluated(NamedTuple):
-    """What the comparison of a model needs: its tables ``operating_points``, ``merits`` and ``draws``."""
+    """Results of a model that are compared: its tables ``operating_points``, ``merits`` and ``draws``."""
 
     operating_points: pd.DataFrame
     merits: pd.DataFrame
@@ -22,33 +22,33 @@ class Evaluated(NamedTuple):
 def measures(
     model: Evaluated, definition: Definition, at: Sequence[float], against: Evaluated | None = None
 ) -> pd.DataFrame:
-    """TPR at given FPI, and areas under the weighted AFROC, beside those of another model.
+    """TPR at given FPI and weighted AFROC areas of a model, and the differences from another model.
 
-    Patients are drawn again with replacement within each fold, the same ones for both models, so that what
-    makes a patient hard or easy for both does not count as a difference. That needs no common scale of the
-    scores, as exchanging the models' results within patients would.
+    Patients are resampled with replacement within each fold, the same ones for both models, so that patients
+    who are difficult for both models do not contribute to the difference. Unlike a permutation test, which
+    exchanges the results of the models within patients, this does not require scores on a common scale.
 
     Parameters
     ----------
     model, against : Evaluated
         Evaluated on the same folds with the same seed.
     definition : Definition
-        With the mode in which they are compared; the areas need, and take, ``candidate``.
+        Provides the mode in which TPRs are compared; the areas always use ``candidate``.
     at : sequence of float
-        FPI of the TPR.
+        FPI at which TPRs are compared.
 
     Returns
     -------
     pandas.DataFrame
-        Columns mode, measure, fpi, value with its interval low and high, folds and, of them, folds_reached,
-        those whose curve goes as far as the FPI; difference with
-        difference_low and difference_high, and p, the two-sided p-value of no difference: NaN without
-        another model, or where patients cannot be drawn again.
+        Columns mode, measure, fpi, value with its interval low and high, number of folds, and
+        folds_reached, the number of folds whose curve reaches the FPI; difference with difference_low
+        and difference_high, and p, the two-sided p-value of no difference. The last four are NaN without
+        another model, or if patients cannot be resampled.
 
     Raises
     ------
     ValueError
-        When the models were not drawn alike.
+        When the draws of the two models differ.
     """
     rows = [_row(model, against, definition, "TPR", fpi) for fpi in at]
     scored = replace(definition, mode="candidate")
@@ -84,7 +84,7 @@ def _row(
 
 
 def _value(model: Evaluated, definition: Definition, measure: str, fpi: float) -> tuple[float, int, int]:
-    """A value, over how many folds it is the mean, and how many of them reach the FPI."""
+    """A mean value, its number of folds, and the number of folds that reach the FPI."""
     if measure == "TPR":
         points = definition.rows(model.operating_points)
         point = points[np.isclose(points["fpi"], fpi)].iloc[0]

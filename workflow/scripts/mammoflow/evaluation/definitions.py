@@ -1,7 +1,7 @@
-"""What counts as a detection: the definitions under which boxes are held against lesions.
+"""Defines the rules by which boxes are matched to lesions and counted.
 
-Published results differ in most of these choices, so each is a setting, and a table shows the same
-boxes under all of them.
+Published results differ in most of these choices. Therefore each choice is a setting, and a table compares
+the results of the same boxes under all of them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ SIZES = ("small", "medium", "large")
 PATHOLOGIES = ("malignant", "benign")
 SUBSETS = ("all", *SIZES, *PATHOLOGIES)
 
-# The hit rules of the protocol table; the last is that of the paper's last operating point.
+# The hit rules of the protocol table; the last one is used in the paper for its last operating point.
 IOUS = (0.1, 0.2, 0.3, 0.5)
 STRICT_IOU = IOUS[-1]
 
@@ -37,35 +37,36 @@ _CHOICES = {
 
 @dataclass(frozen=True)
 class Definition:
-    """One way to count.
+    """One set of rules for counting hits and false positives.
 
     Parameters
     ----------
     mode : {"paper", "candidate"}
-        What the boxes are. ``paper``: the components of the map at each threshold; they merge as it
-        falls, so a hit can be lost and the raw curve is not monotone. ``candidate``: a fixed set of boxes
-        with scores, each alive at every threshold up to its score; the classical FROC.
+        Source of the boxes. ``paper``: the components of the map at each threshold; components merge as
+        the threshold decreases, so a hit can be lost and the raw curve is not monotone. ``candidate``: a
+        fixed set of boxes with scores, each present at every threshold up to its score (classical FROC).
     hit : {"iou-above", "iou-at-least", "centre-in-box"}
-        A box hits a lesion by an intersection over union (IoU) above ``iou`` (the paper), of at least
-        ``iou`` (COCO, nnDetection, picai_eval), or when its centre lies in the lesion's box (Ribli et
-        al. 2018).
+        A box hits a lesion if their intersection over union (IoU) is above ``iou`` (the paper), if it is
+        at least ``iou`` (COCO, nnDetection, picai_eval), or if the centre of the box lies in the lesion's
+        box (Ribli et al. 2018).
     iou : float
-        For the first two.
+        Threshold of the first two rules.
     duplicates : {"ignore", "false-positive"}
-        What a further box on a lesion is: nothing (LUNA16, Duke, picai_eval) or a false positive (COCO).
+        How an additional box on a lesion counts: not at all (LUNA16, Duke, picai_eval), or as a false
+        positive (COCO).
     lesions : {"merged", "unmerged"}
-        Contours whose boxes overlap as one lesion, or each contour as a lesion.
+        Contours with overlapping boxes count as one lesion, or each contour counts as a lesion.
     fpi_over : {"all", "mass", "normal"}
-        Images whose false positives are counted, and over which they are spread.
+        Images whose false positives are counted and averaged.
     unit : {"lesion", "image", "breast", "patient"}
-        What is found or missed: a unit is found when one of its lesions is hit.
+        Unit of the sensitivity: a unit is detected if one of its lesions is hit.
     subset : {"all", "small", "medium", "large", "malignant", "benign"}
-        The lesions that count; boxes on the others are ignored.
+        Lesions that are counted; boxes on other lesions are ignored.
 
     Raises
     ------
     ValueError
-        When a setting has no meaning.
+        When a setting is invalid.
     """
 
     mode: str = "paper"
@@ -89,25 +90,25 @@ class Definition:
 
     @property
     def key(self) -> dict[str, str | float]:
-        """Columns that name the definition in a table."""
+        """Values of the key columns that identify the definition in a table."""
         return asdict(self)
 
     @property
     def rule(self) -> str:
-        """The hit rule in print."""
+        """The hit rule as printed in tables."""
         if self.hit == "centre-in-box":
             return "centre in box"
         return f"IoU {'>' if self.hit == 'iou-above' else '≥'} {self.iou:g}"
 
     def rows(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Rows of a table of `froc` that are counted in this way."""
+        """Rows of a table of `froc` that use this definition."""
         chosen = np.isclose(table["iou"].to_numpy(float), self.iou)
         for name in _CHOICES:
             chosen &= table[name].to_numpy() == getattr(self, name)
         return table[chosen]
 
     def difference(self, other: "Definition") -> str:
-        """In what this definition differs from another, in print; empty where in nothing."""
+        """Differences from another definition as printed in tables; empty if there are none."""
         words = {
             "mode": f"boxes of mode {self.mode}",
             "hit": self.rule,
@@ -129,23 +130,23 @@ class Definition:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The config's ``detection: evaluation``.
+    """Settings of the evaluation, as in the config section ``detection: evaluation``.
 
     Parameters
     ----------
     mode, hit, iou, duplicates, lesions, fpi_over
-        As in `Definition`.
+        See `Definition`.
     operating_points : sequence of float
         FPI at which the TPR is reported.
     size_strata_cm2 : sequence of two floats
-        A small lesion is smaller than the first, a large one larger than the second.
+        Small lesions have an area below the first value, large lesions above the second.
     bootstrap : int
-        Resamples of the patients of each fold.
+        Number of bootstrap samples of the patients of each fold.
 
     Raises
     ------
     ValueError
-        When a setting has no meaning.
+        When a setting is invalid.
     """
 
     mode: str
@@ -166,15 +167,15 @@ class Evaluation:
 
     @property
     def definition(self) -> Definition:
-        """The configured way to count, per lesion and over all of them."""
+        """The configured definition, per lesion and over all lesions."""
         return Definition(self.mode, self.hit, self.iou, self.duplicates, self.lesions, self.fpi_over)
 
     def definition_of(self, chain: str) -> Definition:
-        """The configured way to count, for the boxes of a chain; given boxes are never recomputed."""
+        """The configured definition for the boxes of a chain; external boxes always use ``candidate``."""
         return replace(self.definition, mode="candidate") if is_external(chain) else self.definition
 
     def drawn(self) -> list[Definition]:
-        """Definitions of which whole curves are kept: by size, a stricter hit, and the other mode."""
+        """Definitions whose complete curves are stored: by size, with a stricter hit rule, in both modes."""
         own = self.definition
         return _unique(
             [
@@ -185,7 +186,7 @@ class Evaluation:
         )
 
     def protocol(self) -> list[Definition]:
-        """The configured definition, and each that differs from it in one thing."""
+        """The configured definition, and each definition that differs from it in one setting."""
         return _unique(self._variations())
 
     def _variations(self) -> Iterator[Definition]:
@@ -203,7 +204,7 @@ class Evaluation:
 
 
 def is_external(chain: str) -> bool:
-    """Whether ``dataset/external/name`` is meant, somebody else's boxes, not a network of ours."""
+    """Whether a chain (``dataset/external/name``) stands for the boxes of an external system."""
     return chain.split("/")[1] == "external"
 
 

@@ -1,4 +1,4 @@
-"""Somebody else's boxes on the images of a data set, held against its lesions as ours are."""
+"""Detections from other systems, evaluated on the same lesions as ours."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from mammoflow.evaluation.folds import Fold, folds_of
 def check(
     boxes: pd.DataFrame, images: pd.DataFrame, splits: pd.DataFrame, origin: str = "external detections"
 ) -> pd.DataFrame:
-    """Boxes that can be evaluated, or a sentence that says why not.
+    """Check that external boxes can be evaluated.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def check(
     images, splits : pandas.DataFrame
         Tables of the data set.
     origin : str
-        Where the boxes come from, for the message.
+        Source of the boxes, for the message.
 
     Returns
     -------
@@ -32,8 +32,8 @@ def check(
     Raises
     ------
     ValueError
-        For an image that the data set does not have, or that no fold tests; a score or a coordinate that is
-        no finite number; a box of no height or width, as an inverted one; a box wholly outside its image.
+        For an image that is not in the data set or not tested by any fold; a score or coordinate that is
+        not a finite number; a box without positive height and width; a box completely outside its image.
     """
     rows = boxes.reset_index(drop=True)
     known = rows["image_id"].isin(images["image_id"])
@@ -52,7 +52,7 @@ def check(
 
 
 def _refuse(rows: pd.DataFrame, expected: str) -> None:
-    """Error that shows the first of the rows, as the user's file counts them, header included."""
+    """Error that shows the first of the rows, with its line number in the user's file."""
     if rows.empty:
         return
     first = rows.iloc[0]
@@ -68,14 +68,14 @@ def folds(
     images: pd.DataFrame,
     contours: pd.DataFrame | None = None,
 ) -> Iterator[Fold]:
-    """Folds of a data set with the given boxes on the test images of each.
+    """Folds of a data set with the external boxes on the test images of each fold.
 
     Parameters
     ----------
     boxes : pandas.DataFrame
-        Of `check`.
+        The result of `check`.
     splits, lesions, images, contours
-        As in `folds.fold_of`.
+        See `folds.fold_of`.
     """
     tests = (rows[rows["role"] == "test"] for _, rows in splits.groupby("fold"))
     detections = (boxes[boxes["image_id"].isin(test["image_id"])] for test in tests)

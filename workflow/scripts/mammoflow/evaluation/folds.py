@@ -1,4 +1,4 @@
-"""The test images of a fold, with what is annotated and what was found on them."""
+"""Collects the test images of each fold with their lesions and detections."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,16 +9,16 @@ import pandas as pd
 
 from mammoflow.evaluation.definitions import SUBSETS
 
-# What a data set calls a malignant or a benign mass; INbreast tells the BI-RADS category of the image.
+# Terms of the data sets for malignant and benign masses; INbreast gives a BI-RADS category per image.
 _WORDS = {"malignant": r"MALIGNANT|BI-RADS [456]", "benign": r"BENIGN|BI-RADS [123](?!\d)"}
 
 
 class Fold(NamedTuple):
-    """What is evaluated together.
+    """Test images of a fold with their lesions and detections.
 
-    ``images`` has columns image_id, patient_id and laterality, a row per test image, those without box or
-    lesion included; ``lesions``, ``detections`` and ``contours`` are tables of these images. ``contours``
-    are the lesions before those that overlap are merged; None where they are the lesions.
+    ``images`` has columns image_id, patient_id and laterality, and a row per test image, including images
+    without box or lesion. ``lesions``, ``detections`` and ``contours`` are tables of these images.
+    ``contours`` are the lesions before overlapping ones are merged; None if there is no difference.
     """
 
     number: int
@@ -40,16 +40,16 @@ def fold_of(
     images: pd.DataFrame,
     contours: pd.DataFrame | None = None,
 ) -> Fold:
-    """The test images of a fold with their lesions and detections.
+    """Collect the test images of a fold with their lesions and detections.
 
     Parameters
     ----------
     number : int
-        The fold.
+        Number of the fold.
     splits, lesions, images : pandas.DataFrame
         Tables of the data set.
     detections : pandas.DataFrame
-        Of this fold.
+        Detections of this fold.
     contours : pandas.DataFrame, optional
         Lesions before merging.
 
@@ -81,16 +81,16 @@ def folds_of(
     images: pd.DataFrame,
     contours: pd.DataFrame | None = None,
 ) -> Iterator[Fold]:
-    """Folds 0, 1, ... of a data set, each when it is asked for, and not kept.
+    """Yield the folds 0, 1, ... of a data set, with only one fold in memory at a time.
 
     Parameters
     ----------
     splits, lesions, images, contours
-        As in `fold_of`.
+        See `fold_of`.
     detections : iterable of pandas.DataFrame
         The detections of each fold, in order.
     """
-    # No comprehension: its variable would keep a table until the next is read.
+    # A comprehension would keep a table in memory until the next one is read.
     return map(
         lambda number, table: fold_of(number, splits, lesions, table, images, contours),
         itertools.count(),
@@ -99,12 +99,12 @@ def folds_of(
 
 
 def rows_of(names: pd.Series, image_ids: Sequence[str], what: str) -> np.ndarray:
-    """Row of each name among the images, (n,) int.
+    """Index of each name among the images, (n,) int.
 
     Raises
     ------
     ValueError
-        When there is no such image.
+        When a name is not among the images.
     """
     rows = pd.Index(image_ids).get_indexer(names)
     if (rows < 0).any():
@@ -116,18 +116,18 @@ def rows_of(names: pd.Series, image_ids: Sequence[str], what: str) -> np.ndarray
 
 
 def in_subset(lesions: pd.DataFrame, subset: str, edges: Sequence[float]) -> np.ndarray:
-    """Lesions of a subset; one of unknown area or pathology is in none but ``all``.
+    """Which lesions belong to a subset; lesions of unknown area or pathology belong only to ``all``.
 
     Parameters
     ----------
     lesions : pandas.DataFrame
-        Columns area_cm2, NaN where unknown, and pathology.
+        Columns area_cm2 (NaN if unknown) and pathology.
     subset : {"all", "small", "medium", "large", "malignant", "benign"}
-        By size: smaller than the first edge, between the edges (both included), larger than the second.
-        By pathology: as the data set tells it; BI-RADS 4 to 6 stands for malignant, 1 to 3 for benign, as
-        in the work on INbreast that the paper compares itself with.
+        By size: smaller than the first edge, between the edges (inclusive), larger than the second edge.
+        By pathology: as stated in the data set; BI-RADS 4 to 6 counts as malignant and 1 to 3 as benign,
+        as in the studies on INbreast to which the paper compares its results.
     edges : sequence of two floats
-        In cm².
+        Edges of the size strata in cm².
 
     Returns
     -------
@@ -136,7 +136,7 @@ def in_subset(lesions: pd.DataFrame, subset: str, edges: Sequence[float]) -> np.
     Raises
     ------
     ValueError
-        When there is no such subset.
+        When the name of the subset is unknown.
     """
     if subset not in SUBSETS:
         raise ValueError(f"evaluation: expected subset of {' or '.join(SUBSETS)}, got '{subset}'")
@@ -158,9 +158,9 @@ def units_of(images: pd.DataFrame, unit: str) -> np.ndarray:
     Parameters
     ----------
     images : pandas.DataFrame
-        Of a fold. An image whose side is unknown counts as a breast of its own.
+        Images of a fold. An image of unknown side counts as a separate breast.
     unit : {"image", "breast", "patient"}
-        What belongs together.
+        Unit to which images are grouped.
     """
     if unit == "image":
         return np.arange(len(images))

@@ -1,8 +1,8 @@
-"""Free-response ROC of a model: sensitivity against false positives per image (FPI), over folds.
+"""Computes the free-response ROC (FROC): sensitivity against false positives per image (FPI), over folds.
 
-What a hit, a false positive and a lesion are is in `evaluation`; `matching` finds them at every
-threshold. Here they are counted by patient, which gives both the curve of a fold and, with other numbers of
-each patient, its bootstrap.
+`definitions` states how hits, false positives and lesions are counted; `matching` finds them at every
+threshold. This module counts them by patient, which gives the curve of a fold and, by resampling patients,
+its bootstrap.
 """
 
 from collections.abc import Sequence
@@ -162,6 +162,46 @@ def curve(counts: Counts) -> Curve:
         normal_images=int(counts.normal_images.sum()),
         mass_images=int(counts.mass_images.sum()),
     )
+
+
+def pooled(curves: Sequence[Curve], mode: str) -> Curve:
+    """FROC points of the images of all folds taken together, with one threshold for all of them.
+
+    Published detections are often evaluated in this way; the paper takes means over folds.
+
+    Parameters
+    ----------
+    curves : sequence of Curve
+        Of each fold, at least one.
+    mode : {"paper", "candidate"}
+        Of the definition. At a threshold that a fold does not have, ``candidate`` boxes of higher scores are
+        still there; ``paper`` boxes exist at the thresholds of their rows alone.
+    """
+    thresholds = np.unique(np.concatenate([curve.thresholds for curve in curves]))[::-1]
+
+    def total(name: str) -> np.ndarray:
+        return np.sum(
+            [_at(getattr(curve, name), curve.thresholds, thresholds, mode) for curve in curves], axis=0
+        )
+
+    return Curve(
+        thresholds=thresholds,
+        hits=total("hits"),
+        false_positives=total("false_positives"),
+        normal_false_positives=total("normal_false_positives"),
+        mass_false_positives=total("mass_false_positives"),
+        targets=sum(curve.targets for curve in curves),
+        images=sum(curve.images for curve in curves),
+        normal_images=sum(curve.normal_images for curve in curves),
+        mass_images=sum(curve.mass_images for curve in curves),
+    )
+
+
+def _at(values: np.ndarray, own: np.ndarray, thresholds: np.ndarray, mode: str) -> np.ndarray:
+    """Counts of a fold, known at its own descending thresholds, at other ones."""
+    place = np.searchsorted(-own, -thresholds, side="right") - 1
+    there = own[place] == thresholds if mode == "paper" else True
+    return np.where(there, values[place], 0)
 
 
 def point_at(tpr: np.ndarray, fpi: np.ndarray, at: Sequence[float]) -> np.ndarray:

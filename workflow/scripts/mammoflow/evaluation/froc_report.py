@@ -1,4 +1,4 @@
-"""Everything that is told of a model's boxes: curves, operating points and areas under every definition."""
+"""All evaluation results of one model: curves, operating points and areas under every definition."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mammoflow.base import seeds
-from mammoflow.base.contracts.froc import CURVE, DRAWS, FOLDS, MERITS, OPERATING_POINTS, POINTS
+from mammoflow.base.contracts.froc import CURVE, DRAWS, FOLDS, MERITS, OPERATING_POINTS, POINTS, POOLED
 from mammoflow.base.contracts.table import Table
 from mammoflow.evaluation import froc, matching, resampling, statistics, wafroc
 from mammoflow.evaluation.definitions import MODES, Definition, Evaluation
@@ -23,13 +23,14 @@ class Report(NamedTuple):
 
     points: pd.DataFrame
     curve: pd.DataFrame
+    pooled: pd.DataFrame
     operating_points: pd.DataFrame
     folds: pd.DataFrame
     merits: pd.DataFrame
     draws: pd.DataFrame
 
 
-_TABLES = Report(POINTS, CURVE, OPERATING_POINTS, FOLDS, MERITS, DRAWS)
+_TABLES = Report(POINTS, CURVE, POOLED, OPERATING_POINTS, FOLDS, MERITS, DRAWS)
 
 
 def evaluate(
@@ -68,11 +69,15 @@ def evaluate(
             [counts.targets for _, counts, _ in counted],
             (evaluation.bootstrap, len(at)),
         )
-        rows.operating_points.append(_operating_points(definition, list(lines.values()), at, samples))
+        together = froc.pooled(list(lines.values()), definition.mode) if lines else None
+        rows.operating_points.append(
+            _operating_points(definition, list(lines.values()), together, at, samples)
+        )
         rows.folds.extend(_fold(definition, number, line, at) for number, line in lines.items())
         if definition in drawn and lines:
             rows.points.extend(_points(definition, number, line) for number, line in lines.items())
             rows.curve.append(_mean_curve(definition, list(lines.values())))
+            rows.pooled.append(_pooled(definition, together))
         if definition in paired:
             rows.draws.extend(
                 _drawn(definition.mode, "TPR", fpi, samples[:, place]) for place, fpi in enumerate(at)
@@ -175,6 +180,19 @@ def _points(definition: Definition, number: int, line: Curve) -> pd.DataFrame:
     )
 
 
+def _pooled(definition: Definition, together: Curve) -> pd.DataFrame:
+    columns = ("hits", "targets", "false_positives", "images")
+    return pd.DataFrame(
+        {
+            **definition.key,
+            "threshold": together.thresholds,
+            "tpr": together.tpr,
+            "fpi": together.fpi,
+            **{column: getattr(together, column) for column in columns},
+        }
+    )
+
+
 def _values(lines: Iterable[Curve], at: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
     """TPR, and whether it is reached, of each curve at each FPI: (folds, x) each."""
     found = [froc.tpr_at(line.tpr, line.fpi, at) for line in lines]
@@ -191,7 +209,11 @@ def _mean_curve(definition: Definition, lines: Sequence[Curve]) -> pd.DataFrame:
 
 
 def _operating_points(
-    definition: Definition, lines: Sequence[Curve], at: Sequence[float], samples: np.ndarray
+    definition: Definition,
+    lines: Sequence[Curve],
+    together: Curve | None,
+    at: Sequence[float],
+    samples: np.ndarray,
 ) -> pd.DataFrame:
     values, reached = _values(lines, at)
     mean, std = statistics.mean_std(values)
@@ -209,6 +231,7 @@ def _operating_points(
             "t_high": t_high,
             "bootstrap_low": low,
             "bootstrap_high": high,
+            "tpr_pooled": froc.tpr_at(together.tpr, together.fpi, at)[0] if together else np.nan,
             "fpi_normal": normal,
             "fpi_mass": mass,
             "targets": sum(line.targets for line in lines),

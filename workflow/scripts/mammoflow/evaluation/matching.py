@@ -1,10 +1,11 @@
-"""Which lesions of a fold are hit at each threshold, and which boxes are false positives.
+"""Matches boxes to lesions at each threshold and counts hits and false positives.
 
-At each threshold the boxes alive *there* are matched to lesions one to one, for the most hits and then
-for the largest total intersection over union (IoU). An unmatched box that hits a lesion is a duplicate:
-neither true nor false positive, unless the definition says ``false-positive``. Every other box is a false
-positive. Matching once, before any threshold, would be wrong: a confident box would become a false
-positive because a weak one overlaps more.
+At each threshold, the boxes present at this threshold are matched one to one to lesions, first for the
+largest number of hits and then for the largest total intersection over union (IoU). An unmatched box that
+hits a lesion is a duplicate: neither a true nor a false positive, unless the definition counts duplicates
+as ``false-positive``. All other boxes are false positives. Matching all boxes once, without thresholds,
+would be wrong: a box with a high score would become a false positive if a box with a low score overlapped
+the lesion more.
 """
 
 import itertools
@@ -22,14 +23,14 @@ from mammoflow.evaluation.folds import Fold, rows_of
 
 @dataclass(frozen=True)
 class Boxes:
-    """Boxes of a fold, n of them, and the thresholds at which each is alive.
+    """The n boxes of a fold, and the thresholds at which each is alive (present).
 
     Attributes
     ----------
     thresholds : (t,) float array
         Descending.
     image : (n,) int array
-        Row of each box's image.
+        Index of the image of each box.
     boxes : (n, 4) array
         ``(y0, x0, y1, x1)``, half-open.
     start, stop : (n,) int arrays
@@ -45,7 +46,7 @@ class Boxes:
 
 @dataclass(frozen=True)
 class Matches:
-    """What was found in a fold at each of t thresholds.
+    """Hits and false positives in a fold at each of t thresholds.
 
     Attributes
     ----------
@@ -54,7 +55,7 @@ class Matches:
     hit : (t, lesions) bool array
         Which lesions are matched.
     false_positives : (t, images) int array
-        In each image.
+        Number of false positives in each image.
     """
 
     thresholds: np.ndarray
@@ -68,8 +69,8 @@ def alive(detections: pd.DataFrame, image_ids: Sequence[str]) -> Boxes:
     Parameters
     ----------
     detections : pandas.DataFrame
-        Columns image_id, threshold, y0, x0, y1, x1, score. An image without a row at some threshold
-        has no box there.
+        Columns image_id, threshold, y0, x0, y1, x1, score. An image without a row for a threshold has no
+        box at this threshold.
     image_ids : sequence of str
         All images of the fold.
 
@@ -81,7 +82,7 @@ def alive(detections: pd.DataFrame, image_ids: Sequence[str]) -> Boxes:
     image = rows_of(detections["image_id"], image_ids, "detections")
     boxes = detections[BOX].to_numpy(int)
     thresholds, rank = _ranks(detections["threshold"])
-    # Successive rows of one box at successive thresholds are one lifetime.
+    # Join the rows of a box at successive thresholds to one range of thresholds.
     goes_on = (np.diff(image) == 0) & np.all(boxes[1:] == boxes[:-1], axis=1) & (np.diff(rank) == 1)
     begins = np.flatnonzero(np.append(True, ~goes_on)[: len(rank)])
     ends = np.append(begins[1:], len(rank))[: len(begins)] - 1
@@ -95,10 +96,10 @@ def alive(detections: pd.DataFrame, image_ids: Sequence[str]) -> Boxes:
 
 
 def candidates(detections: pd.DataFrame) -> pd.DataFrame:
-    """Fixed candidates of a ``detections`` table: components of the map at half their own maximum.
+    """Fixed candidates of a ``detections`` table: components of the map at half of their maximum.
 
-    A peak is a candidate when the component around it at half its height holds no higher peak. So
-    candidates never share a pixel, and there is one where a map has one clear maximum.
+    A peak is a candidate if the component around it at half of its height contains no higher peak.
+    Therefore candidates never share a pixel, and each clear maximum of the map gives one candidate.
 
     Parameters
     ----------
@@ -108,8 +109,8 @@ def candidates(detections: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        The rows whose threshold is the highest one listed that does not exceed half their score, or the
-        lowest one where all do.
+        The rows at the highest listed threshold that does not exceed half of their score, or at the lowest
+        threshold if all exceed it.
     """
     thresholds, rank = _ranks(detections["threshold"])
     half = np.searchsorted(thresholds, detections["score"].to_numpy(float) / 2, side="right") - 1
@@ -117,12 +118,12 @@ def candidates(detections: pd.DataFrame) -> pd.DataFrame:
 
 
 def scored(boxes: pd.DataFrame, image_ids: Sequence[str]) -> Boxes:
-    """Boxes of mode ``candidate``: alive at every threshold up to, and including, their score.
+    """Boxes of mode ``candidate``: alive at every threshold up to and including their score.
 
     Parameters
     ----------
     boxes : pandas.DataFrame
-        Columns image_id, y0, x0, y1, x1, score: of `candidates`, or from somebody else's detector.
+        Columns image_id, y0, x0, y1, x1, score: from `candidates` or from an external detector.
     image_ids : sequence of str
         All images of the fold.
 
@@ -143,7 +144,7 @@ def scored(boxes: pd.DataFrame, image_ids: Sequence[str]) -> Boxes:
 
 
 def of_maps(fold: Fold) -> dict[str, Boxes]:
-    """Boxes of a fold in each mode, its detections being components of maps."""
+    """Boxes in each mode, for a fold whose detections are components of maps."""
     image_ids = fold.images["image_id"]
     return {
         "paper": alive(fold.detections, image_ids),
@@ -152,19 +153,19 @@ def of_maps(fold: Fold) -> dict[str, Boxes]:
 
 
 def of_scores(fold: Fold) -> dict[str, Boxes]:
-    """Boxes of a fold, its detections being fixed boxes with scores; there is no other mode."""
+    """Boxes in the only possible mode, for a fold whose detections are fixed boxes with scores."""
     return {"candidate": scored(fold.detections, fold.images["image_id"])}
 
 
 def _ranks(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct values, ascending, and the rank of each value among them, (n,) int."""
+    """Distinct values in ascending order, and the rank of each value among them, (n,) int."""
     values = values.to_numpy(float)
     distinct = np.unique(values)
     return distinct, np.searchsorted(distinct, values)
 
 
 def overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Intersection over union of each box with each other.
+    """Intersection over union of each first box with each second box.
 
     Parameters
     ----------
@@ -209,7 +210,7 @@ def links(boxes: np.ndarray, lesions: np.ndarray, definition: Definition) -> tup
     boxes, lesions : (n, 4) and (m, 4) arrays
         ``(y0, x0, y1, x1)``, half-open.
     definition : Definition
-        With the hit rule.
+        Provides the hit rule.
     """
     iou = overlap(boxes, lesions)
     if definition.hit == "centre-in-box":
@@ -238,7 +239,7 @@ def assign(hits: np.ndarray, iou: np.ndarray) -> np.ndarray:
     >>> assign(iou > 0.2, iou)
     array([1, 0])
     """
-    # One hit more outweighs any total of IoU.
+    # One more hit outweighs any total IoU.
     box, lesion = linear_sum_assignment(np.where(hits, iou + iou.shape[1] + 1, 0), maximize=True)
     assigned = np.full(len(iou), -1)
     assigned[box] = np.where(hits[box, lesion], lesion, -1)
@@ -251,13 +252,13 @@ def match(boxes: Boxes, lesions: pd.DataFrame, image_ids: Sequence[str], definit
     Parameters
     ----------
     boxes : Boxes
-        Of `alive` or `scored`.
+        The result of `alive` or `scored`.
     lesions : pandas.DataFrame
         Columns image_id, y0, x0, y1, x1; may be empty.
     image_ids : sequence of str
         All images of the fold.
     definition : Definition
-        What hits, and what duplicates are.
+        Provides the hit rule and the treatment of duplicates.
 
     Raises
     ------
@@ -270,11 +271,11 @@ def match(boxes: Boxes, lesions: pd.DataFrame, image_ids: Sequence[str], definit
     hit = np.zeros((count, len(lesions)), bool)
     on_lesion = np.zeros(len(boxes.image), bool)
     for image in np.unique(lesion_image):
-        here, its = np.flatnonzero(boxes.image == image), np.flatnonzero(lesion_image == image)
-        linked, iou = links(boxes.boxes[here], lesion_boxes[its], definition)
+        here, marked = np.flatnonzero(boxes.image == image), np.flatnonzero(lesion_image == image)
+        linked, iou = links(boxes.boxes[here], lesion_boxes[marked], definition)
         on_lesion[here] = linked.any(axis=1)
         touching = here[on_lesion[here]]
-        hit[:, its] = _hits(
+        hit[:, marked] = _hits(
             linked[on_lesion[here]],
             iou[on_lesion[here]],
             boxes.start[touching],
@@ -300,9 +301,9 @@ def _population(column: np.ndarray, start: np.ndarray, stop: np.ndarray, shape: 
 
 
 def _hits(linked: np.ndarray, iou: np.ndarray, start: np.ndarray, stop: np.ndarray, count: int) -> np.ndarray:
-    """Lesions of one image that are hit at each threshold, (t, m) bool; each box hits at least one."""
+    """Which lesions of one image are hit at each threshold, (t, m) bool; every box hits a lesion."""
     if (linked.sum(axis=1) <= 1).all():
-        # No box can choose: a lesion is hit while any box on it is alive.
+        # Without any choice in the matching, a lesion is hit while any box on it is alive.
         box, lesion = np.nonzero(linked)
         return _population(lesion, start[box], stop[box], (count, linked.shape[1])) > 0
     hit = np.zeros((count, linked.shape[1]), bool)

@@ -1,18 +1,18 @@
-"""Bootstrap of patients: whole patients are drawn again, within each fold, and folds are averaged.
+"""Bootstrap over patients: patients are resampled within each fold, then folds are averaged.
 
-The images of a patient belong together, so they are drawn together.
+A patient is always drawn with all images, because images of the same patient are not independent.
 """
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-# Values of one array of a part: some 30 MB, whatever the number of draws and thresholds.
+# Maximum number of values of an array (about 30 MB), regardless of the number of draws and thresholds.
 _VALUES = 4_000_000
 
 
 def draws(patients: int, samples: int, generator: np.random.Generator) -> np.ndarray:
-    """How often each patient is drawn, as many patients as there are, with replacement.
+    """Draw all patients with replacement, and count how often each patient is drawn.
 
     Returns
     -------
@@ -24,7 +24,7 @@ def draws(patients: int, samples: int, generator: np.random.Generator) -> np.nda
 
 
 def parts(samples: int, width: int) -> Iterator[slice]:
-    """Slices of the draws, short enough for arrays (draws, width) to stay small."""
+    """Slices of the draws, short enough that arrays (draws, width) stay small."""
     step = max(1, _VALUES // max(1, width))
     return (slice(start, start + step) for start in range(0, samples, step))
 
@@ -32,22 +32,22 @@ def parts(samples: int, width: int) -> Iterator[slice]:
 def over_folds(
     folds: Sequence[np.ndarray], targets: Sequence[np.ndarray], shape: tuple[int, ...]
 ) -> np.ndarray:
-    """Mean over folds of every draw.
+    """Mean over folds for every draw.
 
     Parameters
     ----------
     folds : sequence of (samples, ...) float arrays
-        What each fold gives in each draw; NaN, in a draw without lesions, leaves the fold out of that draw.
+        Value of each fold in each draw. NaN, for a draw without lesions, excludes the fold from this draw.
     targets : sequence of (patients,) int arrays
-        Units to find in each patient of each fold. Where no fold has two patients with any, to draw them
-        again says nothing: all is NaN.
+        Number of units to detect in each patient of each fold. If no fold has two patients with any units,
+        resampling is meaningless and the result is NaN.
     shape : tuple of int
-        Of the result.
+        Shape of the result.
 
     Returns
     -------
     (samples, ...) float array
-        NaN where a draw has no fold left.
+        NaN for draws without any fold.
     """
     if not any(np.count_nonzero(those) > 1 for those in targets):
         return np.full(shape, np.nan)
@@ -58,19 +58,19 @@ def over_folds(
 
 
 def percentiles(samples: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Interval of the percentiles of the draws, those that are NaN left out; (...) each.
+    """Percentile interval of the draws, excluding draws that are NaN.
 
     Parameters
     ----------
     samples : (n, ...) float array
-        Of `over_folds`.
+        The result of `over_folds`.
     level : float
         Confidence level.
 
     Returns
     -------
     low, high : (...) float arrays
-        NaN without any draw.
+        NaN if there is no valid draw.
     """
     some = ~np.isnan(samples).any(axis=tuple(range(1, samples.ndim)))
     if not some.any():
@@ -82,17 +82,18 @@ def percentiles(samples: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, n
 def p_value(differences: np.ndarray) -> float:
     """Two-sided p-value of no difference, from paired draws of the difference.
 
-    Twice the smaller share of draws on either side of zero, each with one more, so that it is never 0.
+    Twice the smaller fraction of draws on either side of zero. One is added to each count, so that the
+    p-value is never 0.
 
     Parameters
     ----------
     differences : (n,) float array
-        Difference in each draw; NaN is left out.
+        Difference in each draw; NaN values are excluded.
 
     Returns
     -------
     float
-        NaN without any draw.
+        NaN if there is no valid draw.
 
     References
     ----------

@@ -1,7 +1,7 @@
-"""Summaries over runs and folds, areas under ROC curves, and tests of differences.
+"""Computes means and intervals over runs and folds, areas under ROC curves, and tests of differences.
 
-Where a quantity does not exist (the deviation of one value, a test without variance) it is NaN, an
-empty cell in a table, and a test says why; nothing warns.
+An undefined quantity (such as the standard deviation of one value, or a test without variance) is NaN, which
+is an empty cell in a table; a test also gives the reason. No warnings are raised.
 """
 
 from dataclasses import dataclass
@@ -13,21 +13,21 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class Test:
-    """Outcome of a two-sided test of equal means.
+    """Result of a two-sided test of equal means.
 
     Attributes
     ----------
     name : str
-        The test.
+        Name of the test.
     statistic, degrees : float
-        t and its degrees of freedom; NaN when undefined.
+        t and its degrees of freedom; NaN if undefined.
     p : float
-        Two-sided p-value; NaN when undefined.
+        Two-sided p-value; NaN if undefined.
     undefined : str
-        Why there is no p-value; empty when there is one.
+        Reason why there is no p-value; empty if there is one.
     """
 
-    # pytest collects classes of this name.
+    # pytest would otherwise collect a class of this name.
     __test__ = False
 
     name: str
@@ -38,7 +38,7 @@ class Test:
 
 
 def az(labels: ArrayLike, scores: ArrayLike) -> float:
-    """Area under the ROC curve, ties counted half.
+    """Area under the ROC curve; ties count half.
 
     Parameters
     ----------
@@ -83,17 +83,17 @@ def az(labels: ArrayLike, scores: ArrayLike) -> float:
 
 
 def az_of_draws(labels: ArrayLike, scores: ArrayLike, patients: ArrayLike, draws: np.ndarray) -> np.ndarray:
-    """Area under the ROC curve when patients are drawn again, for the bootstrap.
+    """Area under the ROC curve in each bootstrap draw of patients.
 
-    Patches of one patient are not independent, so that DeLong's interval over patches would be too narrow:
-    what is drawn is patients, with all of their patches.
+    Patches of the same patient are not independent, so DeLong's interval over patches would be too narrow.
+    Therefore patients are resampled, with all of their patches.
 
     Parameters
     ----------
     labels, scores
-        As in `az`.
+        See `az`.
     patients : (n,) array of int
-        Whose each case is: a column of `draws`.
+        Patient of each case, as a column of `draws`.
     draws : (samples, patients) array of int
         How often each patient is drawn.
 
@@ -105,8 +105,8 @@ def az_of_draws(labels: ArrayLike, scores: ArrayLike, patients: ArrayLike, draws
     References
     ----------
     Rutter, "Bootstrap estimation of diagnostic accuracy with patient-clustered data", Academic Radiology
-    7(6), 2000. The counts of pairs are those of Obuchowski, "Nonparametric analysis of clustered ROC curve
-    data", Biometrics 53(2), 1997.
+    7(6), 2000. Pairs are counted as in Obuchowski, "Nonparametric analysis of clustered ROC curve data",
+    Biometrics 53(2), 1997.
     """
     labels, scores, patients = np.asarray(labels, bool), np.asarray(scores, float), np.asarray(patients)
     n = draws.shape[1]
@@ -158,7 +158,7 @@ def t_interval(
     Returns
     -------
     lower, upper : (...) float arrays
-        NaN for fewer than two values; the mean twice where all values are equal.
+        NaN for fewer than two values; both equal to the mean if all values are equal.
     """
     values = np.asarray(values, float)
     mean, std = mean_std(values)
@@ -171,7 +171,7 @@ def t_interval(
 def welch(first: ArrayLike, second: ArrayLike) -> Test:
     """Welch's t-test of two independent groups, for example the test accuracies of two networks.
 
-    Undefined with fewer than two values in a group, and without any variance in both.
+    Undefined if a group has fewer than two values, or if neither group has any variance.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ def welch(first: ArrayLike, second: ArrayLike) -> Test:
     References
     ----------
     Welch, "The generalization of 'Student's' problem when several different population variances
-    are involved", Biometrika 34, 1947. Agarwal et al. 2019, table 2, do not name their test.
+    are involved", Biometrika 34, 1947. Agarwal et al. 2019 do not name the test used in table 2.
 
     Examples
     --------
@@ -202,7 +202,7 @@ def welch(first: ArrayLike, second: ArrayLike) -> Test:
 def paired(first: ArrayLike, second: ArrayLike) -> Test:
     """Paired t-test, for example of two chains on the same folds.
 
-    Undefined with fewer than two pairs, and when all differences are equal.
+    Undefined if there are fewer than two pairs, or if all differences are equal.
 
     Parameters
     ----------

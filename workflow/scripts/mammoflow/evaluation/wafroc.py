@@ -1,12 +1,13 @@
-"""Area under the weighted alternative FROC curve (wAFROC): one number for a whole curve.
+"""Computes the area under the weighted alternative FROC curve (wAFROC), which summarises a complete curve.
 
-The curve plots the lesions found, each image's weights adding up to one, against the fraction of images
-with any false positive. So an image counts as one, however many lesions or false positives it has. The
-area is the probability that a lesion is rated above the highest false positive of an image, ties counted
-half; what is not marked is rated minus infinity.
+The curve plots the fraction of detected lesions, weighted so that the weights of each image add up to one,
+against the fraction of images with any false positive. Therefore every image has the same weight, regardless
+of its number of lesions or false positives. The area is the probability that a lesion has a higher rating
+than the highest false positive of an image; ties count half, and unmarked lesions or images have a rating of
+minus infinity.
 
-``wAFROC`` takes false positives of normal images, ``wAFROC1`` those of all images: the one for data
-without normal images, as CBIS-DDSM.
+``wAFROC`` uses false positives of normal images, ``wAFROC1`` those of all images; the latter is needed for
+data without normal images, such as CBIS-DDSM.
 
 References
 ----------
@@ -28,25 +29,25 @@ MEASURES = ("wAFROC", "wAFROC1")
 
 
 def psi(false_positive: np.ndarray, lesion: np.ndarray) -> np.ndarray:
-    """1 where the lesion is rated higher, 0.5 where both are rated alike, else 0."""
+    """1 if the lesion has the higher rating, 0.5 if both ratings are equal, else 0."""
     return (lesion > false_positive) + 0.5 * (lesion == false_positive)
 
 
 def kernel(
     false_positives: np.ndarray, lesions: np.ndarray, weights: np.ndarray, image: np.ndarray, images: int
 ) -> np.ndarray:
-    """What each image with lesions adds against each image with false positives, (n, images) float.
+    """Contribution of each pair of a false-positive rating and an image with lesions, (n, images) float.
 
     Parameters
     ----------
     false_positives : (n,) float array
-        Highest false positive of each image that counts; minus infinity for none.
+        Highest false positive of each image whose false positives count; minus infinity if it has none.
     lesions, weights : (m,) float arrays
-        Rating of each lesion, minus infinity where it is missed; its share of its image.
+        Rating of each lesion, minus infinity if it was missed; weight of the lesion within its image.
     image : (m,) int array
-        The image of each lesion, below ``images``.
+        Index of the image of each lesion, below ``images``.
     images : int
-        Images with lesions.
+        Number of images with lesions.
 
     Examples
     --------
@@ -61,7 +62,7 @@ def kernel(
 
 @dataclass(frozen=True)
 class Kernel:
-    """Sums over the images of p patients: all that the area, and its bootstrap, need.
+    """Sums over the images of p patients, from which the area and its bootstrap are computed.
 
     Attributes
     ----------
@@ -77,15 +78,15 @@ class Kernel:
 
     @property
     def defined(self) -> bool:
-        """Whether there are images of both kinds."""
+        """Whether there are both images with false positives to count and images with lesions."""
         return bool(self.counted.any() and self.diseased.any())
 
     def area(self) -> float:
-        """The area; needs images of both kinds."""
+        """The area; defined only if there are images of both kinds."""
         return float(self.pairs.sum() / (self.counted.sum() * self.diseased.sum()))
 
     def areas(self, draws: np.ndarray) -> np.ndarray:
-        """The area when each patient is drawn so often.
+        """The area in each bootstrap draw of patients.
 
         Parameters
         ----------
@@ -104,18 +105,19 @@ class Kernel:
 
 
 def by_patient(matches: Matches, fold: Fold, definition: Definition, measure: str = "wAFROC") -> Kernel:
-    """Kernel of a fold, the lesions of an image weighted alike.
+    """Kernel of a fold, with equal weights for the lesions of an image.
 
     Parameters
     ----------
     matches : Matches
-        Of boxes of mode ``candidate``: a lesion is rated by the highest threshold at which it is hit.
+        Matches of boxes of mode ``candidate``: the rating of a lesion is the highest threshold at which it
+        is hit.
     fold : Fold
-        Whose patients, images and lesions.
+        Provides patients, images and lesions.
     definition : Definition
-        With the lesions, merged or not.
+        States whether lesions are merged.
     measure : {"wAFROC", "wAFROC1"}
-        See the module.
+        See the docstring of the module.
     """
     lesions = fold.annotated(definition.lesions)
     lesion_image = rows_of(lesions["image_id"], fold.images["image_id"], "lesions")
@@ -142,6 +144,6 @@ def by_patient(matches: Matches, fold: Fold, definition: Definition, measure: st
 
 
 def _highest(thresholds: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """Highest threshold at which each column is true, minus infinity for none; (columns,) float."""
+    """Highest threshold at which each column is true, (columns,) float; minus infinity if it never is."""
     padded = np.concatenate([there, np.ones((1, there.shape[1]), bool)])
     return np.append(thresholds, -np.inf)[padded.argmax(axis=0)]

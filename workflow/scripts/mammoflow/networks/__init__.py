@@ -1,1 +1,1 @@
-"""Networks, their weights, and the machine that they run on."""
+"""Builds, saves and loads networks, and configures the machine that they run on."""

@@ -1,4 +1,4 @@
-"""Networks built by name, and their convolutional weights in Keras' own ``notop`` layout."""
+"""Builds networks by name; loads and saves backbone weights in the ``notop`` layout of Keras."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ MASS = 1
 def build(
     name: str, window: int, policy: str = "float32", classes: int = CLASSES, weights: str | None = None
 ) -> keras.Model:
-    """Network from grey patches to class probabilities.
+    """Build a network that computes class probabilities from grey patches.
 
     Parameters
     ----------
@@ -26,11 +26,11 @@ def build(
     window : int
         Side of the patches in pixels.
     policy : {'float32', 'mixed_bfloat16', 'mixed_float16'}
-        What it computes in; weights and probabilities are float32.
+        Precision of the computation; weights and probabilities are always float32.
     classes : int, optional
-        Two, no mass and mass, but for the pretext task.
+        Two (no mass and mass), except for the pretext task.
     weights : {None, 'imagenet'}, optional
-        Random, or those that Keras downloads for the backbone, their digest checked.
+        Random weights, or the backbone weights that Keras downloads and verifies.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def build(
     Raises
     ------
     ValueError
-        When the name is unknown or the window too small for the network.
+        When the name is unknown or the window is too small for the network.
 
     References
     ----------
@@ -62,14 +62,14 @@ def build(
 
 
 def body(model: keras.Model) -> keras.Model:
-    """The backbone inside a network that `build` made."""
+    """The backbone of a network made by `build`."""
     return next(layer for layer in model.layers if isinstance(layer, keras.Model))
 
 
 def set_batch_normalization_momentum(model: keras.Model, momentum: float | None) -> None:
-    """Set the momentum of every batch normalisation; None leaves each network its own.
+    """Set the momentum of every batch normalisation layer; None keeps the defaults of the network.
 
-    Keras' 0.99 needs hundreds of steps until the statistics used at inference are right.
+    With Keras' default of 0.99, the statistics used at inference need hundreds of steps to converge.
     """
     if momentum is not None:
         for layer in body(model).layers:
@@ -83,10 +83,11 @@ def load_notop(model: keras.Model, path: str | Path) -> None:
     Parameters
     ----------
     model : keras.Model
-        A network that `build` made; its head keeps its weights.
+        A network made by `build`; the weights of its head are kept.
     path : str or Path
         Such as ``vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5``, or a file of `save_notop`.
-        Layers are matched in order, as Keras does it: its own files name theirs by counters.
+        Layers are matched by their order, as in Keras, because layer names in Keras' files contain
+        arbitrary counters.
 
     Raises
     ------
@@ -124,9 +125,9 @@ def save_notop(model: keras.Model, path: str | Path) -> None:
     Parameters
     ----------
     model : keras.Model
-        A network that `build` made.
+        A network made by `build`.
     path : str or Path
-        The file.
+        The file to write.
     """
     backbone = body(model)
     with storage.hdf5(path) as file:

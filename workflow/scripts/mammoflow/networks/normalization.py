@@ -1,11 +1,11 @@
-"""Grey values as the networks take them: TensorFlow operations, for any device."""
+"""Normalises the grey values of patches for the networks, with TensorFlow operations for any device."""
 
 import numpy as np
 import tensorflow as tf
 
 KINDS = ("gcn", "scale")
 
-# A patch whose grey values deviate by less than this (in stored units, integers) is constant.
+# A patch counts as constant if the standard deviation of its grey values (integers) is below this.
 FLOOR = 1e-3
 
 
@@ -24,7 +24,7 @@ def gcn(patches: np.ndarray | tf.Tensor) -> tf.Tensor:
 
     References
     ----------
-    Section 2.3: "zero mean"; the paper does not state the scale, the standard deviation is ours.
+    Section 2.3: "zero mean"; the paper does not state the scale, division by the standard deviation is ours.
 
     Examples
     --------
@@ -32,7 +32,7 @@ def gcn(patches: np.ndarray | tf.Tensor) -> tf.Tensor:
     [[[-1.0, 1.0], [-1.0, 1.0]], [[0.0, 0.0], [0.0, 0.0]]]
     """
     patches = tf.cast(patches, tf.float32)
-    for _ in range(2):  # the second time takes off what rounding of a large mean has left
+    for _ in range(2):  # the second pass removes the rounding error of a large mean
         patches -= _mean(patches)
     deviation = tf.sqrt(_mean(patches * patches))
     constant = deviation < FLOOR
@@ -40,7 +40,7 @@ def gcn(patches: np.ndarray | tf.Tensor) -> tf.Tensor:
 
 
 def _mean(patches: tf.Tensor) -> tf.Tensor:
-    """Mean of each patch; over the rows first, which processors add side by side."""
+    """Mean of each patch; rows are summed first, which processors vectorise."""
     columns = tf.reduce_mean(patches, axis=1, keepdims=True)
     return tf.reduce_mean(columns, axis=2, keepdims=True)
 
@@ -48,7 +48,7 @@ def _mean(patches: tf.Tensor) -> tf.Tensor:
 def scale(
     patches: np.ndarray | tf.Tensor, minimum: np.ndarray | tf.Tensor, maximum: np.ndarray | tf.Tensor
 ) -> tf.Tensor:
-    """Grey values scaled to 0–255 by the range of the breast that a patch comes from.
+    """Scale grey values to 0–255 by the range of the breast that a patch comes from.
 
     Parameters
     ----------
@@ -60,12 +60,12 @@ def scale(
     Returns
     -------
     (n, w, w) tensor of float32
-        Between 0 and 255: pixels of the background may lie outside the breast's range, and are
-        clipped. Zeros where the breast is constant.
+        Between 0 and 255; background pixels outside the breast's range are clipped. Zeros if the breast
+        is constant.
 
     References
     ----------
-    Section 3, the ablation of the preprocessing.
+    Section 3, ablation of the preprocessing.
     """
     minimum, maximum = (tf.cast(bound, tf.float32)[:, None, None] for bound in (minimum, maximum))
     span = maximum - minimum
@@ -79,7 +79,7 @@ def normalize(
     maximum: np.ndarray | tf.Tensor,
     kind: str,
 ) -> tf.Tensor:
-    """Patches as the networks take them, by the config key ``normalization``.
+    """Normalise patches as selected by the config key ``normalization``.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def normalize(
     minimum, maximum : (n,) array or tensor
         Least and greatest grey value of the breast; only ``scale`` uses them.
     kind : {'gcn', 'scale'}
-        Which normalisation.
+        Name of the normalisation.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def normalize(
 
 
 def check(kind: str) -> None:
-    """Refuse a normalisation that there is not.
+    """Check the name of a normalisation.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The machine that TensorFlow runs on: threads, determinism, GPUs, precision."""
+"""Configures TensorFlow for the machine: threads, determinism, GPUs and precision."""
 
 import fcntl
 import os
@@ -14,40 +14,40 @@ from mammoflow.base import logs
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
-# Seconds between two looks for a free GPU.
+# Seconds between two checks for a free GPU.
 _PAUSE = 2
 
 
 def configure(threads: int, gpus: int = 1, training: bool = True) -> None:
-    """Set TensorFlow up for a job, before anything runs in it.
+    """Configure TensorFlow for a job; must be called before any computation.
 
     Parameters
     ----------
     threads : int
-        Threads that computations may use; what training gives can differ in its last bits between
-        thread counts, and is equal for equal ones.
+        Number of threads. Results of training are reproducible for the same number of threads, but can
+        differ in the last bits between different numbers.
     gpus : int, optional
-        GPUs that the job uses; with one of them, and none there, it computes on the processor.
+        Number of GPUs that the job uses. If it is 1 and there is no GPU, the job runs on the processor.
     training : bool, optional
-        Whether what runs comes step after step, each on all threads. Otherwise it is calls of a graph that
-        do not wait for each other: on a processor each has one thread, and graphs are rewritten, which
-        pays where one runs for long. The number of threads changes nothing in what such calls give there.
+        True: steps run one after the other, each on all threads. False: independent calls of a graph run in
+        parallel; on a processor each call then has one thread, so that its result does not depend on the
+        number of threads, and graphs are optimised, which pays off for long runs.
 
     Raises
     ------
     ValueError
         When the machine has fewer GPUs.
     """
-    found = tf.config.list_physical_devices("GPU")
-    tf.config.set_visible_devices([found[place] for place in claim(len(found), gpus)], "GPU")
+    devices = tf.config.list_physical_devices("GPU")
+    tf.config.set_visible_devices([devices[place] for place in claim(len(devices), gpus)], "GPU")
     tf.config.threading.set_intra_op_parallelism_threads(threads if training or on_gpu() else 1)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     tf.config.experimental.enable_op_determinism()
     for gpu in _gpus():
         tf.config.experimental.set_memory_growth(gpu, True)
     if training and not on_gpu():
-        # Rewriting the graphs of large networks takes longer than a small run, and gains nothing in training:
-        # the first step of ResNet50 takes 25 s with it and 9 s without.
+        # Optimising the graphs of large networks takes longer than a small run and does not speed up
+        # training: the first step of ResNet50 takes 25 s with it and 9 s without.
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
@@ -61,26 +61,26 @@ def on_gpu() -> bool:
 
 
 def claim(there: int, wanted: int, folder: str | Path | None = None) -> list[int]:
-    """GPUs for this job, which no other job of the user has; waits until they are free.
+    """Reserve GPUs that no other job of the user has reserved; wait until enough are free.
 
-    Where ``CUDA_VISIBLE_DEVICES`` is set, a scheduler has chosen, and nobody waits.
+    If ``CUDA_VISIBLE_DEVICES`` is set, a scheduler has already assigned the GPUs and nothing is reserved.
 
     Parameters
     ----------
     there, wanted : int
-        How many GPUs the job sees and uses.
+        Number of GPUs that the job sees, and that it needs.
     folder : str or Path, optional
-        Of the lock files; they are let go when the process ends, however it ends.
+        Folder of the lock files; the locks are released when the process ends, even if it is killed.
 
     Returns
     -------
     list of int
-        Places among the GPUs that are there; of none, where one is wanted.
+        Indices of the reserved GPUs; empty if one is wanted but the machine has none.
 
     Raises
     ------
     ValueError
-        When fewer are there than wanted.
+        When fewer GPUs are visible than wanted.
     """
     if not there and wanted == 1:
         return []
@@ -107,7 +107,7 @@ def claim(there: int, wanted: int, folder: str | Path | None = None) -> list[int
 
 
 def _lock(path: Path) -> int | None:
-    """Descriptor of a file that this process alone holds until its end; nothing where another one does."""
+    """Lock a file until this process ends and return its descriptor; None if another process holds it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -118,30 +118,31 @@ def _lock(path: Path) -> int | None:
 
 
 def strategy(devices: Sequence[str] | None = None) -> tf.distribute.Strategy:
-    """How a network is shared out: each device holds all of it, and computes its share of a batch.
+    """TensorFlow's strategy for several GPUs: each holds the entire network and computes part of a batch.
 
     Parameters
     ----------
     devices : sequence of str, optional
-        TensorFlow's names; the GPUs of the job when left out. One, or none, needs no sharing.
+        TensorFlow's device names; by default the GPUs of the job. With at most one device, the default
+        strategy is returned.
 
     Returns
     -------
     tf.distribute.Strategy
-        To be entered with its ``scope()`` where networks are built and trained.
+        Networks must be built and trained within its ``scope()``.
     """
     names = devices or [f"GPU:{place}" for place in range(len(_gpus()))]
     return tf.distribute.MirroredStrategy(names) if len(names) > 1 else tf.distribute.get_strategy()
 
 
 def policy(precision: str) -> str:
-    """Keras' policy of a config value.
+    """Keras' dtype policy for the config key ``training.precision``.
 
     Parameters
     ----------
     precision : {'auto', 'float32', 'mixed_bfloat16', 'mixed_float16'}
-        ``auto`` takes bfloat16 where the hardware computes it (GPUs of compute capability 8.0 or more,
-        processors with AVX512-BF16 or AMX), else float16 on GPUs that compute it (7.0), else float32.
+        ``auto`` selects bfloat16 if the hardware supports it (GPUs of compute capability 8.0 or more,
+        processors with AVX512-BF16 or AMX), else float16 on GPUs that support it (7.0), else float32.
 
     Raises
     ------
@@ -170,7 +171,7 @@ def _processor_policy() -> str:
 
 
 def facts() -> dict[str, object]:
-    """What provenance records of the machine beside the processor."""
+    """Properties of the machine, other than the processor, that are recorded as provenance."""
     details = [tf.config.experimental.get_device_details(gpu) for gpu in _gpus()]
     return {
         "threads": tf.config.threading.get_intra_op_parallelism_threads(),

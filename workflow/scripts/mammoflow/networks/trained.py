@@ -1,4 +1,4 @@
-"""Trained networks: saved with what it takes to trust them, and loaded again."""
+"""Saves trained networks with the metadata needed to verify them, and loads them again."""
 
 import json
 import warnings
@@ -15,7 +15,7 @@ from mammoflow.networks import backbones, runtime
 
 @dataclass(frozen=True)
 class Fitted:
-    """What `fit` gives.
+    """The result of `fitting.fit`.
 
     Parameters
     ----------
@@ -26,9 +26,9 @@ class Fitted:
     best_epoch : int
         The epoch, from 1, with the lowest validation loss.
     validation_loss : float
-        Of that epoch.
+        Validation loss of the best epoch.
     patches_per_second : float
-        Of training, in its median epoch; the first one, which builds the graph, is left out where there
+        Training speed in the median epoch; the first epoch, which builds the graph, is excluded if there
         are others.
     """
 
@@ -42,18 +42,18 @@ class Fitted:
 def save(
     fitted: Fitted, weights: str | Path, metadata: str | Path, network: Mapping[str, object], **facts: object
 ) -> None:
-    """Write the weights and, beside them, what it takes to rebuild and trust the network.
+    """Write the weights, and the metadata needed to rebuild and verify the network.
 
     Parameters
     ----------
     fitted : Fitted
-        What `fit` gave.
+        The result of `fitting.fit`.
     weights, metadata : str or Path
         ``model.weights.h5`` and ``model.json``.
     network : mapping
         ``backbone``, ``window``, ``normalization`` and ``precision``.
     **facts
-        Whatever else the record should hold.
+        Additional entries of the metadata.
     """
     with storage.whole(weights, room=_bytes(fitted.model)) as temporary:
         fitted.model.save_weights(temporary)
@@ -72,21 +72,21 @@ def save(
 
 
 def _bytes(model: keras.Model) -> int:
-    """Least room that the weights need: Keras opens their file itself, without regard for a full disk."""
+    """Disk space that the weights need at least; Keras writes the file itself and ignores a full disk."""
     return sum(keras.ops.convert_to_numpy(weight).nbytes for weight in model.weights)
 
 
 def load(
     weights: str | Path, metadata: str | Path, precision: str | None = None
 ) -> tuple[keras.Model, dict[str, object]]:
-    """Rebuild a trained network in code and give it its weights.
+    """Rebuild a trained network and load its weights.
 
     Parameters
     ----------
     weights, metadata : str or Path
-        What `save` wrote.
+        Files written by `save`.
     precision : str, optional
-        Policy to compute in; the one of the training when left out.
+        Precision of the computation; by default that of the training.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def load(
     Raises
     ------
     ValueError
-        When the weights are not those that the metadata describes, or the network has changed since.
+        When the weights do not match the metadata, or the network's code has changed since.
     """
     record = json.loads(Path(metadata).read_text())
     digest = storage.sha256(weights)
@@ -109,18 +109,18 @@ def load(
     model = backbones.build(record["backbone"], record["window"], policy)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)  # Keras would leave layers random, and warn
+            warnings.simplefilter("error", UserWarning)  # otherwise Keras only warns if layers stay random
             model.load_weights(weights)
     except (ValueError, UserWarning) as error:
         raise ValueError(
-            f"{weights}: expected weights of {record['backbone']} as the code builds it now, got those of "
-            "another network by that name; train again"
+            f"{weights}: expected weights that fit the current code of {record['backbone']}, got weights of "
+            "another network of that name; train again"
         ) from error
     return model, record
 
 
 def best_run(metadata: Sequence[str | Path]) -> int:
-    """Place of the run with the lowest validation loss; the test part has no say.
+    """Index of the run with the lowest validation loss; the test part is not used.
 
     Parameters
     ----------

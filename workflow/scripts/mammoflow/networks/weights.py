@@ -1,4 +1,4 @@
-"""Base weights that Keras or a user gives."""
+"""Obtains base weights from Keras or from a user's file."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,12 +26,12 @@ def obtain(name: str, backbone: str, window: int, source: Mapping, path: Path) -
     Returns
     -------
     dict
-        What the record says of the weights: ``source`` and more.
+        Entries for the record of the weights, such as ``source``.
 
     Raises
     ------
     ValueError
-        When the source has no weights for the backbone, or not those that it promises.
+        When the source has no weights for the backbone, or weights that do not match digest or network.
     """
     match source["source"]:
         case "keras":
@@ -44,7 +44,7 @@ def obtain(name: str, backbone: str, window: int, source: Mapping, path: Path) -
 def _download(name: str, backbone: str, window: int, path: Path) -> dict[str, object]:
     if not architectures.network(backbone).imagenet:
         raise ValueError(
-            f"weights.{name}: expected a backbone that Keras has ImageNet weights of, got {backbone}; "
+            f"weights.{name}: expected a backbone for which Keras has ImageNet weights, got {backbone}; "
             "give a file under 'source: files'"
         )
     try:
@@ -59,17 +59,17 @@ def _download(name: str, backbone: str, window: int, path: Path) -> dict[str, ob
 
 
 def _adopt(name: str, backbone: str, window: int, files: Mapping, path: Path) -> dict[str, object]:
-    """Check a user's file against its digest and the network before anything depends on it."""
+    """Copy a user's file and check that the copy matches its digest and the network."""
     if backbone not in files:
         raise ValueError(
             f"weights.{name}.files: expected a file for {backbone}, got {', '.join(files) or 'none'}"
         )
-    given, expected = files[backbone]["path"], files[backbone]["sha256"]
-    path.write_bytes(Path(given).read_bytes())
+    source, expected = files[backbone]["path"], files[backbone]["sha256"]
+    path.write_bytes(Path(source).read_bytes())
     digest = storage.sha256(path)
     if digest != expected.lower():
         raise ValueError(
-            f"weights.{name}.files.{backbone}: {given}: expected sha256 {expected}, got {digest}"
+            f"weights.{name}.files.{backbone}: {source}: expected sha256 {expected}, got {digest}"
         )
     backbones.load_notop(backbones.build(backbone, window), given)
     return {"source": "files"}

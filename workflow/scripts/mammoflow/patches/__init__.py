@@ -1,1 +1,1 @@
-"""From stored breasts and splits to the patch bank of a fold."""
+"""Divides patients into folds and cuts the patches of each fold from the stored breasts."""

@@ -1,17 +1,17 @@
-"""The patch bank of a fold: every patch that training and testing see, with where it comes from.
+"""Reads the patch bank of a fold: all patches for training and testing, with their origin.
 
-An HDF5 file with a group per part (``train``, ``validation``, ``test``), each with
+A bank is an HDF5 file with a group per part (``train``, ``validation``, ``test``), each with
 
 =================  ======================  =====================================================
 ``patches``        (n, w, w) uint16        one chunk per patch, see `chunks`
 ``labels``         (n,) uint8              1: the central pixel lies in a mass
 ``image_id``       (n,) str
 ``y``, ``x``       (n,) int32              top-left pixel in the stored image
-``image_minimum``  (n,) uint16             least and greatest grey value of the breast, for the
-``image_maximum``  (n,) uint16             0–255 ablation from the same bank
+``image_minimum``  (n,) uint16             least and greatest grey value of the breast, used by the
+``image_maximum``  (n,) uint16             ablation that scales grey values to 0–255
 =================  ======================  =====================================================
 
-Grey values are stored as they are in the image: normalisation comes later.
+Grey values are stored as in the image; they are normalised later.
 """
 
 import threading
@@ -29,13 +29,13 @@ from mammoflow.patches import chunks
 
 PARTS = ("train", "validation", "test")
 
-# Windows cut, compressed and written at a time.
+# Number of windows that are cut, compressed and written at a time.
 BLOCK = 64
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Patches with the grey range of their breasts.
+    """Patches with the grey-value range of their breasts.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class Part:
     group : h5py.Group
         The part's group in a bank opened with `open_bank`.
     memory : int, optional
-        Bytes: a part whose patches need no more than this is read once and kept.
+        Bytes; a part whose patches need no more than this is read once and kept in memory.
     """
 
     group: h5py.Group
@@ -80,7 +80,7 @@ class Part:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the columns and of the checksums of the patches, in order."""
+        """SHA-256 of the checksums of the patches and of the columns, in order."""
         return self.group.attrs["digest"]
 
     @cached_property
@@ -113,7 +113,7 @@ class Part:
         return chunks.take(stored, np.arange(len(stored))) if fits else stored
 
     def read(self, indices: np.ndarray) -> Batch:
-        """Patches by index, in the order asked for; an index may occur twice. Threads may share a part.
+        """Read patches by index, in the given order; indices may repeat. Safe to call from several threads.
 
         Parameters
         ----------
@@ -123,12 +123,12 @@ class Part:
         Raises
         ------
         ValueError
-            When the bank is damaged there.
+            When the bank is damaged at one of the patches.
         """
-        with self._loading:  # or two threads would fill the memory twice
+        with self._loading:  # otherwise two threads could both load the part into memory
             source, minimum, maximum = self._patches, self._minimum, self._maximum
-        found = source[indices] if isinstance(source, np.ndarray) else chunks.take(source, indices)
-        return Batch(found, minimum[indices], maximum[indices])
+        patches = source[indices] if isinstance(source, np.ndarray) else chunks.take(source, indices)
+        return Batch(patches, minimum[indices], maximum[indices])
 
     def batches(self, size: int) -> Iterator[Batch]:
         """All patches in order, `size` at a time."""
@@ -163,7 +163,7 @@ def open_bank(path: str | Path, memory: int = 0) -> Iterator[Bank]:
     Parameters
     ----------
     path : str or Path
-        A file that `write` made.
+        A file written by `cutting.write`.
     memory : int, optional
         Bytes that each part may keep in memory; see `Part`.
 

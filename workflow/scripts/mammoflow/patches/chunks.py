@@ -1,8 +1,8 @@
-"""Arrays of many equal items, a chunk each, that several threads compress and read at the same time.
+"""Stores arrays in HDF5, one chunk per item, so that several threads can compress and read in parallel.
 
-HDF5 runs its filters one chunk after the other, inside one lock. Here the filters run outside it, and
-HDF5 only stores what comes out. The file says which filters these are (Blosc with byte shuffling and LZ4,
-then a Fletcher-32 checksum), so that h5py reads it as well where ``hdf5plugin`` is installed.
+HDF5 itself filters one chunk at a time, under a global lock. Here the filters run outside this lock, and
+HDF5 only stores the result. The file names the filters (Blosc with byte shuffling and LZ4, then a
+Fletcher-32 checksum), so that h5py can also read it if ``hdf5plugin`` is installed.
 """
 
 from collections.abc import Sequence
@@ -10,41 +10,41 @@ from collections.abc import Sequence
 import h5py
 import numba
 import numpy as np
-from h5py._objects import phil  # h5py's global lock, which it forgets to take for whole chunks
+from h5py._objects import phil  # h5py's global lock, which h5py does not take for direct chunk access
 from numcodecs import Blosc, blosc
 
-# Threads are the caller's.
+# The caller provides the threads.
 blosc.use_threads = False
 
 _LEVEL = 5
 _CODEC = Blosc(cname="lz4", clevel=_LEVEL, shuffle=Blosc.SHUFFLE)
 _CHECKSUM_BYTES = 4
 
-# Registered with the HDF Group; then versions of filter and format, and the number of LZ4.
+# Filter number registered with the HDF Group; versions of filter and format; Blosc's code for LZ4.
 _BLOSC, _VERSIONS, _LZ4 = 32001, (2, 2), 1
 
 
 def create(group: h5py.Group, name: str, n: int, shape: tuple[int, ...], dtype: np.dtype) -> h5py.Dataset:
-    """Empty array of `n` items.
+    """Create an empty array of `n` items.
 
     Parameters
     ----------
     group : h5py.Group
-        Where it is made.
+        Group to create the array in.
     name : str
-        Its name there.
+        Name of the array in the group.
     n : int
-        Items; may be 0.
+        Number of items; may be 0.
     shape : tuple of int
-        Of an item.
+        Shape of an item.
     dtype : numpy.dtype
-        Of an item.
+        Data type of an item.
     """
     dtype = np.dtype(dtype)
     size = int(np.prod(shape)) * dtype.itemsize
     properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     properties.set_chunk((1, *shape))
-    # Optional, or HDF5 would refuse to make the array where it lacks the filter.
+    # Optional, because otherwise HDF5 refuses to create the array if the filter is not installed.
     properties.set_filter(
         _BLOSC,
         h5py.h5z.FLAG_OPTIONAL,
@@ -57,21 +57,21 @@ def create(group: h5py.Group, name: str, n: int, shape: tuple[int, ...], dtype: 
 
 
 def encode(item: np.ndarray) -> bytes:
-    """What is stored of an item; threads may do it side by side."""
+    """Compress an item and append its checksum. Safe to call from several threads."""
     chunk = _CODEC.encode(np.ascontiguousarray(item))
     return chunk + fletcher32(chunk)
 
 
 def checksum(chunk: bytes) -> bytes:
-    """The checksum in what `encode` gave, 4 bytes."""
+    """The checksum at the end of an encoded item, 4 bytes."""
     return chunk[-_CHECKSUM_BYTES:]
 
 
 def fletcher32(data: bytes) -> bytes:
     """HDF5's Fletcher-32 checksum, 4 bytes.
 
-    A fifth of the time of numcodecs', and without the interpreter's lock, which threads that feed a
-    network wait for.
+    It takes a fifth of the time of numcodecs' version and releases the interpreter lock, for which the
+    threads that feed a network would otherwise wait.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def fletcher32(data: bytes) -> bytes:
 
 @numba.njit(nogil=True, error_model="numpy")
 def _sums(words):  # noqa: ANN001, ANN202
-    """Sum of 16-bit words, and sum of their sums up to each."""
+    """Sum of 16-bit words, and sum of their cumulative sums."""
     count, total, weighted = len(words), np.uint64(0), np.uint64(0)
     for i in range(count):
         total += np.uint64(words[i])
@@ -96,12 +96,12 @@ def _sums(words):  # noqa: ANN001, ANN202
 
 
 def _ones_complement(number: int) -> int:
-    """Remainder of a division by 65535, which stands for 0 where the number is not."""
+    """Remainder of a division by 65535, with 65535 instead of 0 unless the number itself is 0."""
     return (int(number) - 1) % 65535 + 1 if number else 0
 
 
 def put(array: h5py.Dataset, first: int, encoded: Sequence[bytes]) -> None:
-    """Store what `encode` gave of the items from `first` on."""
+    """Store encoded items, from index `first` on."""
     rest = (0,) * (array.ndim - 1)
     for index, chunk in enumerate(encoded, first):
         with phil:
@@ -109,14 +109,14 @@ def put(array: h5py.Dataset, first: int, encoded: Sequence[bytes]) -> None:
 
 
 def take(array: h5py.Dataset, indices: np.ndarray) -> np.ndarray:
-    """Items by index, in the order asked for; an index may occur twice. Threads may do it side by side.
+    """Read items by index, in the given order; indices may repeat. Safe to call from several threads.
 
     Parameters
     ----------
     array : h5py.Dataset
-        One that `create` made, of an open file.
+        An array made by `create`, in an open file.
     indices : (n,) ndarray of int
-        Which items.
+        Indices of the items.
 
     Returns
     -------
@@ -125,7 +125,7 @@ def take(array: h5py.Dataset, indices: np.ndarray) -> np.ndarray:
     Raises
     ------
     ValueError
-        When what is read is not what was written.
+        When the stored data are damaged.
     """
     items = np.empty((len(indices), *array.shape[1:]), array.dtype)
     rest = (0,) * (array.ndim - 1)
@@ -139,7 +139,7 @@ def take(array: h5py.Dataset, indices: np.ndarray) -> np.ndarray:
             _CODEC.decode(content, out=item)
         except (RuntimeError, ValueError, OSError) as error:
             raise ValueError(
-                f"{array.file.filename}: expected what was written, got damaged data in item {index} of "
+                f"{array.file.filename}: expected intact data, got damaged data in item {index} of "
                 f"{array.name}; delete it and run again"
             ) from error
     return items

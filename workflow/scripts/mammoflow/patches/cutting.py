@@ -1,4 +1,4 @@
-"""Writes the patch bank of a fold: chooses windows of every image and cuts their patches."""
+"""Writes the patch bank of a fold: chooses windows in every image and cuts their patches."""
 
 import hashlib
 import itertools
@@ -14,14 +14,14 @@ from mammoflow.base import pool, seeds, storage
 from mammoflow.patches import chunks, sampling, sliding_windows
 from mammoflow.patches.bank import BLOCK, PARTS
 
-# Images that a message names.
+# Largest number of images that a message names.
 _NAMED = 5
 
 
 class Image(Protocol):
-    """What a bank needs of a stored image: ``images.StoredImage`` has it.
+    """The attributes of a stored image that a bank needs, as in ``image_store.StoredImage``.
 
-    Spelt out here so that training, which reads banks, does not depend on how images are made.
+    They are declared here so that training, which reads banks, does not depend on how images are prepared.
     """
 
     pixels: np.ndarray
@@ -32,18 +32,18 @@ class Image(Protocol):
 
 @dataclass(frozen=True)
 class Count:
-    """What one part of a bank holds.
+    """Numbers of images and patches in one part of a bank.
 
     Parameters
     ----------
     images : int
-        Images of the part.
+        Number of images.
     positives, negatives : int
-        Patches.
+        Number of patches.
     short : int
-        How many negatives the images could not give.
+        Number of negatives missing because the images have too few windows.
     unfit : dict of str to str
-        Images that gave no window, or none to draw negatives from, and what size of theirs is too small.
+        Images without any window, or without windows to draw negatives from, and the size that is too small.
     """
 
     images: int
@@ -53,7 +53,7 @@ class Count:
     unfit: dict[str, str]
 
     def why(self, windows: sliding_windows.Windows) -> str:
-        """The images that gave nothing, for the end of a message; empty where there are none."""
+        """List of the unfit images, to be appended to a message; empty if there are none."""
         if not self.unfit:
             return ""
         named = [f"{image_id} ({size})" for image_id, size in itertools.islice(self.unfit.items(), _NAMED)]
@@ -73,31 +73,31 @@ def write(
 ) -> dict[str, Count]:
     """Write the bank of a fold, image by image.
 
-    Every image is read twice: to list its windows, then to cut those drawn. In memory are the places of
-    all windows that may be drawn (8 bytes each), one image and a few blocks of patches, however large
-    the bank is.
+    Every image is read twice: first to list its windows, then to cut the drawn ones. Memory holds the
+    positions of all windows that may be drawn (8 bytes each), one image and a few blocks of patches,
+    regardless of the size of the bank.
 
     Parameters
     ----------
     path : str or Path
-        The bank.
+        The file to write.
     parts : dict of str to sequence of str
         Image ids of each of `PARTS`.
     store : mapping of str to Image
-        The stored image of an id, as ``images.open_store`` gives it.
-    windows : patches.Windows
-        How windows are laid.
+        Stored images by id, as returned by ``image_store.open_store``.
+    windows : sliding_windows.Windows
+        Size and placement of the windows.
     policy : {'mass-images', 'normal-images'}
-        Where negatives come from; see `patches.share`.
+        Images that negatives are drawn from; see `sampling.share`.
     seed : sequence of str or int
-        Root seed and labels, as `seeds.sequence` takes them.
+        Root seed and labels, passed to `seeds.generator`.
     threads : int, optional
-        Blocks of patches compressed at the same time; what is written does not depend on it.
+        Blocks of patches compressed at the same time; the file does not depend on it.
 
     Returns
     -------
     dict of str to Count
-        What each part holds.
+        Numbers of images and patches in each part.
 
     Raises
     ------
@@ -125,9 +125,9 @@ def write(
 
 @dataclass(frozen=True)
 class _Offer:
-    """What an image has for a bank: places of windows, (n, 2) int32, and why it has none.
+    """Windows of an image that a bank may use, as positions, (n, 2) int32.
 
-    `unfit` is empty, or says in words which two sizes do not go together.
+    `unfit` is empty, or states the size of the image or breast if it is too small for windows.
     """
 
     image_id: str
@@ -151,7 +151,7 @@ def _offer(image_id: str, image: Image, windows: sliding_windows.Windows, policy
 
 
 def _size(breast: np.ndarray, windows: sliding_windows.Windows) -> str:
-    """What of an image is too small for windows."""
+    """The size of the image or breast that is too small for windows, in words."""
     if not all(map(len, sliding_windows.grid(breast.shape, windows))):
         return "image of {}×{} pixels".format(*breast.shape)
     rows, columns = (np.flatnonzero(breast.any(axis)) for axis in (1, 0))
@@ -184,7 +184,7 @@ def _refuse_one_class(path: str | Path, part: str, count: Count, windows: slidin
 def _drawn(
     offer: _Offer, negatives: int, generator: np.random.Generator
 ) -> tuple[str, np.ndarray, np.ndarray]:
-    """Windows of an image that the bank holds, in raster order, and their labels."""
+    """Draw the windows of an image for the bank; returns them in raster order with their labels."""
     chosen = generator.choice(len(offer.drawable), negatives, replace=False)
     begin = np.concatenate([offer.positive, offer.drawable[chosen]])
     labels = np.repeat(np.array([1, 0], np.uint8), [len(offer.positive), negatives])
@@ -221,7 +221,7 @@ def _fill(
         chunks.put(array, row, encoded)
         row += len(encoded)
 
-    # Text of a fixed length lies in the array itself, under its checksum.
+    # Strings of fixed length are stored in the array itself and are therefore covered by its checksum.
     names = np.array([image_id.encode() for image_id, _, _ in drawn] or [b" "])[: len(drawn)]
     begin = np.concatenate([np.empty((0, 2), np.int32), *(begin for _, begin, _ in drawn)])
     minimum, maximum = np.repeat(ranges, sizes, axis=0).T

@@ -1,4 +1,4 @@
-"""Whether a splits table keeps patients and films apart, be it this project's or a user's own."""
+"""Checks that a splits table has no patient and no film in more than one role of a fold."""
 
 import pandas as pd
 
@@ -6,19 +6,19 @@ ROLES = ("train", "validation", "test")
 
 
 def check(splits: pd.DataFrame, origin: str = "splits") -> None:
-    """Require that every fold has images of every role, and a patient and an image one role in it.
+    """Check that in every fold each role has images, and each patient and each image has only one role.
 
     Parameters
     ----------
     splits : pandas.DataFrame
         A 'splits' table: image_id, patient_id, fold, role.
     origin : str
-        Where it comes from, for the message.
+        Source of the table, for the message.
 
     Raises
     ------
     ValueError
-        One sentence that names the fold, and the patient and images on both sides.
+        When the check fails; the message names the fold, the patient and the images concerned.
     """
     if splits.empty:
         raise ValueError(f"{origin}: expected a row for each image and fold, got none")
@@ -44,13 +44,13 @@ def check(splits: pd.DataFrame, origin: str = "splits") -> None:
         lacking = [role for role in ROLES if role not in set(rows["role"])]
         if lacking:
             raise ValueError(
-                f"{origin}: fold {fold}: expected images to {', '.join(ROLES)}, "
-                f"got none to {' and '.join(lacking)}"
+                f"{origin}: fold {fold}: expected images for {', '.join(ROLES)}, "
+                f"got none for {' and '.join(lacking)}"
             )
 
 
 def stored_images(images: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
-    """Images that can be divided into folds.
+    """Rows of the index for images that were stored and can be divided into folds.
 
     Parameters
     ----------
@@ -62,29 +62,29 @@ def stored_images(images: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Rows of the index that the images stage stored, with the column pixels_sha256: two images with
-        the same digest are the same film.
+        Rows of the index for stored images, with the additional column pixels_sha256: two images with
+        the same digest show the same film.
     """
     kept = stored.loc[stored["stored"], ["image_id", "pixels_sha256"]]
     return images.merge(kept, on="image_id", validate="one_to_one")
 
 
 def check_stored(splits: pd.DataFrame, stored: pd.DataFrame, origin: str = "splits") -> None:
-    """Require that a table lists stored images only, under their patients, and no film on two sides.
+    """Check that a table lists only stored images with the right patients, and no film in two roles.
 
     Parameters
     ----------
     splits : pandas.DataFrame
         A 'splits' table that passes `check`.
     stored : pandas.DataFrame
-        Of `stored_images`.
+        The result of `stored_images`.
     origin : str
-        Where the table comes from, for the message.
+        Source of the table, for the message.
 
     Raises
     ------
     ValueError
-        One sentence that names the image, or both images of a film, and what is wrong with it.
+        When the check fails; the message names the image, or both images of a film.
     """
     known = stored.set_index("image_id")
     missing = [image_id for image_id in splits["image_id"].unique() if image_id not in known.index]
@@ -110,7 +110,7 @@ def check_stored(splits: pd.DataFrame, stored: pd.DataFrame, origin: str = "spli
 
 
 def fold_of(splits: pd.DataFrame, number: int, stored: pd.DataFrame, origin: str) -> pd.DataFrame:
-    """Rows of one fold of a table that is checked as a whole.
+    """Rows of one fold of a table, after checking the complete table.
 
     Parameters
     ----------
@@ -119,14 +119,14 @@ def fold_of(splits: pd.DataFrame, number: int, stored: pd.DataFrame, origin: str
     number : int
         The fold.
     stored : pandas.DataFrame
-        Of `stored_images`.
+        The result of `stored_images`.
     origin : str
-        Where the table comes from, for the message.
+        Source of the table, for the message.
 
     Raises
     ------
     ValueError
-        As `check` and `check_stored`; also when the table lacks the fold.
+        As for `check` and `check_stored`; also when the table does not contain the fold.
     """
     check(splits, origin)
     check_stored(splits, stored, origin)

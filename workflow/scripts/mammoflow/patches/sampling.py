@@ -1,4 +1,4 @@
-"""How many negative patches each image gives (equation 1)."""
+"""Computes how many negative patches to draw from each image (equation 1)."""
 
 from dataclasses import dataclass
 
@@ -33,16 +33,16 @@ def negatives_per_image(positives: int, images: int) -> int:
 
 @dataclass(frozen=True)
 class Supply:
-    """What every image of a part has to offer, one entry per image.
+    """Windows available in each image of a part, one entry per image.
 
     Parameters
     ----------
     positives : (k,) ndarray of int64
-        Positive windows.
+        Number of positive windows.
     negatives : (k,) ndarray of int64
-        Negative windows that the border rule leaves.
+        Number of negative windows allowed by the border rule.
     masses : (k,) ndarray of bool
-        Whether the image has a mass, be its windows positive or not.
+        Whether the image has a mass, even if none of its windows is positive.
     """
 
     positives: np.ndarray
@@ -51,30 +51,30 @@ class Supply:
 
 
 def share(supply: Supply, policy: str, generator: np.random.Generator) -> tuple[np.ndarray, int]:
-    """How many negative windows every image gives, so that both classes are balanced.
+    """Number of negative windows to draw from each image so that the classes are balanced.
 
     Parameters
     ----------
     supply : Supply
-        What the images of one part of a fold offer.
+        Windows available in the images of one part of a fold.
     policy : {'mass-images', 'normal-images'}
-        ``mass-images`` (CBIS-DDSM): as many negatives as positives, every window of the mass images
-        being equally likely to be taken. ``normal-images`` (INbreast): equation 1 from every image
-        without masses, or all of its windows when it has fewer.
+        ``mass-images`` (CBIS-DDSM): as many negatives as positives, drawn with equal probability from all
+        windows of the images with masses. ``normal-images`` (INbreast): the number of equation 1 from
+        every image without masses, or all of its windows if it has fewer.
     generator : numpy.random.Generator
-        Draws for ``mass-images``.
+        Used for ``mass-images`` only.
 
     Returns
     -------
     counts : (k,) ndarray of int64
-        Negatives to take from each image.
+        Number of negatives to draw from each image.
     short : int
-        How many fewer these are than the policy asks for.
+        Number of negatives missing from the total that the policy asks for.
 
     Raises
     ------
     ValueError
-        When there are positives to balance but no image to take negatives from.
+        When there are positives but no image to draw negatives from.
 
     References
     ----------

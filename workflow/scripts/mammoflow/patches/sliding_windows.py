@@ -1,7 +1,7 @@
-"""Windows on a mammogram, and their labels.
+"""Places sliding windows on a mammogram, labels them and cuts their pixels.
 
-The central pixel of a window decides (section 2.2 of [1]_): the window counts when that pixel lies
-in the breast, and it is positive when that pixel lies in a mass.
+The central pixel of a window is decisive (section 2.2 of [1]_): the window is used if this pixel lies
+in the breast, and it is positive if this pixel lies in a mass.
 
 References
 ----------
@@ -18,19 +18,19 @@ EDGES = ("inside", "centred")
 
 @dataclass(frozen=True)
 class Windows:
-    """How windows are laid on an image.
+    """Size and placement of windows on an image.
 
     Parameters
     ----------
     window : int
-        Side in pixels; the paper's is 224.
+        Side in pixels; 224 in the paper.
     stride : int
-        Distance of neighbouring windows in pixels; the paper's is 56.
+        Distance between neighbouring windows in pixels; 56 in the paper.
     edge : {'inside', 'centred'}
-        ``inside``: windows lie wholly in the stored image, as in the paper. ``centred``: window
-        centres cover the whole stored image, so that a mass at the chest wall is seen as well; the
-        pixels that a window has outside the image are mirrored at its edge. (Zeros there would be the
-        strongest contrast of the patch, which global contrast normalisation scales everything by.)
+        ``inside``: windows lie entirely inside the stored image, as in the paper. ``centred``: window
+        centres cover the entire stored image, so that masses at the chest wall are covered as well;
+        window pixels outside the image are filled by mirroring at its edge. (Filling them with zeros
+        would create the strongest contrast of the patch and dominate its global contrast normalisation.)
     """
 
     window: int
@@ -53,20 +53,20 @@ class Windows:
 
 
 def grid(shape: tuple[int, int], windows: Windows) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns where windows begin.
+    """First rows and columns of the grid of windows.
 
     Parameters
     ----------
     shape : (M, N)
         Shape of the stored image.
     windows : Windows
-        How windows are laid.
+        Size and placement of the windows.
 
     Returns
     -------
     top : (GY,) ndarray of int32
-        First rows of the windows, ascending. Negative where ``centred`` windows hang over the edge.
-        Add ``windows.half`` for the central pixels.
+        First rows of the windows, ascending; negative if ``centred`` windows extend beyond the edge.
+        Add ``windows.half`` to get the central pixels.
     left : (GX,) ndarray of int32
         First columns, likewise.
 
@@ -86,7 +86,7 @@ def _begin_inside(length: int, windows: Windows) -> np.ndarray:
 
 
 def _begin_centred(length: int, windows: Windows) -> np.ndarray:
-    """Centres `stride` apart; the same rest, to a pixel, before the first and after the last."""
+    """First pixels of windows with centres `stride` apart and equal margins, to a pixel, at both ends."""
     rest = (length - 1) % windows.stride
     return np.arange(rest // 2, length, windows.stride, dtype=np.int32) - windows.half
 
@@ -99,7 +99,7 @@ def in_breast(breast: np.ndarray, windows: Windows) -> np.ndarray:
     breast : (M, N) ndarray of bool
         Breast region.
     windows : Windows
-        How windows are laid.
+        Size and placement of the windows.
 
     Returns
     -------
@@ -118,7 +118,7 @@ def positions(breast: np.ndarray, windows: Windows) -> np.ndarray:
     breast : (M, N) ndarray of bool
         Breast region.
     windows : Windows
-        How windows are laid.
+        Size and placement of the windows.
 
     Returns
     -------
@@ -134,11 +134,11 @@ def begins(chosen: np.ndarray, shape: tuple[int, int], windows: Windows) -> np.n
     Parameters
     ----------
     chosen : (GY, GX) ndarray of bool
-        As `in_breast` or `supporting` gives it.
+        The result of `in_breast` or `supporting`.
     shape : (M, N)
         Shape of the stored image.
     windows : Windows
-        How windows are laid.
+        Size and placement of the windows.
 
     Returns
     -------
@@ -151,18 +151,18 @@ def begins(chosen: np.ndarray, shape: tuple[int, int], windows: Windows) -> np.n
 
 
 def supporting(breast: np.ndarray, windows: Windows) -> np.ndarray:
-    """Which windows of the grid a map of the breast is interpolated from.
+    """Which windows of the grid are needed to interpolate a map of the breast.
 
-    A pixel is interpolated from the windows whose centres are the corners of its grid cell, so a window
-    counts when one of the cells around its centre holds a breast pixel, be the centre itself in the
-    breast or not. Beyond the outermost centres the cells reach to the edge of the image.
+    A pixel is interpolated from the windows whose centres are the corners of its grid cell. A window is
+    therefore needed if one of the cells around its centre holds a breast pixel, even if the centre itself
+    lies outside the breast. The outermost cells extend to the edge of the image.
 
     Parameters
     ----------
     breast : (M, N) ndarray of bool
         Breast region.
     windows : Windows
-        How windows are laid.
+        Size and placement of the windows.
 
     Returns
     -------
@@ -176,23 +176,23 @@ def supporting(breast: np.ndarray, windows: Windows) -> np.ndarray:
     array([[False,  True,  True, False]])
     """
     top, left = grid(breast.shape, windows)
-    # Cells begin at the edge of the image and at each centre: one more than there are centres.
+    # Cells begin at the edge of the image and at each centre: there is one more cell than centres.
     held = np.logical_or.reduceat(breast, np.append(0, top + windows.half), axis=0)
     held = np.logical_or.reduceat(held, np.append(0, left + windows.half), axis=1)
     return held[:-1, :-1] | held[1:, :-1] | held[:-1, 1:] | held[1:, 1:]
 
 
 def labels(lesions: np.ndarray, begin: np.ndarray, windows: Windows) -> np.ndarray:
-    """1 where the central pixel of a window lies in a mass, else 0.
+    """Label of each window: 1 if its central pixel lies in a mass, else 0.
 
     Parameters
     ----------
     lesions : (M, N) ndarray of int
         Label map of the masses, 0 outside.
     begin : (n, 2) ndarray of int
-        Top-left pixels, as `positions` gives them.
+        Top-left pixels, from `positions`.
     windows : Windows
-        How windows are laid.
+        Size and placement of the windows.
 
     Returns
     -------
@@ -203,19 +203,19 @@ def labels(lesions: np.ndarray, begin: np.ndarray, windows: Windows) -> np.ndarr
 
 
 def within_breast(breast: np.ndarray, begin: np.ndarray, windows: Windows) -> np.ndarray:
-    """Whether windows lie wholly in the breast: those that do not are border windows.
+    """Whether each window lies entirely in the breast; the others are border windows.
 
-    A ``centred`` window may hang over the edge of the stored image. There the image ends, not the
-    breast: such a window is judged by the pixels that it has in the image.
+    A ``centred`` window may extend beyond the edge of the stored image, where the image ends but the breast
+    does not. Only its pixels inside the image are considered.
 
     Parameters
     ----------
     breast : (M, N) ndarray of bool
         Breast region.
     begin : (n, 2) ndarray of int
-        Top-left pixels, as `positions` gives them.
+        Top-left pixels, from `positions`.
     windows : Windows
-        How windows are laid.
+        Size and placement of the windows.
 
     Returns
     -------
@@ -223,7 +223,7 @@ def within_breast(breast: np.ndarray, begin: np.ndarray, windows: Windows) -> np
     """
     y0, x0 = np.clip(begin, 0, None).T
     y1, x1 = np.minimum(begin + windows.window, breast.shape).T
-    # Pixels outside the breast are counted between the lines that windows begin or end at, once.
+    # Count the pixels outside the breast once for each cell between the lines where windows begin or end.
     rows, columns = (np.unique(np.concatenate([[0], *edges])) for edges in ((y0, y1), (x0, x1)))
     rows, columns = rows[rows < breast.shape[0]], columns[columns < breast.shape[1]]
     counted = np.add.reduceat(~breast, rows, axis=0, dtype=np.int32)
@@ -235,14 +235,14 @@ def within_breast(breast: np.ndarray, begin: np.ndarray, windows: Windows) -> np
 
 
 def cut(pixels: np.ndarray, begin: np.ndarray, window: int) -> np.ndarray:
-    """The pixels of windows.
+    """Cut the pixels of windows from an image.
 
     Parameters
     ----------
     pixels : (M, N) ndarray of uint16
         Stored image.
     begin : (n, 2) ndarray of int
-        Top-left pixels; a window may hang over the edge, where the image is mirrored.
+        Top-left pixels; where a window extends beyond the edge, the image is mirrored.
     window : int
         Side in pixels.
 
@@ -258,7 +258,7 @@ def cut(pixels: np.ndarray, begin: np.ndarray, window: int) -> np.ndarray:
 
 
 def mirrored(pixels: np.ndarray, begin: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
-    """An image, mirrored at its edges as far as windows hang over them.
+    """Extend an image by mirroring at its edges so that all windows lie inside.
 
     Parameters
     ----------
@@ -272,9 +272,9 @@ def mirrored(pixels: np.ndarray, begin: np.ndarray, window: int) -> tuple[np.nda
     Returns
     -------
     pixels : (M', N') ndarray
-        `pixels` itself where no window hangs over.
+        The extended image; `pixels` itself if no window extends beyond its edges.
     begin : (n, 2) ndarray of int
-        Top-left pixels of the same windows in it, none negative.
+        Top-left pixels of the same windows in the extended image, none negative.
     """
     before = np.maximum(-begin.min(axis=0), 0)
     after = np.maximum(begin.max(axis=0) + window - pixels.shape, 0)

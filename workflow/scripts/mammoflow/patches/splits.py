@@ -1,4 +1,4 @@
-"""Folds by patient: the official split, and stratified cross-validation."""
+"""Divides patients into folds: by the official split, or by stratified cross-validation."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -12,26 +12,26 @@ from mammoflow.base import seeds
 from mammoflow.patches import leakage
 from mammoflow.patches.leakage import ROLES
 
-# What counts most when whole patients cannot be divided evenly in every respect.
+# Weights of the quantities to balance, since complete patients cannot be divided evenly in every respect.
 IMPORTANCE = {"mass_images": 3, "images": 3, "mass_patients": 1, "patients": 1, "lesions": 1}
 
 
 def official(
     images: pd.DataFrame, lesions: pd.DataFrame, validation_fraction: float, seed: int
 ) -> pd.DataFrame:
-    """The release's own test set, and its training set divided by patient, as fold 0.
+    """Fold 0 from the official split, with validation patients taken from the official training set.
 
-    Training and validation get their share of patients, images and lesions alike. Images of a
-    training patient who is in the test set too, or shares a film with one who is, are dropped.
+    Training and validation each get their share of patients, images and lesions. Training images of a
+    patient who is also in the test set, or who shares a film with such a patient, are dropped.
 
     Parameters
     ----------
     images : pandas.DataFrame
-        Of `leakage.stored_images`; every image has an official split.
+        The result of `leakage.stored_images`; every image must have an official split.
     lesions : pandas.DataFrame
         Table of the index.
     validation_fraction : float
-        Part of the training set that validates, between 0 and 1.
+        Fraction of the training set used for validation, between 0 and 1.
     seed : int
         The study's seed.
 
@@ -48,8 +48,8 @@ def official(
     unknown = images.loc[~images["official_split"].isin(["train", "test"]), "image_id"]
     if len(unknown):
         raise ValueError(
-            f"image '{unknown.iloc[0]}': expected an official split train or test, found none "
-            f"({len(unknown)} images without); use a number of folds instead"
+            f"image '{unknown.iloc[0]}': expected an official split train or test, got none "
+            f"({len(unknown)} images have none); use a number of folds instead"
         )
     if not 0 < validation_fraction < 1:
         raise ValueError(f"validation_fraction: expected between 0 and 1, got {validation_fraction}")
@@ -65,16 +65,16 @@ def official(
 
 
 def k_fold(images: pd.DataFrame, lesions: pd.DataFrame, folds: int, seed: int) -> pd.DataFrame:
-    """Cross-validation by patient, stratified by mass and no mass.
+    """Cross-validation by patient, stratified by images with and without masses.
 
-    Fold k tests part k, validates on part k + 1 (part 0 after the last) and trains on the rest.
-    Parts get the same number of patients with masses, patients, images with masses and images,
-    as nearly as whole patients allow.
+    Fold k tests on part k, validates on part k + 1 (part 0 after the last) and trains on the rest.
+    Parts have equal numbers of patients with masses, patients, images with masses and images, as far as
+    possible without dividing a patient.
 
     Parameters
     ----------
     images : pandas.DataFrame
-        Of `leakage.stored_images`.
+        The result of `leakage.stored_images`.
     lesions : pandas.DataFrame
         Table of the index.
     folds : int
@@ -111,7 +111,7 @@ def k_fold(images: pd.DataFrame, lesions: pd.DataFrame, folds: int, seed: int) -
 def given(
     table: pd.DataFrame, images: pd.DataFrame, stored: pd.DataFrame, folds: Sequence[int], origin: str
 ) -> pd.DataFrame:
-    """A user's own division, less the images that could not be stored.
+    """Splits supplied by the user, without the images that could not be stored.
 
     Parameters
     ----------
@@ -120,20 +120,20 @@ def given(
     images : pandas.DataFrame
         Table of the index.
     stored : pandas.DataFrame
-        Of `leakage.stored_images`.
+        The result of `leakage.stored_images`.
     folds : sequence of int
-        Folds that the config asks for.
+        Folds requested in the config.
     origin : str
-        Where the table comes from, for the message.
+        Source of the table, for the message.
 
     Raises
     ------
     ValueError
-        When the table has other folds, an image that the index does not know, or leaks.
+        When the table has other folds, contains an image that is not in the index, or leaks.
     """
     if sorted(set(table["fold"])) != list(folds):
-        found = ", ".join(map(str, sorted(set(table["fold"])))) or "none"
-        raise ValueError(f"{origin}: expected the folds {', '.join(map(str, folds))}, got {found}")
+        listed = ", ".join(map(str, sorted(set(table["fold"])))) or "none"
+        raise ValueError(f"{origin}: expected the folds {', '.join(map(str, folds))}, got {listed}")
     unusable = images.loc[~images["image_id"].isin(stored["image_id"]), "image_id"]
     table = table[~table["image_id"].isin(unusable)]
     leakage.check(table, origin)
@@ -171,7 +171,7 @@ def require_normal_images(splits: pd.DataFrame, lesions: pd.DataFrame, dataset: 
 
 
 def _people(images: pd.DataFrame) -> list[str]:
-    """The person on each image, named after a patient: patients who share a film are one person."""
+    """Person shown on each image: patients who share a film count as one person, named after one of them."""
     patient, names = pd.factorize(images["patient_id"], sort=True)
     film, films = pd.factorize(images["pixels_sha256"])
     nodes = len(names) + len(films)
@@ -182,7 +182,7 @@ def _people(images: pd.DataFrame) -> list[str]:
 
 
 def _quantities(images: pd.DataFrame, lesions: pd.DataFrame) -> pd.DataFrame:
-    """What each person brings, by name."""
+    """Numbers of images, lesions and so on of each person."""
     count = images["image_id"].map(lesions["image_id"].value_counts()).fillna(0)
     table = pd.DataFrame(
         {"images": 1, "mass_images": count > 0, "lesions": count, "person": images["person"]}
@@ -194,11 +194,11 @@ def _quantities(images: pd.DataFrame, lesions: pd.DataFrame) -> pd.DataFrame:
 def _divide(
     quantities: pd.DataFrame, shares: Sequence[float], generator: np.random.Generator
 ) -> dict[str, int]:
-    """Part of each patient, so that every part comes near its share of every quantity.
+    """Assign each patient to a part so that every part gets close to its share of every quantity.
 
-    Patients with most go first, in random order among equals, each to the part that it brings
-    nearest to its shares; then patients of two parts change places, or one moves, as long as
-    that brings the parts nearer.
+    Patients with the largest quantities are assigned first, in random order among equals, each to the part
+    that gets closest to its shares. Then patients are moved, or swapped between two parts, as long as
+    that improves the result.
     """
     amounts = quantities.to_numpy(dtype=np.float64)
     importance = np.array([IMPORTANCE[quantity] for quantity in quantities])
@@ -232,9 +232,9 @@ def _polish(parts: np.ndarray, weights: np.ndarray, excess: np.ndarray) -> None:
 def _best_step(
     parts: np.ndarray, weights: np.ndarray, excess_a: np.ndarray, excess_b: np.ndarray, a: int, b: int
 ) -> tuple[list[int], list[int], np.ndarray] | None:
-    """Exchange of at most one patient each way between two parts that lowers their excess most."""
+    """The swap or move of one patient between two parts that lowers their squared excess most."""
     members_a, members_b = np.flatnonzero(parts == a), np.flatnonzero(parts == b)
-    # Row and column 0 stand for nobody.
+    # Row and column 0 mean that no patient moves.
     out = np.vstack([np.zeros(weights.shape[1]), weights[members_a]])
     back = np.vstack([np.zeros(weights.shape[1]), weights[members_b]])
     moved = out[:, None] - back[None]
@@ -249,7 +249,7 @@ def _best_step(
 
 
 def _table(images: pd.DataFrame, roles: Sequence[Mapping[str, str]]) -> pd.DataFrame:
-    """Long table of one fold per mapping of people to roles; every role holds an image, and nothing leaks."""
+    """Checked splits table in long form, with one fold per mapping of persons to roles."""
     frames = [
         images[["image_id", "patient_id"]].assign(fold=fold, role=images["person"].map(role))
         for fold, role in enumerate(roles)

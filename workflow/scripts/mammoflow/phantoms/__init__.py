@@ -1,1 +1,1 @@
-"""Mammograms that do not exist, written as genuine releases of CBIS-DDSM and INbreast."""
+"""Synthetic mammograms (phantoms), written in the file layout of CBIS-DDSM and INbreast."""

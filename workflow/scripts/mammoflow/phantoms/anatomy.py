@@ -1,7 +1,7 @@
-"""Breasts that do not exist: outlines, muscle and masses, seen from above and obliquely.
+"""Draws the anatomy of synthetic breasts: outline, muscle and masses in the CC and MLO views.
 
 Lengths are millimetres and points are ``(y, x)``. The chest wall is the line ``x = 0`` and the
-breast points to larger ``x``, as on a left mammogram; right breasts are mirrored when pixels are made.
+breast extends to larger ``x``, as on a left mammogram; right breasts are mirrored when pixels are drawn.
 """
 
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ KIND_SHARES = {"lobulated": 0.44, "spiculated": 0.40, "faint": 0.16}
 
 _PROFILE = 1024
 _ANGLES = np.linspace(0, 2 * np.pi, 96, endpoint=False)
-# Skin line of an oblique view, from axilla to inframammary fold, as shares of the field's height
+# Skin line of an MLO view, from axilla to inframammary fold, as fractions of the field's height
 # and of the breast's depth.
 _OBLIQUE = np.array(
     [
@@ -40,12 +40,12 @@ _OBLIQUE = np.array(
 
 @dataclass(frozen=True)
 class Detector:
-    """What the image is taken on.
+    """The image detector.
 
     Parameters
     ----------
     rows, columns : int
-        Pixels.
+        Number of pixels along each axis.
     pixel_mm : float
         Side of a pixel in mm.
     """
@@ -56,18 +56,18 @@ class Detector:
 
     @property
     def height_mm(self) -> float:
-        """Height of the field."""
+        """Height of the field in mm."""
         return self.rows * self.pixel_mm
 
     @property
     def width_mm(self) -> float:
-        """Width of the field, from the chest wall."""
+        """Width of the field in mm, from the chest wall."""
         return self.columns * self.pixel_mm
 
 
 @dataclass(frozen=True)
 class Mass:
-    """What a mass is, whichever way it is looked at.
+    """Properties of a mass that are the same in both views.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class Mass:
     area_cm2 : float
         Mean projected area.
     contrast : float
-        Extra attenuation at its centre; fat of the full thickness has 0.3.
+        Additional attenuation at its centre; for comparison, fat of full thickness has 0.3.
     depth_mm : float
         Distance behind the nipple, the same in both views.
     """
@@ -99,10 +99,11 @@ class View:
     name : str
         ``CC`` or ``MLO``.
     edge_mm : ndarray of float64, shape (N,)
-        Where the skin line is, at N heights evenly spaced from the top of the field to its bottom;
-        nowhere positive where there is no breast.
+        Distance of the skin line from the chest wall, at N heights evenly spaced from the top of the
+        field to its bottom; not positive at heights without breast.
     muscle_mm : ndarray of float64, shape (N,)
-        Where the pectoral muscle ends, at the same heights; negative where there is none.
+        Distance of the edge of the pectoral muscle from the chest wall, at the same heights; negative
+        at heights without muscle.
     nipple : tuple of float
         Point in mm.
     axis : tuple of float
@@ -110,7 +111,7 @@ class View:
     gland : tuple of float
         Centre (y, x) and half axes (y, x) of the glandular disc in mm.
     contours : tuple of ndarray of float64, shape (M, 2)
-        Outline of each mass of the breast, in its order.
+        Outline of each mass of the breast, in the order of `Breast.masses`.
     """
 
     name: str
@@ -122,7 +123,7 @@ class View:
     contours: tuple[np.ndarray, ...] = ()
 
     def moved(self, down_mm: float, height_mm: float) -> "View":
-        """Same breast, positioned `down_mm` lower on a field of `height_mm`."""
+        """The same view, shifted down by `down_mm` on a field of `height_mm`."""
         heights = np.linspace(0, height_mm, _PROFILE)
         y, x, half_y, half_x = self.gland
         return replace(
@@ -157,7 +158,7 @@ class Breast:
     views: dict[str, View]
 
     def moved(self, down_mm: float, height_mm: float) -> "Breast":
-        """Same breast, positioned anew for a follow-up study."""
+        """The same breast, repositioned for a follow-up study."""
         views = {name: view.moved(down_mm, height_mm) for name, view in self.views.items()}
         return replace(self, views=views)
 
@@ -165,28 +166,28 @@ class Breast:
 def breast(
     rng: np.random.Generator, side: str, density: int, masses: int, paired: bool, detector: Detector
 ) -> Breast:
-    """Draw a breast that fills a believable part of the field.
+    """Draw a random breast of realistic size for the field.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Of this breast alone.
+        Random generator for this breast only.
     side : str
         ``L`` or ``R``.
     density : int
         BI-RADS composition, 1 to 4.
     masses : int
-        How many masses to place.
+        Number of masses to place.
     paired : bool
         Whether the second mass touches the first, so that their bounding boxes overlap in both views.
     detector : Detector
-        The outline scales with its field; masses have their true size.
+        The outline scales with the detector's field; masses have realistic absolute sizes.
 
     Returns
     -------
     Breast
-        Every mass lies inside the skin line, off the muscle, at one depth behind the nipple in
-        both views.
+        Every mass lies inside the skin line, outside the muscle, and at the same depth behind the
+        nipple in both views.
     """
     size = rng.uniform(0.64, 0.84)
     views = {"CC": _from_above(rng, size, detector), "MLO": _oblique(rng, size, detector)}
@@ -241,7 +242,7 @@ def _with_nipple(
 def _place(
     rng: np.random.Generator, views: dict[str, View], detector: Detector, beside: bool
 ) -> tuple[Mass, dict[str, np.ndarray]]:
-    """Draw a mass, and a place where both views hold it; a smaller one where the breast is too small."""
+    """Draw a mass and a position where it fits in both views; shrink it if the breast is too small."""
     kind, stratum, area = _drawn_mass(rng)
     for attempt in range(4000):
         if attempt % 200 == 199:
@@ -271,14 +272,14 @@ def _stratum(area_cm2: float) -> str:
 
 
 def _area_in_view(rng: np.random.Generator, area_cm2: float, stratum: str) -> float:
-    """Projected area: a little different in each view, of the same stratum."""
+    """Projected area in one view: slightly different in each view, but always in the same stratum."""
     low, high = STRATA_CM2[stratum]
     area = area_cm2 * rng.uniform(0.88, 1.12)
     return float(np.clip(area, 1.02 * low if stratum != "small" else 0.0, 0.98 * high))
 
 
 def _contour(rng: np.random.Generator, kind: str, area_cm2: float) -> np.ndarray:
-    """Closed outline around the origin, shape (M, 2) in mm, of exactly this area."""
+    """Random closed outline around the origin, shape (M, 2) in mm, of exactly the requested area."""
     orders = np.arange(2, 8 if kind == "spiculated" else 5)
     amplitudes = rng.normal(0, 0.2 / orders)
     phases = rng.uniform(0, 2 * np.pi, orders.size)
@@ -289,12 +290,12 @@ def _contour(rng: np.random.Generator, kind: str, area_cm2: float) -> np.ndarray
 
 
 def area_of(contour: np.ndarray) -> float:
-    """Area inside a closed contour by Gauss's formula, in its squared unit.
+    """Area inside a closed contour (shoelace formula), in the square of the contour's unit.
 
     Parameters
     ----------
     contour : ndarray of float, shape (M, 2)
-        Vertices in order; the last joins the first.
+        Vertices in order; the last one is connected to the first.
 
     Examples
     --------
@@ -314,7 +315,7 @@ def _anywhere(
 
 
 def _at(view: View, depth: float, aside: float) -> tuple[float, float]:
-    """Point `depth` behind the nipple along the view's axis and `aside` below that axis."""
+    """Point at distance `depth` behind the nipple along the view's axis and `aside` below that axis."""
     down, across = view.axis
     return view.nipple[0] + depth * down - aside * across, view.nipple[1] + depth * across + aside * down
 
@@ -322,7 +323,7 @@ def _at(view: View, depth: float, aside: float) -> tuple[float, float]:
 def _neighbour(
     rng: np.random.Generator, views: dict[str, View], shapes: dict[str, np.ndarray]
 ) -> tuple[float, dict[str, tuple[float, float]]]:
-    """Centres beside the first mass, touching it diagonally, so that boxes overlap and outlines hardly do."""
+    """Centres diagonally next to the first mass: the boxes overlap, the outlines barely do."""
     direction = rng.choice((-1, 1), size=2) * np.deg2rad(45)
     centres = {}
     for name, turn in zip(VIEWS, direction, strict=True):
@@ -350,16 +351,16 @@ def _overlap(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 def breast_mask(view: View, side: str, detector: Detector) -> np.ndarray:
-    """Where the breast truly is.
+    """True mask of the breast.
 
     Parameters
     ----------
     view : View
-        Of the breast.
+        A view of the breast.
     side : str
         ``L`` or ``R``; right breasts are mirrored.
     detector : Detector
-        The pixels.
+        Defines the pixel grid.
 
     Returns
     -------
@@ -374,7 +375,7 @@ def breast_mask(view: View, side: str, detector: Detector) -> np.ndarray:
 
 
 def pixel_contour(contour: np.ndarray, side: str, detector: Detector) -> np.ndarray:
-    """Contour in pixel coordinates of the image, shape (M, 2) as (y, x); pixel centres are integers."""
+    """Contour in pixel coordinates of the image, shape (M, 2) as (y, x), pixel centres at integers."""
     pixels = contour / detector.pixel_mm - 0.5
     if side == "R":
         pixels[:, 1] = detector.columns - 1 - pixels[:, 1]
@@ -382,7 +383,7 @@ def pixel_contour(contour: np.ndarray, side: str, detector: Detector) -> np.ndar
 
 
 def mass_mask(contour: np.ndarray, side: str, detector: Detector) -> np.ndarray:
-    """Where a mass truly is.
+    """True mask of a mass.
 
     Parameters
     ----------
@@ -391,7 +392,7 @@ def mass_mask(contour: np.ndarray, side: str, detector: Detector) -> np.ndarray:
     side : str
         ``L`` or ``R``.
     detector : Detector
-        The pixels.
+        Defines the pixel grid.
 
     Returns
     -------

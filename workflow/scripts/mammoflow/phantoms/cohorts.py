@@ -1,4 +1,4 @@
-"""Writes a whole cohort of phantoms, patient by patient, and the record that says it is complete."""
+"""Writes a cohort of phantoms, patient by patient, and the record that marks it as complete."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ RECORD = "phantoms.json"
 
 _ARCHIVES = {"film": film_release, "digital": digital_release}
 _IN_ROOT = (*film_release.TABLES.values(), digital_release.TABLE, RECORD, MAC_SETTINGS)
-# A pattern's star takes the temporary names of interrupted writes as well.
+# The star of each pattern also matches the temporary files of interrupted writes.
 _FILES = (
     *(f"{film_release.TREE}/{kind}-*/*-DDSM-*/1.000000-*/*.dcm" for kind in ("Mass", "Calc")),
     f"{digital_release.IMAGES}/*.dcm",
@@ -29,16 +29,17 @@ _FILES = (
 
 @dataclass(frozen=True)
 class Written:
-    """What was written of one patient.
+    """Summary of the files written for one patient.
 
     Parameters
     ----------
     images, mass_images, masses, contours : int
-        Mammograms, those with a mass, masses of the patient's breasts, and their outlines in all images.
+        Numbers of mammograms, of mammograms with a mass, of masses, and of outlines of masses in all
+        images.
     rows : dict of str to list
-        Table rows by the table's name.
+        Table rows by table name.
     digest : str
-        SHA-256 over the patient's files, names included.
+        SHA-256 over the names and contents of the patient's files.
     """
 
     images: int
@@ -50,15 +51,15 @@ class Written:
 
 
 def write(root: str | Path, entry: dict, seed: int, threads: int = 1) -> dict:
-    """Write a cohort as a release, in place of any earlier one.
+    """Write a cohort in the layout of a release, replacing any earlier one.
 
-    Patients are drawn and written one at a time per process, so that memory does not grow with the cohort.
-    Besides the cohort there is what a loader has to leave out; none of it is counted.
+    Each process draws and writes one patient at a time, so that memory does not grow with the cohort.
+    In addition to the cohort, files are written that a loader must exclude; they are not counted.
 
     Parameters
     ----------
     root : str or Path
-        Folder of the release.
+        Folder to write the release to.
     entry : dict
         The cohort's settings, see `patients.Settings`.
     seed : int
@@ -69,13 +70,13 @@ def write(root: str | Path, entry: dict, seed: int, threads: int = 1) -> dict:
     Returns
     -------
     dict
-        What `RECORD` holds: settings, seed, counts and the digest over all files, the same for any
-        number of threads.
+        The content of `RECORD`: settings, seed, counts and the digest over all files. It does not depend
+        on the number of threads.
 
     Raises
     ------
     ValueError
-        When a setting is impossible, or the folder holds DICOM files that are no phantoms.
+        When a setting is invalid, or the folder holds DICOM files that are not phantoms.
     """
     root, settings = Path(root), Settings.from_config(entry)
     clear(root)
@@ -114,7 +115,7 @@ def write(root: str | Path, entry: dict, seed: int, threads: int = 1) -> dict:
 
 
 def write_patient(settings: Settings, seed: int, root: Path, index: int) -> Written:
-    """Write everything of one patient but the rows of the tables."""
+    """Write all files of one patient; the table rows are only returned."""
     patient, folder = patients.draw(settings, seed, index), Folder(root)
     rows = _ARCHIVES[settings.cohort].write_patient(settings, seed, patient, folder)
     outlines = [len(exposure.breast.masses) for exposure in patient.exposures]
@@ -130,7 +131,7 @@ def write_patient(settings: Settings, seed: int, root: Path, index: int) -> Writ
 
 
 def _all_written(settings: Settings, seed: int, root: Path, threads: int) -> Iterator[Written]:
-    """Patients in their order, a few in flight at a time."""
+    """Write all patients in parallel and yield their summaries in order."""
     task = partial(write_patient, settings, seed, root)
     if threads == 1:
         return map(task, range(settings.patients))
@@ -138,12 +139,12 @@ def _all_written(settings: Settings, seed: int, root: Path, threads: int) -> Ite
 
 
 def clear(root: Path) -> None:
-    """Remove what an earlier, perhaps interrupted, run left in a release's folder.
+    """Remove the files of an earlier run, complete or interrupted, from a release's folder.
 
     Raises
     ------
     ValueError
-        When a DICOM file there is no phantom: nothing is removed then.
+        When the folder holds a DICOM file that is not a phantom; in this case nothing is removed.
     """
     found = {file for pattern in _FILES for file in root.glob(pattern)}
     found |= {file for pattern in _IN_ROOT for file in root.glob(f".*.partial.{pattern}")}
@@ -151,7 +152,7 @@ def clear(root: Path) -> None:
         if file.suffix == ".dcm" and not file.name.startswith(".") and not is_phantom(file):
             raise ValueError(
                 f"{root}: expected a folder for phantoms, got one with other DICOM files ({file.name}); "
-                "give the phantoms a data set name of their own"
+                "use a separate data set name for the phantoms"
             )
     for file in found:
         file.unlink()

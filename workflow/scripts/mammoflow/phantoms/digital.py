@@ -1,4 +1,4 @@
-"""The look of full-field digital mammography, as INbreast's detector and its processing give it."""
+"""Simulates the appearance of full-field digital mammograms as in INbreast."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ WHITE = 4095  # 12 bits stored
 def expose(
     rng: np.random.Generator, breast: anatomy.Breast, view: anatomy.View, detector: anatomy.Detector
 ) -> np.ndarray:
-    """Take and process a digital mammogram.
+    """Simulate a processed digital mammogram.
 
     The thin border of the breast is equalised, the contrast is nearly linear, the noise is white,
     and everything outside the skin line is exactly 0.
@@ -18,13 +18,13 @@ def expose(
     Parameters
     ----------
     rng : numpy.random.Generator
-        Of this image.
+        Random generator for this image.
     breast : anatomy.Breast
-        What lies on the detector.
+        The breast to image.
     view : anatomy.View
         One of its views.
     detector : anatomy.Detector
-        Pixels and their size.
+        Number and size of the pixels.
 
     Returns
     -------

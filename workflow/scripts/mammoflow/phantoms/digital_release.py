@@ -1,4 +1,4 @@
-"""Writes digital phantoms as the INbreast release: DICOM files, OsiriX annotations, one table.
+"""Writes digital phantoms in the layout of INbreast: DICOM files, OsiriX annotations and one table.
 
 References
 ----------
@@ -32,7 +32,7 @@ COLUMNS = (
     "Bi-Rads",
 )
 
-# Of the patients: one image from below.
+# Fraction of the patients with one image taken from below.
 FROM_BELOW_SHARE = 0.01
 
 _FIRST_ID, _IDS_PER_PATIENT = 20_000_000, 16
@@ -82,7 +82,7 @@ def write_patient(settings: Settings, seed: int, patient: Patient, folder: Folde
 
 
 def write_oddities(settings: Settings, seed: int, folder: Folder) -> dict[str, list[list]]:
-    """Write what a loader has to leave out: image and annotation file without each other, leftovers.
+    """Write files that a loader must exclude: an image and an annotation without partner, and leftovers.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def _write_image(
     pixels: np.ndarray,
     folder: Folder,
 ) -> str:
-    """Path of the image that is written."""
+    """Write one image and return its path."""
     number, side, view = _id(patient, position), exposure.breast.side, _FILE_VIEWS[exposure.view]
     path = f"{IMAGES}/{number}_{patient.code}_MG_{side}_{view}_ANON.dcm"
     header = _header(settings, seed, patient, exposure, number)
@@ -143,7 +143,7 @@ def _write_image(
 
 
 def _reading(rng: np.random.Generator, masses: tuple[anatomy.Mass, ...]) -> str:
-    """BI-RADS assessment of a breast; 1 is a breast without any finding, and such images have no XML."""
+    """BI-RADS assessment of a breast; 1 means no finding, and such images have no XML file."""
     if masses:
         return str(rng.choice(_BIRADS[masses[0].kind]))
     return "1" if rng.random() < 0.3 else "2"
@@ -192,7 +192,7 @@ def _square(settings: Settings) -> np.ndarray:
 
 
 def _region(index: int, name: str, kind: int, points: np.ndarray) -> dict:
-    """A region of interest as OsiriX exports it, x before y."""
+    """A region of interest in OsiriX's export format, x before y."""
     nowhere = "(0.000000, 0.000000, 0.000000)"
     return {
         "Area": anatomy.area_of(points) / 1e4,
@@ -217,7 +217,7 @@ def _plist(regions: list[dict]) -> bytes:
 
 
 def table(rows: Iterable[list]) -> str:
-    """Rows of the table as the release has them: semicolons, CRLF, no quotes."""
+    """The table as text in the release's format: semicolons, CRLF, no quotes."""
     return "".join(";".join(map(str, row)) + "\r\n" for row in rows)
 
 

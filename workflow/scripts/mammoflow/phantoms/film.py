@@ -1,11 +1,11 @@
-"""The look of digitised film: characteristic curve, fog, grain, labels, tape and frame."""
+"""Simulates the appearance of digitised film: characteristic curve, fog, grain, labels, tape and frame."""
 
 import numpy as np
 from scipy import ndimage
 
 from mammoflow.phantoms import anatomy, tissue
 
-# Letters of 5 x 7 dots, a row of dots per number.
+# Letters of 5 x 7 dots; each number encodes a row of dots.
 _LETTERS = {
     "L": (16, 16, 16, 16, 16, 16, 31),
     "R": (30, 17, 17, 30, 20, 18, 17),
@@ -19,23 +19,23 @@ _LETTERS = {
 def expose(
     rng: np.random.Generator, breast: anatomy.Breast, view: anatomy.View, detector: anatomy.Detector
 ) -> np.ndarray:
-    """Take a mammogram on film and digitise it, with the polarity of CBIS-DDSM (dense is bright).
+    """Simulate a digitised film mammogram with the polarity of CBIS-DDSM (dense is bright).
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Of this image.
+        Random generator for this image.
     breast : anatomy.Breast
-        What lies on the film.
+        The breast to image.
     view : anatomy.View
         One of its views.
     detector : anatomy.Detector
-        Pixels of the digitiser and their size.
+        Number and size of the digitiser's pixels.
 
     Returns
     -------
     ndarray of uint16, shape (rows, columns)
-        The background is dark and uneven, nowhere 0.
+        The background is dark and uneven, but never 0.
 
     References
     ----------
@@ -53,21 +53,21 @@ def expose(
 
 
 def _characteristic(rng: np.random.Generator, attenuation: np.ndarray) -> np.ndarray:
-    """Film's S-shaped response: little contrast in the toe (fat's rim) and in the shoulder (dense tissue)."""
+    """S-shaped response of film: low contrast in the toe (rim of fat) and the shoulder (dense tissue)."""
     speed, gamma = rng.normal(0.43, 0.02), rng.normal(6.0, 0.3)
     response = 1 / (1 + np.exp(-gamma * (attenuation - speed)))
     return 0.05 + 0.85 * response
 
 
 def _unevenness(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
-    """Fog and the digitiser's lamp: a slope and a slow wave."""
+    """Background of fog and uneven lamp light: a slope and a slow wave."""
     y, x = np.linspace(-1, 1, shape[0])[:, None], np.linspace(-1, 1, shape[1])[None, :]
     slope_y, slope_x, wave = rng.normal(0, 0.008, 3)
     return (slope_y * y + slope_x * x + wave * np.cos(2 * x + y)).astype(np.float32)
 
 
 def _grain(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """Correlated film grain with the digitiser's white noise; stripes along its scan."""
+    """Correlated film grain, white noise of the digitiser, and stripes along the scan direction."""
     grain = ndimage.uniform_filter(rng.standard_normal(image.shape, np.float32), 3)
     stripes = rng.normal(0, 0.0012, (1, image.shape[1])).astype(np.float32)
     return grain * 0.035 * (0.35 + image) + stripes

@@ -1,4 +1,4 @@
-"""Writes film phantoms as the CBIS-DDSM release that The Cancer Imaging Archive hands out.
+"""Writes film phantoms in the layout of CBIS-DDSM as downloaded from The Cancer Imaging Archive.
 
 References
 ----------
@@ -43,12 +43,14 @@ TABLES = {
     "Training": "mass_case_description_train_set.csv",
     "Test": "mass_case_description_test_set.csv",
 }
-# 201 of 892 patients are in the official test set.
+# In CBIS-DDSM, 201 of 892 patients are in the official test set.
 TEST_SHARE = 0.23
-# Of the mass rows: crop and mask in a series each; in one series, with the mask where the table has the crop.
+# Fractions of the mass rows: crop and mask in separate series; in one series, with the table naming the mask
+# as the crop.
 SEPARATE_SHARE = 103 / 1695
 SWAPPED_SHARE = 587 / 1592
-# Of the patients: abnormalities counted from 2; no shape given; masks of the pixels of another digitiser.
+# Fractions of the patients: abnormalities numbered from 2; no shape given; masks with the pixel size of
+# another digitiser.
 FROM_TWO_SHARE, SHAPELESS_SHARE, LARGER_MASK_SHARE = 0.02, 0.01, 0.02
 MASK_SCALE = 50 / 43.5
 
@@ -101,7 +103,7 @@ def write_patient(settings: Settings, seed: int, patient: Patient, folder: Folde
 
 
 def write_oddities(settings: Settings, seed: int, folder: Folder) -> dict[str, list[list]]:
-    """Write what a loader has to leave out: an empty mask with its image, a calcification case, leftovers.
+    """Write files that a loader must exclude: an image with an empty mask, a calcification case, leftovers.
 
     Parameters
     ----------
@@ -133,7 +135,7 @@ def _part(patient: Patient) -> str:
 
 
 def _description(rng: np.random.Generator, mass: anatomy.Mass) -> list:
-    """Shape, margins, assessment, pathology and subtlety of a mass, as a reader would put them."""
+    """Shape, margins, assessment, pathology and subtlety of a mass, as a radiologist would describe it."""
     malignant = rng.random() < _MALIGNANT[mass.kind]
     pathology = (
         "MALIGNANT" if malignant else rng.choice(("BENIGN", "BENIGN_WITHOUT_CALLBACK"), p=(0.85, 0.15))
@@ -174,7 +176,7 @@ def _write_exposure(
             [
                 *(_number(patient), breast.density, _SIDES[breast.side], exposure.view, index, "mass"),
                 *description,
-                # The release ends the last cell with a newline inside its quotes.
+                # In the release, the last cell ends with a newline inside its quotes.
                 *(full_path, crop_path, f"{mask_path}\n"),
             ]
         )
@@ -199,7 +201,7 @@ def _number(patient: Patient) -> str:
 
 
 def _enlarged(mask: np.ndarray) -> np.ndarray:
-    """Mask of the same region in `MASK_SCALE` times as many pixels; nearest neighbours give it back."""
+    """Mask enlarged by `MASK_SCALE`; nearest-neighbour sampling restores the original."""
     return resize(mask, [round(MASK_SCALE * length) for length in mask.shape], order=0)
 
 
@@ -212,7 +214,7 @@ def _write_region(
     crop: np.ndarray,
     mask: np.ndarray,
 ) -> tuple[str, str]:
-    """Write crop and mask; the table's names for them, which are often the wrong way round."""
+    """Write crop and mask and return their paths in the table, which are often swapped as in the release."""
     mask = np.where(mask, np.uint8(255), np.uint8(0))
     date = str(rng.choice(_DATES))
     crops, masks = (
@@ -227,16 +229,16 @@ def _write_region(
 
 
 class _Series:
-    """A series on disk, in the folders of the archive's download tool.
+    """A DICOM series on disk, in the folder layout of the archive's download tool.
 
     Parameters
     ----------
     folder : Folder
         The release's root.
     seed : int
-        Makes identifiers differ between cohorts.
+        The study's seed; it makes identifiers differ between cohorts.
     name : str
-        The case, which is patient name, patient id and outer folder in one.
+        Name of the case: used as patient name, patient id and outer folder.
     exposure : Exposure
         Gives side and view.
     description : str
@@ -257,7 +259,7 @@ class _Series:
         )
 
     def add(self, pixels: np.ndarray, index: int) -> str:
-        """Write one object; the name that the release's tables have for it."""
+        """Write one DICOM object and return its path as the release's tables give it."""
         dataset = instances.with_pixels(self._header(index), pixels, bits=8 * pixels.itemsize)
         self.folder.write_dicom(dataset, f"{self.path}/1-{index + 1}.dcm", implicit=True)
         return f"{self.name}/{self.study}/{self.series}/{index:06d}.dcm"
@@ -290,7 +292,7 @@ class _Series:
 
 
 def table(rows: Iterable[list]) -> str:
-    """Rows of a mass table as CSV text, without the header: quoted only where a newline asks for it."""
+    """Rows of a mass table as CSV text, without the header; only cells with a newline are quoted."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()

@@ -1,4 +1,4 @@
-"""DICOM objects of phantom releases: identifiers, pixels, files."""
+"""Builds and writes the DICOM objects of phantom releases: identifiers, pixels, files."""
 
 import hashlib
 import io
@@ -11,15 +11,15 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from mammoflow.base import storage
 
-# What a Mac adds to an archive: a folder's settings, and resource forks in files beside the files.
+# Files that a Mac adds to an archive: folder settings, and resource forks in separate files.
 MAC_SETTINGS, MAC_FORKS = ".DS_Store", "__MACOSX"
 
-# The file meta information's writer: how a phantom is told from a patient's image.
+# The writer named in the file meta information; it distinguishes phantoms from images of patients.
 WRITER = "MAMMOFLOW"
 
 
 def uid(*labels: str | int) -> str:
-    """Identifier under the root for UUIDs (DICOM PS3.5 B.2), equal for equal labels."""
+    """DICOM UID under the root for UUIDs (PS3.5 B.2); the same labels always give the same UID."""
     digest = hashlib.sha256("\0".join(map(str, labels)).encode()).digest()
     return f"2.25.{int.from_bytes(digest[:16], 'big')}"
 
@@ -32,7 +32,7 @@ def with_pixels(dataset: Dataset, pixels: np.ndarray, bits: int) -> Dataset:
     dataset : pydicom.Dataset
         Changed in place, and returned.
     pixels : ndarray of uint8 or uint16, shape (M, N)
-        Bright is dense: MONOCHROME2.
+        MONOCHROME2: dense tissue is bright.
     bits : int
         Bits stored.
     """
@@ -50,7 +50,7 @@ def with_pixels(dataset: Dataset, pixels: np.ndarray, bits: int) -> Dataset:
 
 
 class Folder:
-    """Writes files below a root, each whole or not at all, and digests what it writes.
+    """Writes files below a root, each completely or not at all, and computes a digest over them.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ class Folder:
         self.write(content.getvalue(), path)
 
     def write_leftovers(self, path: str) -> None:
-        """Write what a Mac leaves in the root and beside a file there."""
+        """Write the extra files that a Mac leaves in the root and for one file in it."""
         folder, _, name = path.rpartition("/")
         self.write(b"\0\0\0\1Bud1", MAC_SETTINGS)
         self.write(b"\0\5\x16\7\0\2\0\0Mac OS X", f"{MAC_FORKS}/._{path.partition('/')[0]}")
@@ -95,5 +95,5 @@ class Folder:
 
 
 def is_phantom(path: Path) -> bool:
-    """Whether a DICOM file was written here."""
+    """Whether a DICOM file is a phantom written by this module."""
     return read_file_meta_info(path).get("ImplementationVersionName") == WRITER

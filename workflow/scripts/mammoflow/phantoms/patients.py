@@ -1,4 +1,4 @@
-"""Who is in a cohort: each patient drawn from its own generator, whatever the cohort's size."""
+"""Draws the patients of a cohort; a patient does not depend on the size of the cohort."""
 
 import hashlib
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from mammoflow.base import seeds
 from mammoflow.phantoms import anatomy, digital, film
 from mammoflow.phantoms.anatomy import Breast, Detector
 
-# Not of any cohort: the patient whose files hold what a loader has to leave out.
+# Index of an additional patient, outside the cohort, whose files a loader must exclude.
 ODD = 89_999
 
 _EXPOSE = {"film": film.expose, "digital": digital.expose}
@@ -17,18 +17,18 @@ _EXPOSE = {"film": film.expose, "digital": digital.expose}
 
 @dataclass(frozen=True)
 class Settings:
-    """What the config says about a phantom cohort.
+    """Settings of a phantom cohort, as in the config.
 
     Parameters
     ----------
     cohort : str
         ``film`` (CBIS-DDSM) or ``digital`` (INbreast).
     patients : int
-        At least 1.
+        Number of patients, at least 1.
     detector : Detector
-        Pixels of every image.
+        Number and size of the pixels of every image.
     masses : float
-        Share of the patients with a mass; every patient of a film cohort has one.
+        Fraction of patients with a mass; in a film cohort every patient has one.
     """
 
     cohort: str
@@ -43,7 +43,7 @@ class Settings:
         Raises
         ------
         ValueError
-            When a value is impossible; the message names its key.
+            When a value is invalid; the message names its key.
         """
         cohort = entry["cohort"]
         if cohort not in _EXPOSE:
@@ -54,7 +54,7 @@ class Settings:
         if settings.patients < 1:
             raise ValueError(f"phantoms.patients: expected at least 1, got {settings.patients}")
         if not 0 <= settings.masses <= 1:
-            raise ValueError(f"phantoms.masses: expected a share from 0 to 1, got {settings.masses}")
+            raise ValueError(f"phantoms.masses: expected a fraction from 0 to 1, got {settings.masses}")
         if min(rows, columns) < 64 or detector.pixel_mm <= 0:
             raise ValueError(
                 f"phantoms.detector: expected at least 64 x 64 pixels of positive size, "
@@ -65,12 +65,12 @@ class Settings:
 
 @dataclass(frozen=True)
 class Exposure:
-    """One image to take.
+    """One image of a patient.
 
     Parameters
     ----------
     breast : Breast
-        What is imaged.
+        The imaged breast.
     view : str
         ``CC`` or ``MLO``.
     study : int
@@ -84,16 +84,16 @@ class Exposure:
 
 @dataclass(frozen=True)
 class Patient:
-    """A patient and the images taken.
+    """A patient with all images.
 
     Parameters
     ----------
     index : int
         Position in the cohort, from 0.
     code : str
-        16 hexadecimal digits that stand for the patient, as in INbreast's file names.
+        16 hexadecimal digits that identify the patient, as in INbreast's file names.
     exposures : tuple of Exposure
-        In the order in which they are taken.
+        In order of acquisition.
     """
 
     index: int
@@ -102,10 +102,10 @@ class Patient:
 
 
 def share(index: int, fraction: float, start: float = 0.5) -> bool:
-    """Whether patient `index` belongs to an evenly spread share of all patients.
+    """Whether patient `index` belongs to an evenly spread fraction of all patients.
 
-    Every first n patients hold ``fraction * n`` of them to within one, so that small cohorts have the
-    composition of large ones.
+    Among the first n patients, for every n, ``fraction * n`` belong to it (to within one). Small cohorts
+    therefore have the same composition as large ones.
 
     Examples
     --------
@@ -122,17 +122,17 @@ def draw(settings: Settings, seed: int, index: int) -> Patient:
     Parameters
     ----------
     settings : Settings
-        The cohort; its number of patients plays no part.
+        The cohort; the result does not depend on its number of patients.
     seed : int
         The study's seed.
     index : int
-        Which patient, from 0.
+        Index of the patient, from 0.
 
     Returns
     -------
     Patient
-        A film patient has one breast with masses in two views; a digital one mostly both breasts,
-        some a follow-up study, some one breast only.
+        A film patient has one breast with masses, in two views. A digital patient usually has both
+        breasts; some have only one, and some have a follow-up study.
     """
     rng = generator(settings, seed, index, "patient")
     density = int(rng.choice((1, 2, 3, 4), p=(0.25, 0.4, 0.25, 0.1)))
@@ -170,7 +170,7 @@ def _film_masses(rng: np.random.Generator, settings: Settings, index: int) -> di
 
 
 def _digital_masses(rng: np.random.Generator, settings: Settings, index: int) -> dict[str, int]:
-    """Masses per side; the first patient with a mass has a touching pair."""
+    """Number of masses per side; patient 0 has two masses that touch, if affected."""
     sides = ["L", "R"] if rng.random() < 0.5 else ["R", "L"]
     diseased = share(index, settings.masses, start=1 - settings.masses)
     affected = 0 if not diseased else 2 if rng.random() < 0.12 else 1
@@ -183,7 +183,7 @@ def _digital_masses(rng: np.random.Generator, settings: Settings, index: int) ->
 
 
 def generator(settings: Settings, seed: int, index: int, *purpose: str | int) -> np.random.Generator:
-    """Generator of one purpose of one patient."""
+    """Random generator for one purpose of one patient."""
     return seeds.generator(seed, "phantoms", settings.cohort, index, *purpose)
 
 

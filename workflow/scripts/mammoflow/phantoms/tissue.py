@@ -1,19 +1,20 @@
-"""What X-rays meet on their way: fat, gland, muscle, strands and masses, as one attenuation map."""
+"""Renders the attenuation map of a breast: fat, gland, muscle, strands and masses."""
 
 import numpy as np
 from scipy import fft, ndimage
 
 from mammoflow.phantoms.anatomy import Breast, Detector, Mass, View
 
-# Anatomy is rendered on a grid of this step and interpolated: nothing in it is finer.
+# Anatomy is rendered on a grid of this step and then interpolated; it has no finer detail.
 GRID_MM = 0.25
 # Exponent of the power spectrum of normal breast tissue [1]_.
 EXPONENT = 3.0
-# Attenuation of the full thickness; gland and muscle add to fat's.
+# Attenuation at full thickness; the values of gland and muscle are added to that of fat.
 FAT, GLAND, MUSCLE = 0.30, 0.30, 0.34
-# Glandular lobes lie over each other in as many layers.
+# Number of overlapping layers of glandular lobes.
 LAYERS = 3
-# Structures converge on a point so far beyond the nipple, and have their true width at this distance.
+# Structures converge on a point BEHIND_MM beyond the nipple, and have their true width at a distance of
+# RADIUS_MM from that point.
 BEHIND_MM, RADIUS_MM = 15.0, 60.0
 
 _FILL = {1: -1.3, 2: -0.6, 3: 0.1, 4: 0.9}
@@ -28,12 +29,12 @@ def texture(
     largest_mm: float = 60.0,
     stretch: float = 1.0,
 ) -> np.ndarray:
-    """Gaussian random field with a power-law spectrum, as mammographic tissue has.
+    """Gaussian random field with a power-law spectrum like that of mammographic tissue.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Source of the field.
+        Random generator.
     shape : tuple of int
         Rows and columns.
     step_mm : float
@@ -41,9 +42,10 @@ def texture(
     exponent : float
         The power at spatial frequency f falls as ``f ** -exponent``; about 3 in breasts [1]_.
     largest_mm : float
-        Scale beyond which the power stays level.
+        Scale above which the power is constant.
     stretch : float
-        How much longer structures are along the rows of the field (towards the nipple) than across.
+        Ratio of the length of structures along the rows of the field (towards the nipple) to their
+        length across.
 
     Returns
     -------
@@ -67,24 +69,24 @@ def texture(
 
 
 def attenuation(rng: np.random.Generator, breast: Breast, view: View, detector: Detector) -> np.ndarray:
-    """Render a view on the coarse grid.
+    """Render the attenuation and thickness of a view on the coarse grid.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Of this image.
+        Random generator for this image.
     breast : Breast
-        Gives density and masses.
+        Provides density and masses.
     view : View
         One of ``breast.views``.
     detector : Detector
-        Its field is rendered, in steps of about `GRID_MM`.
+        Its entire field is rendered, in steps of about `GRID_MM`.
 
     Returns
     -------
     ndarray of float32, shape (2, M, N)
-        Attenuation (0 outside the breast; fat of full thickness 0.3) and thickness (0 to 1). The
-        chest wall is at column 0, whichever side the breast is.
+        Attenuation (0 outside the breast, 0.3 for fat of full thickness) and thickness (0 to 1). The
+        chest wall is at column 0 for both breasts.
     """
     shape, step = _grid(detector)
     y = ((np.arange(shape[0]) + 0.5) * step[0]).astype(np.float32)[:, None]
@@ -112,7 +114,7 @@ def _grid(detector: Detector) -> tuple[tuple[int, int], tuple[float, float]]:
 
 
 def _depth_below_skin(edge: np.ndarray, x: np.ndarray, step: tuple[float, float]) -> np.ndarray:
-    """Distance to the skin line in mm; the field's own borders are no skin."""
+    """Distance to the skin line in mm; the borders of the field do not count as skin."""
     inside = x < edge[:, None]
     pad = ((40, 40), (80, 0))
     inside = np.pad(inside, pad, mode="edge")
@@ -121,12 +123,12 @@ def _depth_below_skin(edge: np.ndarray, x: np.ndarray, step: tuple[float, float]
 
 
 def _thickness(skin: np.ndarray, depth: float) -> np.ndarray:
-    """Share of the compressed thickness: level inside, round towards the skin."""
+    """Fraction of the compressed thickness: constant inside, rounded off towards the skin."""
     return np.sqrt(1 - (1 - np.clip(skin / (0.28 * depth), 0, 1)) ** 2)
 
 
 def _gland(rng: np.random.Generator, density: int, view: View, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Share of glandular tissue, 0 to 1: lobes in layers, in a ragged disc behind the nipple."""
+    """Fraction of glandular tissue, 0 to 1: layers of lobes in an irregular disc behind the nipple."""
     middle_y, middle_x, half_y, half_x = view.gland
     extent = _EXTENT[density]
     radius = np.hypot((y - middle_y) / (extent * half_y), (x - middle_x) / (extent * half_x))
@@ -153,7 +155,7 @@ def _towards_nipple(
     largest_mm: float,
     stretch: float,
 ) -> np.ndarray:
-    """Texture whose structures converge on the nipple: a field over angle and distance, bent."""
+    """Texture whose structures converge on the nipple: a random field in polar coordinates."""
     dy, dx = y - view.nipple[0], x - (view.nipple[1] + BEHIND_MM)
     distance, angle = np.hypot(dy, dx) / GRID_MM, np.arctan2(dy, -dx)
     arc = (angle + np.pi / 2) * RADIUS_MM / GRID_MM
@@ -163,7 +165,7 @@ def _towards_nipple(
 
 
 def _islands(rng: np.random.Generator, view: View, y: np.ndarray, x: np.ndarray, density: int) -> np.ndarray:
-    """Dense tissue that distracts: long, soft-edged and less bright than most masses."""
+    """Dense islands that resemble masses: elongated, soft-edged and less bright than most masses."""
     total = np.zeros((y.size, x.size), np.float32)
     middle_y, middle_x, half_y, half_x = view.gland
     for _ in range(rng.integers(2, 4 + 2 * density)):
@@ -194,7 +196,7 @@ def _add_mass(
     y: np.ndarray,
     x: np.ndarray,
 ) -> None:
-    """Add a mass in place: an ellipsoid's thickness inside its contour, soft at the margin."""
+    """Add a mass to `tissue` in place: the thickness of an ellipsoid in its contour, with a soft margin."""
     middle = contour.mean(axis=0)
     reach = 2.2 * np.abs(contour - middle).max()
     rows, columns = _window(y[:, 0], middle[0], reach), _window(x[0], middle[1], reach)
@@ -217,7 +219,7 @@ def _add_mass(
 def _spicules(
     rng: np.random.Generator, distance: np.ndarray, angle: np.ndarray, border: np.ndarray
 ) -> np.ndarray:
-    """Rays that leave the margin, thin out and fade."""
+    """Spicules: rays that start at the margin and become thinner and fainter outwards."""
     rays = np.zeros_like(distance)
     for direction in rng.uniform(-np.pi, np.pi, rng.integers(14, 26)):
         length, bend = rng.uniform(0.3, 1.0), rng.normal(0, 0.15)
@@ -239,9 +241,9 @@ def to_detector(field: np.ndarray, detector: Detector, side: str) -> np.ndarray:
     Parameters
     ----------
     field : ndarray of float32, shape (M, N)
-        Cells that cover the detector's whole field.
+        Coarse grid that covers the entire field of the detector.
     detector : Detector
-        The pixels.
+        Defines the pixel grid.
     side : str
         ``L`` or ``R``.
 
@@ -257,7 +259,7 @@ def to_detector(field: np.ndarray, detector: Detector, side: str) -> np.ndarray:
 
 
 def _stretch(field: np.ndarray, length: int) -> np.ndarray:
-    """Catmull-Rom interpolation of the first axis to a new length; the outermost values are held."""
+    """Catmull-Rom interpolation of the first axis to a new length; edge values are repeated."""
     size = field.shape[0]
     position = (np.arange(length) + 0.5) * size / length - 0.5
     first = np.floor(position).astype(int)

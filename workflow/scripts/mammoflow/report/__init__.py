@@ -1,1 +1,1 @@
-"""Tables, figures and the page that a reader sees."""
+"""Presents the results: tables, figures and the HTML page."""

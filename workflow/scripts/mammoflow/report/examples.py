@@ -1,4 +1,4 @@
-"""Which images a figure shows, chosen by rule, and what each box on them is."""
+"""Chooses the example images of figures by fixed rules, and judges each box on them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
-"""Published numbers: the paper's own, and those it and later work are compared with.
+"""Published results: those of the paper, and those of other work for comparison.
 
-Every row says whose it is in its ``source``: ``paper`` for Agarwal et al. 2019, ``literature`` for
-others. What a publication does not state, as far as our sources tell, is NaN or empty. The names of
-data sets are those of the real archives; results on phantoms never carry them.
+The ``source`` of every row is ``paper`` for Agarwal et al. 2019 and ``literature`` for others. Values that
+a publication does not state, as far as we know, are NaN or empty. The names of data sets are those of the
+real archives; results on phantoms never have these names.
 
 References
 ----------

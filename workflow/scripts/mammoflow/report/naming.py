@@ -1,10 +1,10 @@
-"""Names of experiments as a reader sees them.
+"""Names of experiments for display.
 
-`labels` is everywhere the study's ``{"datasets": ..., "weights": ..., "backbones": ..., "external": ...}``,
-each a mapping from the name in config and paths to the name in print.
+`labels` is always the study's ``{"datasets": ..., "weights": ..., "backbones": ..., "external": ...}``, each
+a mapping from the name in config and paths to the displayed name.
 
-A model is named by its chain ``dataset/backbone/init``, or ``dataset/external/name`` for boxes that somebody
-else's detector found.
+A model is identified by its chain ``dataset/backbone/init``, or by ``dataset/external/name`` for boxes of an
+external system.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Which fold tests an image, and at which threshold its boxes are drawn."""
+"""Finds the fold that tests an image, and the threshold at which its boxes are drawn."""
 
 import difflib
 

@@ -1,4 +1,4 @@
-"""One HTML page with every table and figure, which needs neither a network nor scripts.
+"""Builds one HTML page with all tables and figures, which needs neither internet access nor scripts.
 
 The template is `page.html.jinja`.
 """

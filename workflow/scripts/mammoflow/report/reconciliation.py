@@ -1,4 +1,4 @@
-"""Counts of a study beside the paper's: the release, what was stored of it, and every part of every fold."""
+"""Compares the study's counts with the paper's: the release, the stored images, and every part of a fold."""
 
 from collections.abc import Mapping, Sequence
 from math import nan

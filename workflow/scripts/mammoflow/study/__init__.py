@@ -1,1 +1,1 @@
-"""The config of a study, and the state of its run."""
+"""Reads the config of a study, and records and reports the state of its runs."""

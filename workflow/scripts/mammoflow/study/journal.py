@@ -1,4 +1,4 @@
-"""What becomes of the jobs of a study, a line for each event, and what a user is told about it."""
+"""Records when each job starts, ends or fails, and reports failures to the user."""
 
 import json
 import logging
@@ -20,9 +20,9 @@ SLURM = "slurmstepd"
 
 
 class Journal(logging.Handler):
-    """Handler of Snakemake's log events that writes them down and knows the jobs that failed.
+    """Handler of Snakemake's log events that writes them to a file and remembers failed jobs.
 
-    Snakemake's own log leaves out what `quiet` hides from the terminal; this one is always whole. Each line
+    Snakemake's own log lacks what `quiet` hides from the terminal; the journal is always complete. Each line
     is a JSON object with `time` (seconds since 1970) and `event`: ``run`` (with `host`, `pid` and `command`),
     ``started`` (with `log`, `benchmark`, `rule`, `wildcards` and `outputs`; on a cluster, submitted),
     ``finished`` and ``failed`` (with `log`), and ``end``.
@@ -30,7 +30,7 @@ class Journal(logging.Handler):
     Parameters
     ----------
     arguments : list of str
-        What follows `snakemake` on the command line, to be repeated when the study goes on.
+        The arguments of `snakemake` on the command line, which are repeated to resume the study.
     """
 
     def __init__(self, arguments: list[str]) -> None:
@@ -40,7 +40,7 @@ class Journal(logging.Handler):
         self._failed: dict[int, dict[str, Any]] = {}
 
     def begin(self, path: Path = PATH) -> None:
-        """Begin a run in a journal, behind what stands there."""
+        """Append the start of a run to a journal."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         if path.is_file() and not path.read_bytes().endswith(b"\n"):
@@ -50,12 +50,12 @@ class Journal(logging.Handler):
 
     def _write(self, event: str, **facts: object) -> None:
         line = json.dumps({"time": round(time.time(), 1), "event": event, **facts})
-        # A full disk is for the jobs to tell; the journal only lacks a line, or has half of one.
+        # A full disk is reported by the jobs; the journal only lacks a line, or has an incomplete one.
         with suppress(OSError), self._path.open("a") as file:
             file.write(f"{line}\n")
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a line for the start, the end or the failure of a job; other records pass by."""
+        """Write a line for the start, the end or the failure of a job; ignore other records."""
         event = getattr(record, "event", None)
         if event == LogEvent.JOB_INFO:
             job = {
@@ -78,22 +78,26 @@ class Journal(logging.Handler):
             self._write("failed", log=job["log"])
 
     def end(self) -> None:
-        """Write that the run ended by itself."""
+        """Write a line for the regular end of the run."""
         self._write("end")
 
     def failures(self, home: Path) -> str:
-        """Every job that failed and was not repeated, with the last lines of its log, and how to go on.
+        """Report on all failed jobs that were not repeated, with the last lines of their logs.
+
+        The report ends with the command that resumes the study.
 
         Parameters
         ----------
         home : Path
-            The folder that the user called snakemake from; paths are told from there.
+            The folder in which the user called snakemake; paths in the report are relative to it.
         """
-        # When a group of jobs fails, all of them are reported, also those that were done.
+        # When a group of jobs fails, Snakemake reports all of them as failed, even the finished ones.
         failed = [job for job in self._failed.values() if not all(map(os.path.exists, job["outputs"]))]
-        told = [line for job in failed for line in _failure(job, home)]
+        lines = [line for job in failed for line in _failure(job, home)]
         heading = [f"{count(len(failed), 'job')} failed:"] if failed else ["The run was stopped."]
-        return "\n".join(["", *heading, *told, "", f"Go on with: {self._command}", "What is done is kept."])
+        return "\n".join(
+            ["", *heading, *lines, "", f"Resume with: {self._command}", "Finished results are kept."]
+        )
 
 
 def _failure(job: Mapping[str, Any], home: Path) -> Iterator[str]:
@@ -103,41 +107,41 @@ def _failure(job: Mapping[str, Any], home: Path) -> Iterator[str]:
         yield f"  {job['message']}"
     own, *others = job["logs"] or [job["log"]]
     lines = tail(Path(own))
-    yield from _told(own, lines, home)
+    yield from _excerpt(own, lines, home)
     for other in others:
-        # SLURM's log holds Snakemake's chatter and, where SLURM ended the job, why.
+        # SLURM's log holds Snakemake's messages and, if SLURM ended the job, the reason.
         more = tail(Path(other), 1000)
-        yield from _told(
+        yield from _excerpt(
             other, [line for line in more if line.startswith(SLURM)] if lines else more[-TAIL:], home
         )
 
 
-def _told(path: str, lines: list[str], home: Path) -> Iterator[str]:
+def _excerpt(path: str, lines: list[str], home: Path) -> Iterator[str]:
     yield f"  {os.path.relpath(path, home)}{' says:' if lines else ''}"
     yield from (f"    {line}" for line in dict.fromkeys(lines))
 
 
 def tail(path: Path, lines: int = TAIL) -> list[str]:
-    """Last lines of a log; none when there is no such file."""
+    """Last lines of a log; empty if the file does not exist."""
     if not path.is_file():
         return []
     return path.read_text(errors="replace").rstrip().splitlines()[-lines:]
 
 
 def name(rule: str, wildcards: Mapping[str, str]) -> str:
-    """What a job is called: its rule and its wildcards."""
+    """Name of a job: its rule and its wildcards."""
     return " ".join([rule, *(f"{key}={value}" for key, value in wildcards.items())])
 
 
 def count(number: int, thing: str) -> str:
-    """A number of things in words."""
+    """A number with its noun in singular or plural."""
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """Lines of a journal, oldest first; none when there is no journal.
+    """Records of a journal, oldest first; empty if there is no journal.
 
-    A last line that a killed Snakemake left unfinished is left out.
+    Incomplete lines, written by a Snakemake that was killed, are skipped.
     """
     if not path.is_file():
         return []
@@ -153,7 +157,7 @@ def _records(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
 
 
 def goes_on(run: Mapping[str, Any]) -> bool | None:
-    """Whether the Snakemake of a ``run`` line still lives; None when it was on another machine."""
+    """Whether the Snakemake of a ``run`` record is still running; None if it is on another machine."""
     if run["host"] != socket.gethostname():
         return None
     return psutil.pid_exists(run["pid"]) and psutil.Process(run["pid"]).create_time() <= run["time"] + 1

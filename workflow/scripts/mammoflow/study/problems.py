@@ -207,10 +207,11 @@ def _problems_of_root(key: str, archive: str, root: Path) -> Iterator[str]:
     else:
         for names in marks.MARKS[archive]:
             if marks.find(root, names) is None:
+                listed = _listed(sorted(os.listdir(root))[:6])
                 yield (
                     f"Config key '{key}': expected {' or '.join(names)} in '{root}' or up to {marks.LEVELS} "
                     f"folders below, as a release of {archive} has it; "
-                    f"found {_listed(sorted(os.listdir(root))[:6]) or 'an empty folder'}."
+                    f"found {marks.linked(root, names) or listed or 'an empty folder'}."
                 )
 
 

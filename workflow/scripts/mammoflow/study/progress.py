@@ -1,4 +1,4 @@
-"""The time left, told while a study runs."""
+"""Estimates the remaining time and reports it during a run."""
 
 import logging
 import time
@@ -15,14 +15,14 @@ BENCHMARKS = Path("results/benchmarks")
 
 
 class Progress(logging.Handler):
-    """Handler of Snakemake's log events that adds the time left to its progress, now and then.
+    """Handler of Snakemake's log events that regularly reports the remaining time.
 
     Parameters
     ----------
     planned : dict of str to str
         The rule of every job of this run, by its log.
     every : float
-        Seconds between two such lines.
+        Seconds between two reports.
     """
 
     def __init__(self, planned: Mapping[str, str], every: float = 60) -> None:
@@ -32,26 +32,26 @@ class Progress(logging.Handler):
         self._next = time.time() + every
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Tell the time left after a job that finished; other records pass by."""
+        """Report the remaining time after a job has finished; ignore other records."""
         if getattr(record, "event", None) != LogEvent.PROGRESS or time.time() < self._next:
             return
         self._next = time.time() + self._every
-        told = time_left(self._planned, journal.read(journal.PATH), BENCHMARKS, time.time())
-        if told:
-            logger.info(told, extra={"quietness": Quietness.PROGRESS})
+        message = time_left(self._planned, journal.read(journal.PATH), BENCHMARKS, time.time())
+        if message:
+            logger.info(message, extra={"quietness": Quietness.PROGRESS})
 
 
 def time_left(
     planned: Mapping[str, str], records: list[Mapping[str, object]], benchmarks: Path, now: float
 ) -> str:
-    """Tell how long a run will still take; nothing while that is not known.
+    """Remaining time of a run as a message; empty while it is unknown.
 
     Parameters
     ----------
     planned : dict of str to str
         The rule of every job of the run, by its log.
     records : list of dict
-        Lines of the journal, to now.
+        Records of the journal so far.
     benchmarks : Path
         Folder of Snakemake's benchmarks (see `status.seconds`).
     now : float
@@ -65,5 +65,5 @@ def time_left(
     together = status.at_once(records, took, now)
     if not known or not together:
         return ""
-    without = f", and {journal.count(unknown, 'job')} of rules of which none is done yet" if unknown else ""
-    return f"Left: about {status.duration(known / together)}{without}"
+    without = f", plus {journal.count(unknown, 'job')} of unknown duration" if unknown else ""
+    return f"Time left: about {status.duration(known / together)}{without}"

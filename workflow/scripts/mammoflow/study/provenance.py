@@ -1,4 +1,4 @@
-"""What ran: code, environment, machine."""
+"""Records the provenance of results: code, environment and machine."""
 
 import hashlib
 import os
@@ -18,17 +18,17 @@ _DECODERS = ("pydicom", "python-gdcm")
 
 
 def record(**facts: object) -> dict[str, object]:
-    """What a reader needs to know to run the same thing again.
+    """Collect everything that is needed to repeat a computation.
 
     Parameters
     ----------
     **facts
-        What the stage itself knows: threads, precision, settings, digests of its inputs.
+        Additional entries from the stage, such as threads, precision, settings and digests of its inputs.
 
     Returns
     -------
     dict
-        JSON-ready: code version, package versions, machine, and the facts.
+        Code version, package versions, machine, and the facts, as JSON values.
     """
     return {
         "commit": _git("rev-parse", "HEAD"),
@@ -53,12 +53,12 @@ def packages() -> dict[str, str]:
 
 
 def fingerprint(stored: pd.DataFrame, lesions: pd.DataFrame) -> str:
-    """Digest of a data set as it was used: what was stored of every image, and what is annotated on it.
+    """Digest of a data set as it was used: the stored images and their lesions.
 
     Parameters
     ----------
     stored, lesions : pandas.DataFrame
-        Tables ``stored`` of all shards and ``lesions``; in whatever order their rows and columns are.
+        Tables ``stored`` of all shards and ``lesions``; the order of rows and columns has no effect.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def fingerprint(stored: pd.DataFrame, lesions: pd.DataFrame) -> str:
 
 
 def _git(*arguments: str) -> str:
-    """Answer of git about this checkout; empty text where there is no git or no checkout."""
+    """Output of a git command on this checkout; empty if there is no git or no checkout."""
     try:
         answer = subprocess.run(
             ["git", "-C", str(_REPOSITORY), *arguments], capture_output=True, text=True, check=False
@@ -91,7 +91,7 @@ def _version(package: str) -> str:
 
 
 def processor() -> str:
-    """Name of the processor, as far as the system tells it."""
+    """Name of the processor, as far as the system provides it."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
         for line in cpuinfo.read_text().splitlines():

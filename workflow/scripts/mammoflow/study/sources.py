@@ -1,4 +1,4 @@
-"""What a script runs: its first-party modules, and a digest of what each of them does."""
+"""Lists the first-party modules that a script imports, each with a digest of its statements."""
 
 import ast
 import hashlib
@@ -10,21 +10,21 @@ DIGITS = 12
 
 @cache
 def listed(folder: Path, path: Path) -> tuple[str, ...]:
-    """A script or module and all that it imports from a folder, each with its digest.
+    """A script or module and all modules of a folder that it imports, each with its digest.
 
-    A file next to a module, of its name and another suffix, belongs to it: the template of a page, say.
+    A file next to a module with the same name but another suffix, such as a template, belongs to the module.
 
     Parameters
     ----------
     folder : Path
-        Where packages are.
+        Folder of packages.
     path : Path
         Python file, in that folder or elsewhere.
 
     Returns
     -------
     tuple of str
-        ``path digest``, by path: the same wherever the folder is, whenever its files were written.
+        ``path digest``, sorted by path; independent of the location of the folder and of file dates.
     """
     files = sorted(file for module in modules(folder, path) for file in (module, *_data(module)))
     return tuple(f"{_named(file, folder)} {digest(file)}" for file in files)
@@ -39,20 +39,20 @@ def _named(path: Path, folder: Path) -> str:
 
 
 def modules(folder: Path, path: Path) -> list[Path]:
-    """A Python file and those of its folder that it imports, directly or through each other; sorted."""
+    """A Python file and all files of a folder that it imports, directly or indirectly; sorted."""
     queue = [path]
-    found = set(queue)
+    files = set(queue)
     while queue:
         for path in _imported(folder, queue.pop()):
-            if path not in found:
-                found.add(path)
+            if path not in files:
+                files.add(path)
                 queue.append(path)
-    return sorted(found)
+    return sorted(files)
 
 
 @cache
 def digest(path: Path) -> str:
-    """Digest of a module's statements, without comments, docstrings and layout; of other files, of bytes."""
+    """Digest of a module's statements, without comments, docstrings and layout, or of a data file's bytes."""
     if path.suffix != ".py":
         return hashlib.sha256(path.read_bytes()).hexdigest()[:DIGITS]
     return hashlib.sha256(repr(_plain(_tree(path))).encode()).hexdigest()[:DIGITS]
@@ -65,8 +65,8 @@ def _tree(path: Path) -> ast.Module:
 
 @cache
 def _imported(folder: Path, path: Path) -> list[Path]:
-    """Modules of a folder, and the packages around them, that a module imports anywhere in it."""
-    found = []
+    """Modules of a folder, and their packages, that a module imports anywhere in its code."""
+    files = []
     for node in ast.walk(_tree(path)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -78,14 +78,14 @@ def _imported(folder: Path, path: Path) -> list[Path]:
             place = folder
             for part in name.split("."):
                 place = place / part
-                found += [
+                files += [
                     file for file in (place / "__init__.py", place.with_suffix(".py")) if file.is_file()
                 ]
-    return found
+    return files
 
 
 def _plain(node: object) -> object:
-    """A syntax tree as nested tuples, without docstrings and without the empty fields of newer Pythons."""
+    """A syntax tree as nested tuples, without docstrings and empty fields, which vary between Pythons."""
     if isinstance(node, list):
         return tuple(map(_plain, node))
     if not isinstance(node, ast.AST):

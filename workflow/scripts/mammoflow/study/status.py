@@ -1,4 +1,4 @@
-"""How far a study is: its jobs by rule and state, the time left, and what failed."""
+"""Reports the progress of a study: its jobs by rule and state, the time left, and failures."""
 
 import csv
 import os
@@ -17,13 +17,13 @@ from mammoflow.study import journal
 
 STATES = ("done", "running", "waiting", "failed", "outdated", "missing")
 
-# A job of a dry run; a rule without a log is a target, which makes nothing.
+# A job of a dry run; a rule without a log is a target, which creates no files.
 PLANNED = re.compile(r"^ *(?:local)?rule (\w+):\n(?: +(?!log:).*\n)*? +log: (.+)$", re.MULTILINE)
 
 
 @dataclass
 class Status:
-    """The jobs of a study, each known by its log.
+    """The jobs of a study, each identified by its log.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Status:
 
 
 def status(summary: str, plan: str, records: Iterable[Mapping[str, Any]]) -> Status:
-    """Put together what Snakemake says would run and what the journal says has happened.
+    """Determine the state of every job from Snakemake's plan and from the journal.
 
     Parameters
     ----------
@@ -51,28 +51,28 @@ def status(summary: str, plan: str, records: Iterable[Mapping[str, Any]]) -> Sta
     plan : str
         Output of ``snakemake --dry-run``.
     records : iterable of dict
-        Lines of the journal (see `journal.Journal`).
+        Records of the journal (see `journal.Journal`).
     """
-    found = Status()
+    jobs = Status()
     made, pending = set(), {}
     for row in csv.DictReader(_from_heading(summary), delimiter="\t"):
         log = row["log-file(s)"]
         if log == "-":
             continue
         if row["plan"] == "no update":
-            found.rules[log], found.states[log] = row["rule"], "done"
+            jobs.rules[log], jobs.states[log] = row["rule"], "done"
         else:
             pending[log] = row["rule"]
             if row["status"] != "missing":
                 made.add(log)
     happened = _last_events(records)
     for rule, log in PLANNED.findall(plan):
-        found.rules[log] = rule
-        found.states[log] = happened.get(log, "outdated" if log in made else "missing")
-    # What finished after the summary was made is not planned any more.
-    for log in pending.keys() - found.states.keys():
-        found.rules[log], found.states[log] = pending[log], "done"
-    return found
+        jobs.rules[log] = rule
+        jobs.states[log] = happened.get(log, "outdated" if log in made else "missing")
+    # Jobs that finished after the summary was made are not planned any more.
+    for log in pending.keys() - jobs.states.keys():
+        jobs.rules[log], jobs.states[log] = pending[log], "done"
+    return jobs
 
 
 def _from_heading(summary: str) -> list[str]:
@@ -81,12 +81,12 @@ def _from_heading(summary: str) -> list[str]:
 
 
 def _last_events(records: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Jobs that failed, run, or wait in a cluster's queue, by the last that happened to each."""
+    """State of each job that has failed, runs, or waits in a cluster's queue, from its last event."""
     states: dict[str, str] = {}
     alive = False
     for record in records:
         if record["event"] in ("run", "end"):
-            # Whatever an ended or killed Snakemake had running does not run any more.
+            # Jobs of a Snakemake that has ended or was killed do not run any more.
             states = {log: state for log, state in states.items() if state == "failed"}
         if record["event"] == "run":
             alive = journal.goes_on(record) is not False
@@ -102,13 +102,13 @@ def _last_events(records: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _has_begun(started: Mapping[str, Any]) -> bool:
-    """Whether a job that was started has opened its log; one that waits in a cluster's queue has not."""
+    """Whether a submitted job has opened its log; a job that waits in a cluster's queue has not."""
     log = started["log"]
     return os.path.exists(log) and os.path.getmtime(log) >= started["time"]
 
 
 def rules(snakefile: Path) -> list[str]:
-    """Rules of a workflow in the order of its stages: that of the includes, then that in each file."""
+    """Rules of a workflow in the order of its includes, and within each file in their order."""
     files = re.findall(r'^include: "(.+)"$', snakefile.read_text(), re.MULTILINE)
     return [
         rule
@@ -123,93 +123,95 @@ def seconds(folder: Path) -> dict[str, list[float]]:
     Parameters
     ----------
     folder : Path
-        Holds ``{rule}.tsv`` or a folder ``{rule}`` with such files.
+        Contains ``{rule}.tsv`` or a folder ``{rule}`` with such files.
     """
-    found = defaultdict(list)
+    durations = defaultdict(list)
     for path in sorted(folder.rglob("*.tsv")):
         rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
         with path.open() as file:
-            found[rule] += [float(row["s"]) for row in csv.DictReader(file, delimiter="\t")]
-    return dict(found)
+            durations[rule] += [float(row["s"]) for row in csv.DictReader(file, delimiter="\t")]
+    return dict(durations)
 
 
 def render(
-    found: Status,
+    jobs: Status,
     order: list[str],
     took: Mapping[str, list[float]],
     records: list[Mapping[str, Any]],
     now: float,
 ) -> str:
-    """Tell a user how far a study is.
+    """Report the progress of a study as text.
 
     Parameters
     ----------
-    found : Status
-        The jobs.
+    jobs : Status
+        Rules and states of the jobs.
     order : list of str
-        The rules, in the order in which they are listed.
+        The rules, in the order in which they are to be listed.
     took : dict of str to list of float
         Durations of finished jobs by rule, in seconds.
     records : list of dict
-        Lines of the journal.
+        Records of the journal.
     now : float
         Seconds since 1970.
     """
-    done, total = len(found.in_state("done")), len(found.states)
-    lines = [_table(found, order, took), "", f"{done} of {total} jobs are done ({_percent(done, total)})."]
-    lines += _time_left(found, took, records, now)
+    done, total = len(jobs.in_state("done")), len(jobs.states)
+    lines = [_table(jobs, order, took), "", f"{done} of {total} jobs are done ({_percent(done, total)})."]
+    lines += _time_left(jobs, took, records, now)
     for state in ("failed", "running"):
-        for log in found.in_state(state):
-            lines += ["", f"{state}: {found.rules[log]}, {log}"]
+        for log in jobs.in_state(state):
+            lines += ["", f"{state}: {jobs.rules[log]}, {log}"]
             lines += [f"    {line}" for line in journal.tail(Path(log), 5 if state == "failed" else 1)]
     return "\n".join(lines)
 
 
 def _percent(part: int, whole: int) -> str:
-    # Never 100 % before the last job.
+    # Rounded down, so that 100 % is reached only after the last job.
     return f"{100 * part // whole if whole else 100} %"
 
 
-def _table(found: Status, order: list[str], took: Mapping[str, list[float]]) -> str:
+def _table(jobs: Status, order: list[str], took: Mapping[str, list[float]]) -> str:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for log, rule in found.rules.items():
-        counts[rule][found.states[log]] += 1
+    for log, rule in jobs.rules.items():
+        counts[rule][jobs.states[log]] += 1
+    # Tables and figures are rules made in a loop, whose names no file has; they come last.
+    places = {rule: place for place, rule in enumerate(order)}
     rows = [
         [
             rule,
             *(count[state] or "" for state in STATES),
             duration(fmean(took[rule])) if took.get(rule) else "",
         ]
-        for rule, count in sorted(counts.items(), key=lambda item: order.index(item[0]))
+        for rule, count in sorted(counts.items(), key=lambda item: places.get(item[0], len(places)))
     ]
     return tabulate(rows, headers=["rule", *STATES, "each"], colalign=["left"] + ["right"] * 6)
 
 
 def _time_left(
-    found: Status, took: Mapping[str, list[float]], records: list[Mapping[str, Any]], now: float
+    jobs: Status, took: Mapping[str, list[float]], records: list[Mapping[str, Any]], now: float
 ) -> list[str]:
-    left = [found.rules[log] for log, state in found.states.items() if state != "done"]
+    left = [jobs.rules[log] for log, state in jobs.states.items() if state != "done"]
     known, unknown = work_left(left, took)
     lines = []
     if known:
-        lines.append(f"Left: {duration(known)} of jobs, by the mean of those of the same rule that are done.")
+        lines.append(f"Time left: {duration(known)} of jobs, from the mean duration of each rule.")
     if unknown:
-        lines.append(f"Not known: the time of {unknown} jobs of rules of which none is done yet.")
+        lines.append(f"Unknown: the duration of {unknown} jobs of rules without a finished job.")
     together = at_once(records, took, now)
     if known and together:
         lines.append(
-            f"At {together:.1f} jobs at once, as in this run so far: about {duration(known / together)}."
+            f"With {together:.1f} jobs at a time, as in this run so far: about {duration(known / together)}."
         )
     return lines
 
 
 def work_left(left: Iterable[str], took: Mapping[str, list[float]]) -> tuple[float, int]:
-    """Time that jobs will take, one after the other, and the number of those of which it is not known.
+    """Total duration of the remaining jobs in seconds, and the number of jobs of unknown duration.
 
     Parameters
     ----------
     left : iterable of str
-        The rule of every job that is left.
+        The rule of every remaining job.
     took : dict of str to list of float
         Durations of finished jobs by rule, in seconds (see `seconds`).
     """
@@ -219,15 +221,15 @@ def work_left(left: Iterable[str], took: Mapping[str, list[float]]) -> tuple[flo
 
 
 def at_once(records: list[Mapping[str, Any]], took: Mapping[str, list[float]], now: float) -> float | None:
-    """Jobs that ran at once on average in the run that goes on; None when none does.
+    """Average number of jobs at a time in the current run; None if there is no current run.
 
     Parameters
     ----------
     records : list of dict
-        Lines of the journal.
+        Records of the journal.
     took : dict of str to list of float
-        Durations of finished jobs by rule, in seconds. No job counts for longer than the longest of its
-        rule: what is more, it waited in a cluster's queue.
+        Durations of finished jobs by rule, in seconds. A job counts for no longer than the longest of its
+        rule; the rest is time that it waited in a cluster's queue.
     now : float
         Seconds since 1970.
     """
@@ -251,7 +253,7 @@ def at_once(records: list[Mapping[str, Any]], took: Mapping[str, list[float]], n
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them, two units at most."""
+    """A duration as text with at most two units."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

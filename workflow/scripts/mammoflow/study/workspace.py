@@ -1,4 +1,4 @@
-"""The folders that a study is run from and written to: whether it can be."""
+"""Checks the folders of a study before jobs run: paths, permissions, disk space and file dates."""
 
 import os
 import shlex
@@ -7,31 +7,31 @@ from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 
-# What Snakemake's own records of a run need, and then some.
+# More than Snakemake needs for its records of a run.
 LEAST_MB = 1
 
-# Seconds that clocks may differ.
+# Seconds by which clocks may differ.
 SKEW = 10
 
 _WRITTEN = ("results", "logs")
 
 
 class WorkspaceError(Exception):
-    """Nothing can be written; the message says where and why."""
+    """Raised when jobs cannot run in the workspace; the message gives the reason."""
 
 
 def check(workspace: Path) -> None:
-    """Raise unless Snakemake can keep its records in a folder; it stops in the middle of its own code.
+    """Check that Snakemake can keep its records in a folder; otherwise it would fail with a traceback.
 
     Parameters
     ----------
     workspace : Path
-        The folder, which exists.
+        An existing folder.
 
     Raises
     ------
     WorkspaceError
-        When it is read-only, or its disk full.
+        When the folder is read-only, or its disk is full.
     """
     _check_writable(workspace, ".snakemake")
     free = shutil.disk_usage(workspace).free / 1e6
@@ -83,7 +83,7 @@ def shell_word(executable: str) -> str:
 
 
 def check_results(workspace: Path) -> None:
-    """Raise unless jobs can write; a study that is only looked at need not be writable.
+    """Check that jobs can write their results; not needed for commands that only read a study.
 
     Parameters
     ----------
@@ -99,19 +99,19 @@ def check_results(workspace: Path) -> None:
 
 
 def check_dates(inputs: Iterable[str], now: float) -> None:
-    """Raise when a file is dated ahead of the clock: Snakemake throws away what is made from it.
+    """Check that no file is dated in the future: Snakemake would discard all results made from it.
 
     Parameters
     ----------
     inputs : iterable of str
-        Files that jobs will read; those that are missing are passed over.
+        Files that jobs will read; missing files are skipped.
     now : float
         Seconds since 1970.
 
     Raises
     ------
     WorkspaceError
-        Naming the file that is furthest ahead.
+        When there is such a file; the message names the one furthest in the future.
     """
     dates = {path: os.stat(path).st_mtime for path in inputs if os.path.exists(path)}
     ahead = {path: date for path, date in dates.items() if date > now + SKEW}

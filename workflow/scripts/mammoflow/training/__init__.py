@@ -1,1 +1,1 @@
-"""From a patch bank to a trained network."""
+"""Trains networks on patch banks."""

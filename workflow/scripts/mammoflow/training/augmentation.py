@@ -1,8 +1,7 @@
-"""Random views of training patches: flip, rotation, scale (section 2.3).
+"""Augments training patches by random flips, rotations and scalings (section 2.3).
 
-What is drawn for a patch depends on the seed, the epoch and the patch's place in that epoch, and on
-nothing else: not on workers, batch boundaries, the length of the epoch or whether training was
-interrupted.
+The view drawn for a patch depends only on the seed, the epoch and the position of the patch in the epoch.
+It does not depend on workers, batch boundaries, the length of the epoch or interruptions of the training.
 """
 
 from dataclasses import dataclass
@@ -15,16 +14,16 @@ from mammoflow.training import kernels
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Which views are drawn.
+    """Ranges from which views are drawn.
 
     Parameters
     ----------
     flip : bool
-        Whether every second patch, on average, is mirrored horizontally.
+        Whether half of the patches, on average, are mirrored horizontally.
     rotation_degrees : float
-        Rotations are drawn between minus and plus this.
+        Rotations are drawn between minus and plus this angle.
     scale : tuple of float
-        Magnifications are drawn between these; 1 leaves the size, 1.25 enlarges.
+        Magnifications are drawn between these values; 1 keeps the size, 1.25 enlarges.
     """
 
     flip: bool
@@ -46,9 +45,9 @@ class Views:
     Parameters
     ----------
     flip : (n,) ndarray of bool
-        Mirrored left to right.
+        Whether the patch is mirrored left to right.
     angle : (n,) ndarray of float64
-        Rotation in radians, counter-clockwise as one looks at the image.
+        Rotation in radians, counter-clockwise as seen by the viewer.
     scale : (n,) ndarray of float64
         Magnification.
     """
@@ -62,21 +61,21 @@ class Views:
 
 
 def draw(augmentation: Augmentation, n: int, seed: int, epoch: int) -> Views:
-    """Views of the first `n` patches of an epoch.
+    """Draw views for the first `n` patches of an epoch.
 
     Parameters
     ----------
     augmentation : Augmentation
-        Between what to draw.
+        Ranges of the views.
     n : int
-        Patches in the epoch.
+        Number of patches.
     seed, epoch : int
-        What the draws depend on.
+        Seed of the training, and number of the epoch.
 
     Returns
     -------
     Views
-        Those of a longer epoch begin with those of a shorter one.
+        The first views do not depend on `n`.
     """
     generator = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, epoch])))
     flip, turn, size = generator.random((n, 3)).T
@@ -89,12 +88,12 @@ def draw(augmentation: Augmentation, n: int, seed: int, epoch: int) -> Views:
 
 
 def plain(n: int) -> Views:
-    """Views that show `n` patches as they are."""
+    """Views that leave `n` patches unchanged."""
     return Views(np.zeros(n, bool), np.zeros(n), np.ones(n))
 
 
 def transforms(views: Views, window: int) -> np.ndarray:
-    """Affine transforms from output to input pixels, about the middle of the patch.
+    """Affine transforms from output to input pixels, about the centre of the patch.
 
     Parameters
     ----------
@@ -106,8 +105,8 @@ def transforms(views: Views, window: int) -> np.ndarray:
     Returns
     -------
     (n, 2, 3) ndarray of float32
-        Of each view the rows ``(a0, a1, a2), (b0, b1, b2)``: the output pixel (x, y) shows the input at
-        ``(a0 x + a1 y + a2, b0 x + b1 y + b2)``.
+        The rows ``(a0, a1, a2), (b0, b1, b2)`` of each view: the output pixel (x, y) is taken from the input
+        at ``(a0 x + a1 y + a2, b0 x + b1 y + b2)``.
     """
     middle = (window - 1) / 2
     cos, sin = np.cos(views.angle) / views.scale, np.sin(views.angle) / views.scale
@@ -118,16 +117,16 @@ def transforms(views: Views, window: int) -> np.ndarray:
 
 
 def show(patches: tf.Tensor, transforms: tf.Tensor) -> tf.Tensor:
-    """Show patches as drawn: bilinear, mirrored at the edge where a view reaches beyond the patch.
+    """Apply affine transforms to patches: bilinear, with mirroring where a view extends beyond the patch.
 
-    TensorFlow operations without state, for GPUs; `kernels.show` gives the same on processors.
+    Stateless TensorFlow operations, for GPUs; `kernels.show` gives the same result on processors.
 
     Parameters
     ----------
     patches : (n, w, w) tensor of float32
         Patches before normalisation, at least 2 pixels wide.
     transforms : (n, 2, 3) tensor of float32
-        As `transforms` gives them.
+        The result of `transforms`.
 
     Returns
     -------
@@ -141,8 +140,8 @@ def show(patches: tf.Tensor, transforms: tf.Tensor) -> tf.Tensor:
     first = tf.reshape(y * window + x, [-1, window * window])
 
     def pixels(offset: int) -> tf.Tensor:
-        found = tf.gather(grey, first + offset, batch_dims=1)
-        return tf.reshape(found, [-1, window, window])
+        values = tf.gather(grey, first + offset, batch_dims=1)
+        return tf.reshape(values, [-1, window, window])
 
     def between(left: tf.Tensor, other: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
         return left + share * (other - left)
@@ -153,10 +152,10 @@ def show(patches: tf.Tensor, transforms: tf.Tensor) -> tf.Tensor:
 
 
 def _neighbours(row: tf.Tensor, count: tf.Tensor, window: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Along one axis: the pixel before every place that is shown, and how far the place is from it."""
+    """Along one axis: the pixel before each sampled position, and the distance of the position from it."""
     a, b, c = (row[:, k, None, None] for k in range(3))
     place = a * count + (b * count[:, None] + c)
-    # The mirror at the edge: up to the far edge and back, again and again, from half a pixel before.
+    # Mirror positions at the edges of the patch, which lie half a pixel outside the first and last pixel.
     way = place + 0.5
     way -= 2 * window * tf.floor(way / (2 * window))
     place = tf.clip_by_value(window - tf.abs(way - window) - 0.5, 0, window - 1)
@@ -165,7 +164,7 @@ def _neighbours(row: tf.Tensor, count: tf.Tensor, window: int) -> tuple[tf.Tenso
 
 
 def apply(patches: np.ndarray, views: Views) -> np.ndarray:
-    """Show patches as drawn, on processors.
+    """Apply views to patches, on processors.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What happens after each epoch: the history, a line of progress, TensorBoard's events, the state kept."""
+"""Callbacks that record the history, report progress, write TensorBoard events and keep the state."""
 
 import errno
 import time
@@ -14,19 +14,19 @@ import tensorflow as tf
 from mammoflow.base.logs import announce
 from mammoflow.training.resume import Checkpoint
 
-# Seconds between two lines on the terminal: after an epoch, and within one.
+# Seconds between two lines on the terminal: after an epoch, and during a long epoch.
 _PAUSE, _LONG_PAUSE = 5, 60
 
 
 class Progress(keras.callbacks.Callback):
-    """Rows of the history; a line in the log after every epoch, and on the terminal now and then.
+    """Records the history; prints a line to the log after every epoch and occasionally to the terminal.
 
     Parameters
     ----------
     title : str
-        What the lines begin with.
+        Beginning of each line.
     epochs, steps : int
-        Most epochs, and steps of each.
+        Maximum number of epochs, and number of steps per epoch.
     """
 
     def __init__(self, title: str, epochs: int, steps: int) -> None:
@@ -34,18 +34,18 @@ class Progress(keras.callbacks.Callback):
         self.title, self.epochs, self.steps = title, epochs, steps
         self.rows: list[dict[str, float]] = []
         self.training_seconds: list[float] = []
-        self._said = time.monotonic()
+        self._last_announced = time.monotonic()
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Look at the clock."""
+        """Record the start time of the epoch."""
         self._epoch, self._begun = epoch + 1, time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Tell how far a long epoch is."""
+        """Report progress within a long epoch."""
         self._last_step = time.monotonic()
-        if self._last_step - self._said >= _LONG_PAUSE:
+        if self._last_step - self._last_announced >= _LONG_PAUSE:
             rest = (self._last_step - self._begun) / (batch + 1) * (self.steps - batch - 1)
-            self._say(f"step {batch + 1}/{self.steps}, {_clock(rest)} left in the epoch")
+            self._report(f"step {batch + 1}/{self.steps}, {_clock(rest)} left in the epoch")
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Add a row to the history."""
@@ -56,15 +56,15 @@ class Progress(keras.callbacks.Callback):
         row |= {"learning_rate": float(rate), "seconds": now - self._begun}
         self.rows.append({"epoch": epoch + 1, **row})
         rest = np.median([row["seconds"] for row in self.rows]) * (self.epochs - epoch - 1)
-        self._say(
+        self._report(
             f"validation loss {row['validation_loss']:.3f}, Az {row['validation_az']:.3f}, "
             f"at most {_clock(rest)} left"
         )
 
-    def _say(self, what: str) -> None:
-        line = f"{self.title}: epoch {self._epoch}/{self.epochs}, {what}"
-        if time.monotonic() - self._said >= _PAUSE:
-            self._said = time.monotonic()
+    def _report(self, message: str) -> None:
+        line = f"{self.title}: epoch {self._epoch}/{self.epochs}, {message}"
+        if time.monotonic() - self._last_announced >= _PAUSE:
+            self._last_announced = time.monotonic()
             announce(line)
         else:
             print(line)
@@ -75,17 +75,17 @@ def _clock(seconds: float) -> str:
 
 
 class Events(keras.callbacks.Callback):
-    """The history as scalars that TensorBoard shows.
+    """Writes the history as scalars for TensorBoard.
 
-    Keras' own callback needs TensorBoard installed to write them; this one leaves it to those who look.
+    Keras' callback needs TensorBoard to write them; with this one only viewing them needs TensorBoard.
 
     Parameters
     ----------
     folder : Path
-        Events that lie there are of an earlier attempt and are removed; where training goes on from a
-        kept state, the epochs before it are written again.
+        Folder of the events. Events of an earlier attempt are removed; if training resumes from a kept
+        state, the epochs before it are written again.
     progress : Progress
-        Whose rows are written; it comes before this callback in the list.
+        Callback whose rows are written; it must come before this callback in the list.
     """
 
     def __init__(self, folder: Path, progress: Progress) -> None:
@@ -93,15 +93,15 @@ class Events(keras.callbacks.Callback):
         self.folder, self.progress, self._written = folder, progress, 0
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Begin a new file."""
+        """Start a new file."""
         for old in self.folder.glob("events.out.tfevents.*"):
             old.unlink()
-        with self._room():
+        with self._clear_full_disk_error():
             self._writer = tf.summary.create_file_writer(str(self.folder))
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Write the rows that are not written yet."""
-        with self._room(), self._writer.as_default():
+        """Write the new rows."""
+        with self._clear_full_disk_error(), self._writer.as_default():
             for row in self.progress.rows[self._written :]:
                 for name, value in row.items():
                     tf.summary.write(name, tf.constant(value), step=row["epoch"], metadata=_SCALAR)
@@ -110,42 +110,42 @@ class Events(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict | None = None) -> None:
         """Close the file."""
-        with self._room():
+        with self._clear_full_disk_error():
             self._writer.close()
 
     @contextmanager
-    def _room(self) -> Iterator[None]:
-        """What TensorFlow says of a full disk, in one sentence."""
+    def _clear_full_disk_error(self) -> Iterator[None]:
+        """Replace TensorFlow's error for a full disk by a clear message."""
         try:
             yield
         except tf.errors.ResourceExhaustedError as error:
-            told = f"{self.folder}: expected room for TensorBoard's events, got a full disk; make room"
-            raise OSError(errno.ENOSPC, told) from error
+            message = f"{self.folder}: expected room for TensorBoard's events, got a full disk; make room"
+            raise OSError(errno.ENOSPC, message) from error
 
 
-# What TensorBoard's own writer of scalars says of them.
+# The metadata that TensorBoard's own writer attaches to scalars.
 _SCALAR = tf.compat.v1.SummaryMetadata(
     plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"), data_class=1
 )
 
 
 class Keep(keras.callbacks.Callback):
-    """The state of a training after each whole epoch, so that the next run goes on from it.
+    """Keeps the state of a training after each completed epoch, so that an interrupted training can resume.
 
     Parameters
     ----------
     checkpoint : Checkpoint
-        Where the state is kept.
+        File that holds the state.
     progress : Progress
     stopping : keras.callbacks.EarlyStopping
-        Other callbacks whose state is kept; they come before this one in the list.
+        Other callbacks whose state is kept; they must come before this one in the list.
 
     Attributes
     ----------
     epoch : int
-        Whole epochs that lie behind; 0 where nothing was kept.
+        Number of completed epochs; 0 if there is no kept state.
     stopped : bool
-        Whether early stopping had ended the training.
+        Whether early stopping had already ended the training.
     """
 
     def __init__(
@@ -153,27 +153,27 @@ class Keep(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         self.checkpoint, self.progress, self.stopping = checkpoint, progress, stopping
-        self._found = checkpoint.read()
-        facts = self._found[0] if self._found else {"epoch": 0, "stopped": False}
+        self._kept = checkpoint.read()
+        facts = self._kept[0] if self._kept else {"epoch": 0, "stopped": False}
         self.epoch, self.stopped = facts["epoch"], facts["stopped"]
 
     def _variables(self) -> list[keras.Variable]:
-        """Weights, statistics and random states of the network, and everything of the optimiser."""
+        """Weights, statistics and random states of the network, and all variables of the optimiser."""
         return [*self.model.variables, *self.model.optimizer.variables]
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Put everything back; early stopping has just reset itself."""
-        if self._found is None:
+        """Restore the state; this must happen after early stopping has reset itself."""
+        if self._kept is None:
             return
-        facts, arrays = self._found
-        self._found = None
-        announce(f"{self.progress.title}: goes on after epoch {self.epoch}, which an earlier job reached")
+        facts, arrays = self._kept
+        self._kept = None
+        announce(f"{self.progress.title}: resumes after epoch {self.epoch}, completed by an earlier job")
         for variable, value in zip(self._variables(), arrays["variables"], strict=True):
             variable.assign(value)
         self.progress.rows, self.progress.training_seconds = facts["rows"], facts["training_seconds"]
         for name, value in facts["stopping"].items():
             setattr(self.stopping, name, value)
-        # Kept apart only where the last epoch was not the best.
+        # Stored separately only if the last epoch was not the best.
         self.stopping.best_weights = arrays.get("best", self.model.get_weights())
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:

@@ -1,8 +1,8 @@
-"""Training and validation patches, streamed from a bank: shuffled, augmented, normalised.
+"""Streams training and validation patches from a bank: shuffled, augmented and normalised.
 
-Batches leave the bank as they are stored, a few ahead of the network. They are augmented and normalised
-in one of two places, with the same arithmetic: without a GPU by the workers that read them, on as many
-cores; with one on the GPU, in front of the network.
+Workers read a few batches ahead of the network. Without a GPU the workers also augment and normalise
+them, in parallel on several cores. With a GPU this is done on the GPU, by a layer in front of the network,
+with the same arithmetic.
 """
 
 import functools
@@ -34,16 +34,17 @@ class Feed:
     Parameters
     ----------
     part : Part
-        Where patches come from.
+        Source of the patches.
     batch : int
-        Patches in a batch.
+        Number of patches in a batch.
     normalization : {'gcn', 'scale'}
-        Applied after augmentation, so that what the network sees has exactly mean 0 and deviation 1.
+        Applied after augmentation, so that with ``gcn`` the input of the network has exactly mean 0 and
+        standard deviation 1.
     workers : int, optional
-        Batches read and augmented at the same time. It never changes what they hold.
+        Batches read and augmented at the same time; their content does not depend on it.
     inside : bool, optional
-        Whether batches are augmented and normalised in front of the network, see `into`: by default
-        where there is a GPU.
+        Whether batches are augmented and normalised by a layer in front of the network, see `into`; by
+        default only if there is a GPU.
     """
 
     part: Part
@@ -54,22 +55,22 @@ class Feed:
 
     @property
     def steps(self) -> int:
-        """Batches that it takes to show every patch."""
+        """Number of batches needed to show every patch once."""
         return math.ceil(len(self.part) / self.batch)
 
     def into(self, model: keras.Model) -> keras.Model:
-        """What to train and validate on this feed's batches.
+        """Model to train and validate on the batches of this feed.
 
         Parameters
         ----------
         model : keras.Model
-            Takes patches of shape (w, w, 1).
+            A network for patches of shape (w, w, 1).
 
         Returns
         -------
         keras.Model
-            `model` itself, or, where batches come as they are stored, `model` behind a layer without
-            weights that augments and normalises them. Both share their weights.
+            `model` itself or, if `inside` is set, a model that adds a layer without weights in front of
+            `model` to augment and normalise the batches. Both share their weights.
         """
         if not self.inside:
             return model
@@ -80,27 +81,28 @@ class Feed:
         return keras.Model(inputs, model(_Show(self.normalization)(inputs)))
 
     def training(self, steps: int, augment: Augmentation, seed: int, first: int = 0) -> tf.data.Dataset:
-        """Shuffled, augmented batches, epoch after epoch, without end and without a pause between them.
+        """Endless stream of shuffled, augmented batches, without a pause between epochs.
 
         Parameters
         ----------
         steps : int
-            Batches of an epoch; where the part has fewer patches, they come again in another order.
+            Batches per epoch; if the part has fewer patches, they are repeated in another order.
         augment : Augmentation
-            Which views are drawn.
+            Ranges of the views.
         seed : int
-            Of the training. With the number of an epoch it determines its order and views.
+            Seed of the training. Together with the number of the epoch it determines order and views.
         first : int, optional
-            The epoch to begin with, from 0.
+            The first epoch, counted from 0.
 
         Returns
         -------
         tf.data.Dataset
-            Pairs of patches, (batch, w, w, 1) float32 (or what `into` takes), and labels, (batch,) uint8.
+            Pairs of patches, (batch, w, w, 1) float32 (or the input of the model from `into`), and labels,
+            (batch,) uint8.
         """
         count = steps * self.batch
 
-        @functools.lru_cache(maxsize=2)  # workers may be in two epochs at once
+        @functools.lru_cache(maxsize=2)  # workers may work on two epochs at the same time
         def plan(epoch: int) -> tuple[np.ndarray, Views]:
             drawn = augmentation.draw(augment, count, seed, epoch)
             return _order(len(self.part), count, seed, epoch), drawn
@@ -114,7 +116,7 @@ class Feed:
         return self._dataset(chosen, range(first * steps, _ENDLESS), self.batch)
 
     def validation(self) -> tf.data.Dataset:
-        """All patches once, in order, as they are; the last batch may be smaller."""
+        """All patches once, in order and not augmented; the last batch may be smaller."""
 
         def chosen(number: int) -> tuple[np.ndarray, Views]:
             start = number * self.batch
@@ -137,10 +139,10 @@ class Feed:
         numbers: range,
         size: int | None,
     ) -> tf.data.Dataset:
-        """Batches by number.
+        """Dataset of batches, computed from their numbers.
 
-        Not `tf.data.Dataset.from_generator`: it has the C library hand all memory back to the system at
-        once, for the whole process, and every batch then pays for fresh pages.
+        `tf.data.Dataset.from_generator` is not used because it makes the C library return all freed memory
+        of the process to the system at once, so that every batch has to allocate new pages.
         """
         window = self.part.window
         stored = {name: tf.TensorSpec((size, *s.shape), s.dtype) for name, s in _stored(window).items()}
@@ -157,14 +159,14 @@ class Feed:
         ahead = _Ahead(load, numbers.stop, self.workers)
 
         def batch(number: tf.Tensor) -> tuple[tf.Tensor | dict[str, tf.Tensor], tf.Tensor]:
-            found = tf.numpy_function(ahead, [number], [spec.dtype for spec in flat])
-            found = [tf.ensure_shape(each, spec.shape) for each, spec in zip(found, flat, strict=True)]
-            return tf.nest.pack_sequence_as(signature, found)
+            arrays = tf.numpy_function(ahead, [number], [spec.dtype for spec in flat])
+            arrays = [tf.ensure_shape(each, spec.shape) for each, spec in zip(arrays, flat, strict=True)]
+            return tf.nest.pack_sequence_as(signature, arrays)
 
         return tf.data.Dataset.range(numbers.start, numbers.stop).map(batch).prefetch(2)
 
     def _load(self, rows: np.ndarray, views: Views) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """A batch as the bank holds it, with how it is to be shown, and its labels."""
+        """Read a batch from the bank; returns patches with transforms and grey ranges, and labels."""
         batch = self.part.read(rows)
         inputs = {
             "patches": batch.patches,
@@ -176,7 +178,7 @@ class Feed:
 
 
 class _Ahead:
-    """A function of consecutive numbers, whose next values threads compute before they are asked for."""
+    """Calls a function with consecutive numbers; threads compute the next values in advance."""
 
     def __init__(self, function: Callable[[int], Any], stop: int, workers: int) -> None:
         self._function, self._stop, self._workers = function, stop, workers
@@ -192,7 +194,7 @@ class _Ahead:
 
 
 def _stored(window: int) -> dict[str, tf.TensorSpec]:
-    """What batches hold of each patch before it is augmented and normalised."""
+    """Shapes and types of the data of each patch before augmentation and normalisation."""
     return {
         "patches": tf.TensorSpec((window, window), tf.uint16),
         "transforms": tf.TensorSpec((2, 3), tf.float32),
@@ -202,19 +204,19 @@ def _stored(window: int) -> dict[str, tf.TensorSpec]:
 
 
 class _Show(keras.layers.Layer):
-    """Augments and normalises, one operation after the other: GPUs are fast enough at that."""
+    """Layer that augments and normalises patches, for GPUs."""
 
     def __init__(self, normalization: str) -> None:
         super().__init__(trainable=False, dtype="float32", name="show")
         self.normalization = normalization
 
     def call(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
-        patches = tf.cast(inputs["patches"], tf.float32)  # GPUs gather no integers of 16 bits
+        patches = tf.cast(inputs["patches"], tf.float32)  # GPUs cannot gather 16-bit integers
         shown = augmentation.show(patches, inputs["transforms"])
         return normalize(shown, inputs["minimum"], inputs["maximum"], self.normalization)[..., None]
 
 
 def _order(n: int, count: int, seed: int, epoch: int) -> np.ndarray:
-    """`count` rows of `n`: as many random orders of all rows, one after the other, as it takes."""
+    """Random order of `count` rows out of `n`: if `count` is larger, every row is used before any repeats."""
     generator = np.random.default_rng([seed, epoch, n])
     return np.concatenate([generator.permutation(n) for _ in range(-(-count // n))])[:count]

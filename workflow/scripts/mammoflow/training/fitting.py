@@ -1,4 +1,4 @@
-"""Fits a network to a patch bank."""
+"""Trains a network on a patch bank."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -20,39 +20,40 @@ from mammoflow.training.callbacks import Events, Keep, Progress
 from mammoflow.training.feed import Feed
 from mammoflow.training.resume import Checkpoint
 
-# Bytes of patches of each part that training keeps in memory; a larger part is read as needed.
+# Training keeps the patches of a part in memory up to this number of bytes; a larger part is read as needed.
 MEMORY = 2**30
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a network is trained: the config section ``training``.
+    """Settings of a training, as in the config section ``training``.
 
     Parameters
     ----------
     batch : int
         Patches per step.
     epochs : int
-        At most.
+        Maximum number of epochs.
     patience : int
-        Epochs without a lower validation loss before training stops.
+        Number of epochs without a lower validation loss after which training stops.
     learning_rate : mapping of str to float
-        For the initialisations ``random`` and ``pretrained``.
+        Learning rates for the initialisations ``random`` and ``pretrained``.
     layers : {'all', 'head'}
-        ``head``: shallow tuning, the backbone keeps its weights.
+        ``head``: only the head is trained (shallow tuning), the weights of the backbone are kept.
     steps_per_epoch : int or None
-        Batches per epoch; None: as many as it takes to show every patch.
+        Batches per epoch; None: as many as needed to show every patch once.
     parts : int
-        Into how many equal parts a batch is cut that does not fit the memory; their gradients are
-        averaged before the step, and only batch normalisation sees the smaller parts.
+        Number of equal parts into which a batch is divided if it does not fit into memory. Gradients are
+        averaged over the parts before the step; only batch normalisation differs, since it is computed
+        for each part.
     gpus : int
-        GPUs that share a batch.
+        Number of GPUs that share a batch.
     precision : str
-        As `runtime.policy`.
+        See `runtime.policy`.
     batch_normalization_momentum : float or None
-        As `backbones.set_batch_normalization_momentum`.
+        See `backbones.set_batch_normalization_momentum`.
     augmentation : Augmentation
-        Views of training patches.
+        Random views of training patches.
 
     References
     ----------
@@ -73,7 +74,7 @@ class Settings:
 
     @classmethod
     def from_config(cls, section: Mapping) -> "Settings":
-        """Settings from the config section, whose keys have the same names."""
+        """Create settings from the config section, whose keys have the same names."""
         views = section["augmentation"]
         augmentation = Augmentation(views["flip"], views["rotation_degrees"], tuple(views["scale"]))
         return cls(**{**section, "augmentation": augmentation})
@@ -81,7 +82,7 @@ class Settings:
 
 @keras.saving.register_keras_serializable("mammoflow")
 class Az(keras.metrics.AUC):
-    """Area under the ROC curve of the class mass."""
+    """Metric: area under the ROC curve of the class mass."""
 
     def update_state(self, y_true, y_pred, sample_weight=None):  # noqa: ANN001, ANN201, D102
         return super().update_state(y_true, y_pred[:, backbones.MASS], sample_weight)
@@ -95,31 +96,31 @@ def start(
     metadata: Sequence[str],
     seed: int,
 ) -> tuple[keras.Model, dict[str, str]]:
-    """Network with the weights that a chain of initialisations begins with.
+    """Build a network with its initial weights.
 
     Parameters
     ----------
     backbone, window, policy
-        As `backbones.build`.
+        See `backbones.build`.
     initial : sequence of str
-        Nothing: random weights. One file in Keras' ``notop`` layout: the backbone's weights. Or the
-        ``model.weights.h5`` of every run on the data set before, of which the best run's are taken,
-        head included.
+        Empty: random weights. One file in Keras' ``notop`` layout: weights of the backbone. Or the
+        ``model.weights.h5`` of every run on the previous data set of the chain: the weights of the best
+        run, including the head.
     metadata : sequence of str
         The ``model.json`` of these runs, or the record of the base weights, with their digest.
     seed : int
-        Of what is random.
+        Seed of the random weights.
 
     Returns
     -------
     model : keras.Model
     origin : dict
-        Path and digest of the weights taken, for the record; empty for random ones.
+        Path and digest of the weights, for the record; empty for random weights.
 
     Raises
     ------
     ValueError
-        When the weights are of another network or window, or not those of their record.
+        When the weights belong to another network or window, or do not match their record.
     """
     keras.utils.set_random_seed(seed)
     model = backbones.build(backbone, window, policy)
@@ -154,29 +155,29 @@ def fit(
     checkpoint: Checkpoint | None = None,
     events: Path | None = None,
 ) -> Fitted:
-    """Train a network until its validation loss no longer falls.
+    """Train a network until its validation loss stops decreasing.
 
     Parameters
     ----------
     model : keras.Model
-        A network that `backbones.build` made, with the weights to start from. It is changed.
+        A network made by `backbones.build`, with its initial weights; it is modified.
     bank : Bank
         The fold's patches.
     settings : Settings
-        How to train.
+        Settings of the training.
     learning_rate : float
-        Of Adam.
+        Learning rate of Adam.
     normalization : {'gcn', 'scale'}
-        Grey values as the network takes them.
+        Normalisation of the patches.
     seed : int
-        Of shuffling, augmentation and whatever the network draws.
+        Seed of shuffling, augmentation and random operations of the network.
     title : str
-        What the lines of progress begin with.
+        Beginning of the lines that report progress.
     checkpoint : Checkpoint, optional
-        Where the state after each epoch is kept. A state that is found there is gone on from, to the
-        end that an uninterrupted training has.
+        Keeps the state after each epoch. If it already holds a state, training resumes from it and gives
+        the same result as an uninterrupted training.
     events : Path, optional
-        Folder of TensorBoard's events.
+        Folder for TensorBoard events.
 
     Returns
     -------
@@ -185,9 +186,9 @@ def fit(
     Raises
     ------
     ValueError
-        When a batch cannot be shared out equally, or the validation loss is not a number.
+        When a batch cannot be divided equally, or the validation loss is not a number.
     MemoryError
-        When a batch does not fit the memory.
+        When a batch does not fit into memory.
 
     References
     ----------
@@ -202,7 +203,7 @@ def fit(
     backbones.body(model).trainable = settings.layers == "all"
     trained = feed.into(model)
     _compile(trained, learning_rate, settings.parts)
-    # Whole batches, of as many parts each.
+    # Keras counts each part of a batch as a step.
     steps = settings.parts * (settings.steps_per_epoch or -(-len(bank.train) // settings.batch))
     progress = Progress(title, settings.epochs, steps)
     stopping = keras.callbacks.EarlyStopping(
@@ -224,16 +225,16 @@ def fit(
         )
     except tf.errors.ResourceExhaustedError as error:
         raise MemoryError(
-            f"{title}: training.batch: expected batches that fit the memory, got {settings.batch} patches of "
-            f"{bank.window} pixels in {settings.parts} parts; lower training.batch, or raise training.parts, "
-            "which computes a batch in parts and takes the same step"
+            f"{title}: training.batch: expected batches that fit into memory, got {settings.batch} patches "
+            f"of {bank.window} pixels in {settings.parts} parts; lower training.batch, or raise "
+            "training.parts, which divides a batch into smaller parts without changing the step"
         ) from error
     rate = steps * part / np.median(progress.training_seconds[1:] or progress.training_seconds)
     return _fitted(model, progress, stopping, rate)
 
 
 def _part(settings: Settings) -> int:
-    """Patches that the network sees at once."""
+    """Number of patches that the network processes at once."""
     shares = settings.parts * settings.gpus
     if settings.batch % shares:
         raise ValueError(
@@ -250,7 +251,7 @@ def _compile(model: keras.Model, learning_rate: float, parts: int = 1) -> None:
         metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy"), Az(name="az")],
         jit_compile=False,
     )
-    # Before the first step, or the step is traced twice: once to make the optimiser's variables.
+    # Create the optimiser's variables now; otherwise the first step is traced twice.
     model.optimizer.build(model.trainable_variables)
 
 

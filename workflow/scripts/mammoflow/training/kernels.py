@@ -1,7 +1,7 @@
-"""What the feed does to patches, on processors: patch by patch, while each lies in the cache.
+"""Augments and normalises patches on processors, one patch at a time so that it stays in the cache.
 
-The arithmetic of `augmentation.show` and `normalization.normalize`, compiled by Numba; GPUs run those
-themselves. Threads may call it side by side.
+These are the computations of `augmentation.show` and `normalization.normalize`, compiled by Numba; GPUs
+use those functions instead. All functions can be called from several threads.
 """
 
 import numba
@@ -13,24 +13,24 @@ from mammoflow.networks import normalization
 _FLOOR = normalization.FLOOR
 
 _compiled = numba.njit(nogil=True, error_model="numpy")
-# Sums may be added up in any order, hence side by side.
+# Allows sums to be computed in any order and therefore vectorised.
 _reduction = numba.njit(nogil=True, error_model="numpy", fastmath={"reassoc"})
 
 
 def show(patches: np.ndarray, transforms: np.ndarray) -> np.ndarray:
-    """Patches as drawn: bilinear, mirrored at the edge where a view reaches beyond the patch.
+    """Apply affine transforms to patches: bilinear, with mirroring where a view extends beyond the patch.
 
     Parameters
     ----------
     patches : (n, w, w) ndarray of uint16
         Patches before normalisation, at least 2 pixels wide.
     transforms : (n, 2, 3) ndarray of float32
-        As `augmentation.transforms` gives them.
+        The result of `augmentation.transforms`.
 
     Returns
     -------
     (n, w, w) ndarray of float32
-        To the bit what `augmentation.show` gives on processors.
+        Bit for bit the result of `augmentation.show` on processors.
     """
     shown = np.empty(patches.shape, float32)
     _show(patches, transforms, shown)
@@ -40,21 +40,21 @@ def show(patches: np.ndarray, transforms: np.ndarray) -> np.ndarray:
 def prepare(
     patches: np.ndarray, transforms: np.ndarray, minimum: np.ndarray, maximum: np.ndarray, kind: str
 ) -> np.ndarray:
-    """Patches as drawn, and normalised as the networks take them.
+    """Apply affine transforms to patches and normalise them for the networks.
 
     Parameters
     ----------
     patches, transforms
-        As `show` takes them.
+        See `show`.
     minimum, maximum : (n,) ndarray of uint16
         Least and greatest grey value of the breast; only ``scale`` uses them.
     kind : {'gcn', 'scale'}
-        Which normalisation; see `normalization`.
+        Name of the normalisation; see `normalization`.
 
     Returns
     -------
     (n, w, w) ndarray of float32
-        What `normalization.normalize` gives, within float error.
+        The result of `normalization.normalize`, within rounding error.
 
     Raises
     ------
@@ -97,14 +97,14 @@ def _show(patches, transforms, shown):
 
 @_compiled
 def _pair(grey, pairs):
-    """Every pixel with the next one, which makes one read of two."""
+    """Pack each pixel with the next one, so that both can be read at once."""
     for i in range(len(grey) - 1):
         pairs[i] = uint32(grey[i]) | uint32(grey[i + 1]) << uint32(16)
 
 
 @_compiled
 def _neighbours(a, a_row, b, b_row, first, right, down):
-    """Of each place of a row: the pixel before it, and how far it is from that to the right and down."""
+    """For each position of a row: the pixel before it, and its offsets to the right and down."""
     window = len(first)
     last = int32(window - 2)
     for i in range(window):
@@ -117,7 +117,7 @@ def _neighbours(a, a_row, b, b_row, first, right, down):
 
 @numba.njit(nogil=True, error_model="numpy", inline="always")
 def _mirrored(place, window):
-    """A place within the patch: up to the far edge and back, again and again, from half a pixel before."""
+    """Mirror a position at the edges of the patch, half a pixel outside the first and last pixel."""
     half, whole = float32(0.5), float32(2) * window
     way = place + half
     way -= whole * np.floor(way / whole)

@@ -1,8 +1,8 @@
-"""Base weights from natural photographs that every installation has.
+"""Pretrains base weights on the photographs that come with scikit-image.
 
-ImageNet weights cannot be shipped. Where there is no network, a backbone learns a pretext task on the
-photographs inside the scikit-image package: from which photograph does a grey crop come? That gives
-edge, blob and texture filters, in seconds. Nothing made here may be called "imagenet".
+ImageNet weights cannot be shipped. Without internet access, a backbone learns a pretext task on the
+photographs in the scikit-image package instead: to recognise the photograph that a grey crop comes from.
+Within seconds it learns edge, blob and texture filters. These weights must never be called "imagenet".
 """
 
 import functools
@@ -43,16 +43,16 @@ _VIEWS = Augmentation(flip=True, rotation_degrees=30, scale=(0.5, 1.5))
 
 @dataclass(frozen=True)
 class Pretext:
-    """How long and how fast the pretext task is learnt.
+    """Settings for learning the pretext task.
 
     Parameters
     ----------
     steps : int
-        Batches.
+        Number of batches.
     batch : int
         Crops per batch.
     learning_rate : float
-        Of Adam.
+        Learning rate of Adam.
     """
 
     steps: int
@@ -67,7 +67,7 @@ def photographs() -> tuple[np.ndarray, ...]:
     Raises
     ------
     FileNotFoundError
-        When the package lacks one.
+        When a photograph is missing from the package.
     """
     folder = Path(skimage.__file__).parent / "data"
     # Not skimage.io, which does not find its plugins in a folder with brackets in its name.
@@ -81,7 +81,7 @@ def _grey(image: np.ndarray) -> np.ndarray:
 def crops(
     images: Sequence[np.ndarray], window: int, n: int, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Random square crops and the photographs that they come from.
+    """Draw random square crops and the photographs that they come from.
 
     Parameters
     ----------
@@ -90,15 +90,15 @@ def crops(
     window : int
         Side in pixels.
     n : int
-        How many.
+        Number of crops.
     generator : numpy.random.Generator
-        Draws photographs and places.
+        Draws photographs and positions.
 
     Returns
     -------
     (n, window, window) ndarray of uint16
     (n,) ndarray of int64
-        Places in `images`.
+        Index in `images` of each crop.
     """
     sources = generator.integers(len(images), size=n)
     patches = np.empty((n, window, window), np.uint16)
@@ -115,7 +115,7 @@ def crops(
 def pretrain(
     backbone: str, window: int, pretext: Pretext, policy: str, momentum: float | None, seed: int
 ) -> tuple[keras.Model, float]:
-    """Teach a backbone which photograph a crop comes from.
+    """Train a backbone to recognise the photograph that a crop comes from.
 
     Parameters
     ----------
@@ -124,20 +124,20 @@ def pretrain(
     window : int
         Side of the crops in pixels.
     pretext : Pretext
-        How long and how fast.
+        Settings of the training.
     policy : str
-        What the network computes in.
+        Precision of the computation, see `backbones.build`.
     momentum : float or None
-        As `backbones.set_batch_normalization_momentum`.
+        See `backbones.set_batch_normalization_momentum`.
     seed : int
-        Of everything drawn.
+        Seed of all random numbers.
 
     Returns
     -------
     model : keras.Model
-        Its head tells photographs apart: of use is only the backbone.
+        The trained network; only its backbone is of use, since its head distinguishes the photographs.
     accuracy : float
-        Share of the last quarter of the crops, seen once each, told right.
+        Accuracy on the last quarter of the batches, each of which is used only once.
     """
     keras.utils.set_random_seed(seed)
     images = photographs()
@@ -150,7 +150,7 @@ def pretrain(
         metrics=["accuracy"],
         jit_compile=False,
     )
-    # Before the first step, or the step is traced twice: once to make the optimiser's variables.
+    # Create the optimiser's variables now; otherwise the first step is traced twice.
     model.optimizer.build(model.trainable_variables)
     accuracies = []
     for step in range(pretext.steps):

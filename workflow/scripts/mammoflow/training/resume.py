@@ -1,8 +1,8 @@
-"""What a killed training goes on from: its state after the last whole epoch, whole, checked and its own.
+"""Checkpoint after each completed epoch, from which an interrupted training resumes.
 
-Keras' ``BackupAndRestore`` keeps weights, optimiser and epoch. It lacks the best weights so far, the
-patience that is used up and the history, and it replaces two files one after the other, so that a
-process killed between them goes on from weights of one epoch under the number of another.
+Keras' ``BackupAndRestore`` keeps weights, optimiser and epoch, but not the best weights so far, the
+epochs without improvement and the history. It also replaces two files one after the other: if a process
+is killed in between, training resumes with the weights of one epoch and the number of another.
 """
 
 import glob
@@ -22,46 +22,46 @@ Arrays = Mapping[str, Sequence[np.ndarray]]
 
 
 def identity(**facts: object) -> str:
-    """Digest of everything that a training's outcome depends on.
+    """Digest of everything that the result of a training depends on.
 
     Parameters
     ----------
     **facts
-        JSON-ready: settings, seed, digests of the inputs and of the code, versions, threads.
+        Settings, seed, digests of the inputs and of the code, versions and threads, as JSON values.
 
     Returns
     -------
     str
-        SHA-256; equal for equal facts, in whatever order.
+        SHA-256; it does not depend on the order of the facts.
     """
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where the state of one training is kept between its epochs.
+    """File that holds the state of a training between its epochs.
 
     Parameters
     ----------
     path : Path
-        A file that no rule declares as its output: Snakemake deletes those before a job starts. It holds
-        a SHA-256 digest and, under it, an uncompressed NumPy archive.
+        The file: a SHA-256 digest followed by an uncompressed NumPy archive. It must not be a declared
+        output of a rule, because Snakemake deletes outputs before a job starts.
     identity : str
-        Of the training; a state of another one is not read.
+        Result of `identity` for the training; the state of another training is ignored.
     """
 
     path: Path
     identity: str
 
     def write(self, facts: Mapping[str, object], arrays: Arrays) -> None:
-        """Replace the state by this one; until it is whole the one before stays.
+        """Replace the kept state; the old one stays until the new one is completely written.
 
         Parameters
         ----------
         facts : mapping
-            JSON-ready.
+            JSON values by name.
         arrays : mapping of str to sequence of ndarray
-            Arrays under the name of their group, in order.
+            Arrays in order, by name of their group.
         """
         members = {
             f"{group}/{number:05d}": array
@@ -77,9 +77,9 @@ class Checkpoint:
             file.write(digest)
 
     def read(self) -> tuple[dict[str, object], dict[str, list[np.ndarray]]] | None:
-        """Facts and arrays as written, or nothing: of no file, a damaged one, or another training's.
+        """Read facts and arrays; None if the file is missing, damaged or of another training.
 
-        What a process left that was killed while it wrote is removed.
+        Partial files of a process that was killed while writing are removed.
         """
         for partial in self.path.parent.glob(f".*.partial.{glob.escape(self.path.name)}"):
             partial.unlink()
@@ -92,7 +92,7 @@ class Checkpoint:
             file.seek(_DIGEST)
             with np.load(file) as archive:
                 if archive["identity"] != self.identity:
-                    return self._ignored("its inputs, settings or code were others")
+                    return self._ignored("it belongs to other inputs, settings or code")
                 arrays: dict[str, list[np.ndarray]] = {}
                 for name in archive.files:
                     if "/" in name:
@@ -100,8 +100,8 @@ class Checkpoint:
                 return json.loads(archive["facts"].item()), arrays
 
     def _ignored(self, why: str) -> None:
-        logs.announce(f"{self.path}: the state of an interrupted training is left aside, {why}")
+        logs.announce(f"{self.path}: the state of an interrupted training is ignored because {why}")
 
     def remove(self) -> None:
-        """Remove the state, once what the training was for is written."""
+        """Remove the state after the results of the training have been written."""
         self.path.unlink(missing_ok=True)

@@ -1,3 +1,4 @@
-"""The tables that stages hand to each other: a module for what one stage writes, so that a new column of
-FROC trains nothing again.
+"""Defines the tables that stages exchange, one module per stage.
+
+With separate modules, a new column in the FROC tables, for example, does not re-run the training.
 """

@@ -1,4 +1,4 @@
-"""Test patches and their probabilities."""
+"""Defines the table of test patches and their probabilities."""
 
 from mammoflow.base.contracts.table import Table
 

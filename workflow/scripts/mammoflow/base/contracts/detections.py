@@ -1,4 +1,4 @@
-"""Boxes at every threshold, and boxes of somebody else's."""
+"""Defines the tables of detected boxes: ours at every threshold, and those of external systems."""
 
 from mammoflow.base.boxes import BOX
 from mammoflow.base.contracts.table import Table

@@ -1,6 +1,6 @@
-"""Free-response ROC: every threshold of every fold, the mean curve, its points of interest, and areas.
+"""Defines the tables of the FROC analysis: points of every fold, mean curve, operating points and areas.
 
-The key columns name what was counted, as `evaluation.Definition` has it.
+The key columns name the definition used for counting, see `evaluation.definitions.Definition`.
 """
 
 from mammoflow.base.contracts.table import Table
@@ -44,6 +44,20 @@ CURVE = Table(
         "folds": int,
     },
 )
+# All test images together, every image once and with one threshold for all folds.
+POOLED = Table(
+    "froc-pooled",
+    {
+        **_KEYS,
+        "threshold": float,
+        "tpr": float,
+        "fpi": float,
+        "hits": int,
+        "targets": int,
+        "false_positives": int,
+        "images": int,
+    },
+)
 OPERATING_POINTS = Table(
     "froc-operating-points",
     {
@@ -55,6 +69,7 @@ OPERATING_POINTS = Table(
         "t_high": float,
         "bootstrap_low": float,
         "bootstrap_high": float,
+        "tpr_pooled": float,
         "fpi_normal": float,
         "fpi_mass": float,
         "targets": int,
@@ -89,5 +104,6 @@ MERITS = Table(
         "folds": int,
     },
 )
-# One value over folds for each draw of patients, in the same order for every model: they can be paired.
+# One value over all folds per bootstrap draw of patients. Draws have the same order for every model, so that
+# models can be compared in pairs.
 DRAWS = Table("froc-draws", {"mode": str, "measure": str, "fpi": float, "draw": int, "value": float})

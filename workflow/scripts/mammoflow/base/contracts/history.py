@@ -1,4 +1,4 @@
-"""A training, epoch by epoch."""
+"""Defines the table of the training history, one row per epoch."""
 
 from mammoflow.base.contracts.table import Table
 

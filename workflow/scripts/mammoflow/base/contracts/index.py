@@ -1,4 +1,4 @@
-"""What the index of a release holds."""
+"""Defines the tables of the index of a release."""
 
 from mammoflow.base.boxes import BOX
 from mammoflow.base.contracts.table import Table
@@ -35,5 +35,5 @@ EXCLUDED = Table("excluded", {"path": str, "reason": str, "detail": str})
 RECONCILIATION = Table(
     "reconciliation", {"quantity": str, "paper": float, "found": float, "difference": float}
 )
-# `begins`: the stage to make again, `images` or `index`.
+# `begins`: the stage to re-run from, `images` or `index`.
 REPLACED = Table("replaced", {"image_id": str, "begins": str})

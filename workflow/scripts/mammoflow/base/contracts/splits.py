@@ -1,4 +1,4 @@
-"""Who trains, validates and tests."""
+"""Defines the splits table: which images train, validate and test in each fold."""
 
 from mammoflow.base.contracts.table import Table
 

@@ -1,4 +1,4 @@
-"""Tables that cross a stage boundary: checked when written and when read; `contracts` has each of them."""
+"""Writes and reads the tables that stages exchange, and checks their columns and types."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,30 +18,29 @@ class Table:
     Parameters
     ----------
     name : str
-        For messages.
+        Name used in messages.
     columns : mapping of str to type
-        Names and types, in order. Cells of type float may be empty, of type str may be empty text;
-        the rest may not be empty.
+        Names and types, in order. Cells of type float and str may be empty, others may not.
     """
 
     name: str
     columns: Mapping[str, type]
 
     def check(self, frame: pd.DataFrame, origin: str = "table") -> pd.DataFrame:
-        """Frame with exactly the columns and types of this table.
+        """Check a frame and return it with exactly the columns and types of this table.
 
         Parameters
         ----------
         frame : pandas.DataFrame
             Rows in any column order.
         origin : str
-            Where the rows come from, for the message.
+            Source of the rows, for the message.
 
         Raises
         ------
         ValueError
-            When a column is missing or unknown, or a cell is not of its type: whole numbers stay what
-            they are, 1.7 is none, and truth is true or false.
+            When a column is missing or unknown, or a cell does not have the type of its column: int columns
+            accept only whole numbers (not 1.7), bool columns only true and false.
         """
         missing = [column for column in self.columns if column not in frame]
         unknown = [column for column in frame if column not in self.columns]
@@ -60,10 +59,10 @@ class Table:
         return pd.DataFrame(checked, columns=list(self.columns)).reset_index(drop=True)
 
     def write(self, frame: pd.DataFrame, path: str | Path) -> None:
-        """Check rows and write them whole, as CSV or Parquet by the path's suffix.
+        """Check rows and write the complete file, as CSV or Parquet depending on the path's suffix.
 
-        Text cells that a spreadsheet would run as a formula get a leading apostrophe, which
-        `read` takes off again.
+        Text cells that a spreadsheet would execute as a formula get a leading apostrophe, which
+        `read` removes again.
         """
         frame = self.check(frame, origin=str(path))
         with storage.whole(path) as temporary:
@@ -73,25 +72,25 @@ class Table:
                 escape(frame).to_csv(temporary, index=False)
 
     def read(self, path: str | Path, filters: Sequence[tuple] | None = None) -> pd.DataFrame:
-        """Read a table that `write` made, or one of a user's own, and check it.
+        """Read a table made by `write`, and check it; `user_tables` reads those of users.
 
         Parameters
         ----------
         path : str or Path
-            Of a CSV or Parquet file.
+            A CSV or Parquet file.
         filters : sequence of (str, str, object), optional
-            Conditions ``(column, operator, value)`` that all hold for the rows that are wanted; Parquet
-            only, where the others never come into memory.
+            Conditions ``(column, operator, value)``: only rows that meet all of them are loaded into
+            memory. Parquet only.
 
         Raises
         ------
         ValueError
-            As `check`; the message names the file.
+            As for `check`; the message names the file.
         """
         if Path(path).suffix == ".parquet":
             return self.check(pd.read_parquet(path, filters=filters), origin=str(path))
         if filters is not None:
-            raise ValueError(f"{path}: expected a Parquet file, of which rows can be left unread")
+            raise ValueError(f"{path}: expected a Parquet file, because only these can be read with filters")
         texts = {column: str for column, kind in self.columns.items() if kind is str}
         try:
             frame = pd.read_csv(
@@ -140,7 +139,7 @@ _CONVERTED = {str: _text, int: _whole, float: _number, bool: _truth}
 
 
 def escape(frame: pd.DataFrame) -> pd.DataFrame:
-    """Copy of a frame whose text cells no spreadsheet takes for a formula."""
+    """Copy of a frame in which text cells that look like formulas are escaped by an apostrophe."""
 
     def escaped(cell: object) -> object:
         return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell

@@ -1,8 +1,8 @@
-"""Networks: one module each, and a module here is all that a new one takes.
+"""Defines the networks, one module each; to add a network, add a module here.
 
-A network is a body (pixels to a feature map) under a head (feature map to features) under a softmax. Its
-module has a `Network` by the name ``NETWORK``; the module's name is the network's in config and paths.
-Keras is imported where a network is built, so that the workflow can ask for labels without it.
+A network consists of a body (pixels to a feature map), a head (feature map to features) and a softmax. Its
+module defines a `Network` called ``NETWORK``; the name of the module is the name of the network in config
+and paths. Keras is imported only when a network is built, so that the workflow can read labels without it.
 """
 
 import functools
@@ -26,19 +26,19 @@ class Network:
     Parameters
     ----------
     label : str
-        Its name in tables and figures.
+        Name in tables and figures.
     smallest : int
-        Least window side in pixels.
+        Smallest window side in pixels.
     imagenet : bool
-        Whether Keras distributes ImageNet weights of it.
+        Whether Keras provides ImageNet weights for the network.
     body : callable
-        Model from ``(n, w, w, 3)`` to a feature map, for a window side and ``weights``, which is None or,
-        where Keras has them, ``"imagenet"``.
+        Takes a window side and ``weights`` (None or, if Keras provides them, ``"imagenet"``) and returns a
+        model from ``(n, w, w, 3)`` to a feature map.
     head : callable
-        From the feature map to the ``(n, k)`` features that the softmax takes.
+        Computes from the feature map the ``(n, k)`` features that are passed to the softmax.
     weights : tuple of int, optional
-        Layers with weights in the body, and numbers in them: what a file of its weights is checked against
-        before any job. Without it, the job checks.
+        Number of layers with weights in the body, and of values in them; a file of weights is checked
+        against these before any job. Without them, the job checks the file.
     """
 
     label: str
@@ -50,18 +50,18 @@ class Network:
 
 
 def names() -> list[str]:
-    """Networks that have a module, in alphabetical order."""
+    """Names of all networks, in alphabetical order."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
 @functools.cache
 def network(name: str) -> Network:
-    """A network by name; the modules of the others are not imported.
+    """Return a network by name; only its module is imported.
 
     Raises
     ------
     ValueError
-        When no module has that name.
+        When there is no network of that name.
     """
     if name not in names():
         raise ValueError(f"backbone: expected one of {', '.join(names())}, got {name!r}")
@@ -69,7 +69,7 @@ def network(name: str) -> Network:
 
 
 def application(name: str) -> "Body":
-    """Body from `keras.applications` without its top."""
+    """Body made of a network of `keras.applications` without its top."""
 
     def body(window: int, weights: str | None) -> "keras.Model":
         import keras

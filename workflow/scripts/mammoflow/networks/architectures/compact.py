@@ -1,4 +1,4 @@
-"""A network of our own that a processor trains in minutes: four convolutions, three of them strided."""
+"""A small network that trains in minutes on a processor: four convolutions, three of them strided."""
 
 from typing import TYPE_CHECKING
 
@@ -24,14 +24,14 @@ def _body(window: int, weights: None) -> "keras.Model":
             kernel_initializer="he_normal",
             name=f"conv{number}",
         )(x)
-        # Statistics of the last ten steps: a run of the demo has a few hundred.
+        # Averages over about the last ten steps, because a training of the demo has only a few hundred steps.
         x = layers.BatchNormalization(momentum=0.9, name=f"norm{number}")(x)
         x = layers.ReLU(name=f"relu{number}")(x)
     return keras.Model(image, x, name="compact")
 
 
 def _head(features: "keras.KerasTensor") -> "keras.KerasTensor":
-    """Pooling that knows places: a patch is positive for what is at its centre."""
+    """Pooling with a weight for each position, because a patch is labelled by its centre."""
     from keras import layers
 
     x = layers.DepthwiseConv2D(features.shape[1:3], use_bias=False, name="places")(features)

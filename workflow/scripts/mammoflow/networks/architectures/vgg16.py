@@ -21,5 +21,5 @@ def _head(features: "keras.KerasTensor") -> "keras.KerasTensor":
     return layers.Dense(4096, activation="relu", name="fc2")(x)
 
 
-# The least sides are those that keras.applications accepts without the top.
+# The smallest sides are those that keras.applications accepts without the top.
 NETWORK = Network("VGG16", 32, imagenet=True, body=application("VGG16"), head=_head, weights=(13, 14_714_688))

@@ -1,1 +1,1 @@
-"""Figures 1 to 5, a module each; what they share lies in `style` and `mammogram`."""
+"""Draws figures 1 to 5, one module each; shared parts are in `style`, `mammogram` and `froc_axes`."""

@@ -1,4 +1,4 @@
-"""Contact sheet of what training makes of patches: as stored, and as a few epochs show them."""
+"""Draws a contact sheet of training patches: as stored, and as augmented in a few epochs."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Contact sheet of the breast regions of a data set: what a person should look at comes first."""
+"""Draws a contact sheet of the breast regions of a data set, with questionable regions first."""
 
 import textwrap
 from collections.abc import Iterable, Sequence

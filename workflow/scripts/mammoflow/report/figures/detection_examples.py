@@ -1,4 +1,4 @@
-"""Figure 4: examples of correct detections, false positives and missed masses."""
+"""Draws figure 4: examples of correct detections, false positives and missed masses."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Figure 1: the framework on one real case of the run, from windows to boxes."""
+"""Draws figure 1: the framework, from windows to boxes, shown on one case of the study."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""A FROC curve on axes, as figures 3 and 5 draw it."""
+"""Draws a FROC curve on axes, for figures 3 and 5."""
 
 import numpy as np
 import pandas as pd
@@ -60,6 +60,25 @@ def draw_folds(axes: Axes, points: pd.DataFrame, colour: str) -> None:
     if curves:
         steps = {"color": colour, "drawstyle": "steps-post", "estimator": None, "ax": axes, "legend": False}
         sns.lineplot(pd.concat(curves), x="fpi", y="tpr", units="fold", lw=0.6, alpha=0.35, **steps)
+
+
+def draw_pooled(axes: Axes, pooled: pd.DataFrame, colour: str) -> None:
+    """Dashed curve of all test images together.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where.
+    pooled : pandas.DataFrame
+        Table ``froc-pooled`` of one definition; may be empty.
+    colour : str
+        Of the mean next to it.
+    """
+    if len(pooled):
+        at = froc.CURVE_FPI[pooled["fpi"].max() >= froc.CURVE_FPI]
+        tpr, _ = froc.tpr_at(pooled["tpr"].to_numpy(), pooled["fpi"].to_numpy(), at)
+        steps = {"color": colour, "drawstyle": "steps-post", "estimator": None, "ax": axes, "legend": False}
+        sns.lineplot(x=at, y=tpr, lw=1, ls="--", alpha=0.9, **steps)
 
 
 def reached(points: pd.DataFrame) -> float:

@@ -1,4 +1,4 @@
-"""Figure 3: FROC of every chain, beside the published operating points."""
+"""Draws figure 3: FROC curve of every chain, with published operating points."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from mammoflow.evaluation.definitions import Evaluation, is_external
 from mammoflow.report import literature, naming
 from mammoflow.report.figures import style
-from mammoflow.report.figures.froc_axes import draw_curve, draw_folds, label_axes, reached
+from mammoflow.report.figures.froc_axes import draw_curve, draw_folds, draw_pooled, label_axes, reached
 from mammoflow.report.naming import Labels
 
 _MARKERS = "*sDv^<>PhXpd8"
@@ -20,6 +20,7 @@ _PUBLISHED = "Published, on INbreast"
 def draw(
     points: Mapping[str, pd.DataFrame],
     curves: Mapping[str, pd.DataFrame],
+    pooled: Mapping[str, pd.DataFrame],
     evaluation: Evaluation,
     labels: Labels,
 ) -> Figure:
@@ -27,8 +28,8 @@ def draw(
 
     Parameters
     ----------
-    points, curves : mapping of str to pandas.DataFrame
-        Tables ``froc-points`` and ``froc-curve`` of each chain; given boxes of others last.
+    points, curves, pooled : mapping of str to pandas.DataFrame
+        Tables ``froc-points``, ``froc-curve`` and ``froc-pooled`` of each chain; external ones last.
     evaluation : Evaluation
         The definition to show.
     labels : mapping
@@ -38,7 +39,8 @@ def draw(
     -------
     Figure
         Of each chain the mean over folds (dotted where a fold's curve has ended), the 95 % interval of
-        Student's t and the folds themselves; published points as markers, all on INbreast.
+        Student's t, the folds themselves, and dashed the curve pooled over all folds; published points as
+        markers, all on INbreast.
 
     References
     ----------
@@ -59,6 +61,7 @@ def draw(
         draw_folds(axes, its_points, colour)
         label = naming.experiment(chain, labels).replace(", ", "\n", 1)
         draw_curve(axes, definition.rows(curves[chain]), colour, label, reached(its_points))
+        draw_pooled(axes, definition.rows(pooled[chain]), colour)
     axes.plot([], [], ls="none", label=_PUBLISHED)
     _published(axes)
     for text in figure.legend(loc="outside right upper").get_texts():

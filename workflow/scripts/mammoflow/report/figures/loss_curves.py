@@ -1,4 +1,4 @@
-"""Figure 2: validation loss of every network, from random and from pretrained weights."""
+"""Draws figure 2: validation loss of every network, from random and from pretrained weights."""
 
 from collections.abc import Mapping, Sequence
 from math import log

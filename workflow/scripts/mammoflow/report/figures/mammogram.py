@@ -1,6 +1,6 @@
-"""A stored image on axes, with its annotation, boxes and scale bar.
+"""Draws a stored image on axes, with its annotation, boxes and scale bar.
 
-Axes count stored pixels: pixel (i, j) covers the square from (i, j) to (i + 1, j + 1).
+Axes are in stored pixels: pixel (i, j) covers the square from (i, j) to (i + 1, j + 1).
 """
 
 from math import isnan

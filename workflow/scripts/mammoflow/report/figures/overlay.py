@@ -1,4 +1,4 @@
-"""One mammogram beside itself with its map and boxes."""
+"""Draws a mammogram next to a copy with its probability map and boxes."""
 
 import numpy as np
 import pandas as pd

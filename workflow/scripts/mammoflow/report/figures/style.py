@@ -1,4 +1,4 @@
-"""How every figure looks, and how it is written."""
+"""Defines the style of all figures, and writes them to files."""
 
 from pathlib import Path
 

@@ -1,8 +1,8 @@
-"""The paper's tables 1 to 4, ours first and the published rows apart; and tables of our own: one model under
-many definitions, models against each other, ablations, and the reconciliation.
+"""Tables 1 to 4 of the paper with our results, and additional tables.
 
-Each is a module with ``table``, which makes a frame of numbers, as its CSV holds it: NaN where something does
-not exist; and ``PRESENTATION``, by which `presentation` makes text of it for Markdown and the report. The
-column ``source`` says whose a row is: ``ours``, ``external`` (given boxes, evaluated here), ``paper``
-(Agarwal et al. 2019) or ``literature``.
+The additional tables show one model under many definitions, comparisons of models, ablations, and the
+reconciliation. Each table is a module with ``table``, which returns the numbers as in the CSV file, NaN if
+undefined; and ``PRESENTATION``, by which `presentation` converts them to text for Markdown and the report.
+The column ``source`` gives the origin of a row: ``ours``, ``external`` (external boxes, evaluated here),
+``paper`` (Agarwal et al. 2019) or ``literature``.
 """

@@ -1,4 +1,4 @@
-"""Table of ablations: the shown model with a setting changed."""
+"""Makes the table of ablations: the main model with one setting changed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Table 3: chains of initialisations."""
+"""Makes table 3: chains of initialisations."""
 
 from collections.abc import Mapping, Sequence
 

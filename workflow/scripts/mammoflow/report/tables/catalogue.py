@@ -1,4 +1,4 @@
-"""How every table is shown, by the names of their files."""
+"""Lists the presentation of every table, by file name."""
 
 from mammoflow.report.tables import (
     ablations,

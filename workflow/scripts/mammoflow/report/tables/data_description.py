@@ -1,4 +1,4 @@
-"""Table 1: cases, images, masses and patches."""
+"""Makes table 1: cases, images, masses and patches."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Comparison table: models against each other."""
+"""Makes the table that compares models with each other."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Points of FROC curves as rows of tables."""
+"""Converts operating points of FROC curves to table rows."""
 
 from collections.abc import Mapping, Sequence
 

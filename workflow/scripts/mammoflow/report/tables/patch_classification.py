@@ -1,4 +1,4 @@
-"""Table 2: networks and initialisations."""
+"""Makes table 2: networks and initialisations."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""How a table of the paper is typed, written and shown."""
+"""Writes tables as CSV and formats them as text."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

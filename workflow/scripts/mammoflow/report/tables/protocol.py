@@ -1,4 +1,4 @@
-"""Protocol table: the same boxes under many definitions."""
+"""Makes the protocol table: the same boxes, evaluated under many definitions."""
 
 from collections.abc import Mapping
 from dataclasses import replace

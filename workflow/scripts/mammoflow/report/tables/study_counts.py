@@ -1,4 +1,4 @@
-"""How counts of a study are shown beside the paper's; `mammoflow.reconciliation` makes them."""
+"""Presents the comparison of the study's counts with the paper's (`report.reconciliation`) as a table."""
 
 from mammoflow.report.tables.presentation import Presentation, number, text
 

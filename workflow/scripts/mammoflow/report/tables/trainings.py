@@ -1,4 +1,4 @@
-"""Test accuracy and Az of trainings, for tables 2 and 3 and the ablations."""
+"""Summarises test accuracy and Az of trainings, for tables 2 and 3 and the ablations."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

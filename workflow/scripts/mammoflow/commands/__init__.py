@@ -1,0 +1,1 @@
+"""The console command `mammoflow`; a module for each subcommand."""

@@ -1,0 +1,1 @@
+"""Functions for notebooks and other programs; they call the code of the workflow."""
