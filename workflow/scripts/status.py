@@ -49,8 +49,9 @@ if __name__ == "__main__":
     with ThreadPoolExecutor(2) as pool:
         summary = pool.submit(asked, "--summary")
         plan = pool.submit(asked, "--dry-run", "--quiet", "host")
+        found, planned = summary.result(), plan.result()
     os.chdir(workspace())
     records = journal.read(journal.PATH)
-    jobs = status.status(summary.result(), plan.result(), records)
+    jobs = status.status(found, planned, records)
     took = status.seconds(Path("results/benchmarks"))
     print(status.render(jobs, status.rules(HOME / "workflow" / "Snakefile"), took, records, time.time()))

@@ -71,5 +71,5 @@ def _adopt(name: str, backbone: str, window: int, files: Mapping, path: Path) ->
         raise ValueError(
             f"weights.{name}.files.{backbone}: {source}: expected sha256 {expected}, got {digest}"
         )
-    backbones.load_notop(backbones.build(backbone, window), given)
+    backbones.load_notop(backbones.build(backbone, window), source)
     return {"source": "files"}
