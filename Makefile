@@ -27,7 +27,7 @@ endif
 env: $(VENV)/$(notdir $(LOCK))
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"mammoflow needs Python 3.11 to 3.13; $(PYTHON) is {v[0]}.{v[1]}. Choose another with make PYTHON=...")'
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 12) else f"mammoflow needs Python 3.11 or 3.12; $(PYTHON) is {v[0]}.{v[1]}. Choose another with make PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/cpu.lock $(VENV)/gpu.lock $(VENV)/dev.lock: $(VENV)/%.lock: envs/%.lock | $(BIN)/python
@@ -47,7 +47,7 @@ test: $(VENV)/dev.lock
 	$(BIN)/python -m pytest $(ARGS)
 
 test-pythons:
-	@for python in python3.11 python3.12 python3.13; do \
+	@for python in python3.11 python3.12; do \
 		$$python -c '' 2>/dev/null || { echo "$$python: not on the PATH"; continue; }; \
 		echo "$$python: $$(command -v $$python)"; \
 		$(MAKE) test PYTHON=$$python VENV=.venv-$${python#python} ARGS="-m 'not workflow'" || exit 1; \

@@ -79,7 +79,7 @@ def test_and_in_the_checkout_where_it_cannot_be_written(echoing, tmp_path, home)
 def test_every_promised_python_on_the_path_is_tried(tmp_path):
     programs = tmp_path / "programs"
     programs.mkdir()
-    for version, status in {"3.11": 1, "3.12": 0, "3.13": 0}.items():
+    for version, status in {"3.11": 1, "3.12": 0}.items():
         program = programs / f"python{version}"
         program.write_text(f"#!/bin/sh\nexit {status}\n")
         program.chmod(0o755)
@@ -88,8 +88,7 @@ def test_every_promised_python_on_the_path_is_tried(tmp_path):
     )
     assert ran.returncode == 0, ran.stderr
     assert "python3.11: not on the PATH" in ran.stdout
-    for version in ("3.12", "3.13"):
-        assert f"python{version}: {programs}/python{version}" in ran.stdout
-        assert f"python{version} -m venv .venv-{version}" in ran.stdout
-        assert f".venv-{version}/bin/python -m pytest -m 'not workflow'" in ran.stdout
-        assert f".venv-{version}/bin/python -m pytest tests/workflow/test_end_to_end.py" in ran.stdout
+    assert f"python3.12: {programs}/python3.12" in ran.stdout
+    assert "python3.12 -m venv .venv-3.12" in ran.stdout
+    assert ".venv-3.12/bin/python -m pytest -m 'not workflow'" in ran.stdout
+    assert ".venv-3.12/bin/python -m pytest tests/workflow/test_end_to_end.py" in ran.stdout
