@@ -43,6 +43,8 @@ def planner():
 class Project:
     """A copy of the project, and snakemake on it."""
 
+    python = sys.executable
+
     def __init__(self, folder, python=sys.executable):
         self.folder = folder
         self.python = str(python)
