@@ -75,7 +75,9 @@ def _colours(number: int) -> list[str]:
 
 def _panel(axes: Axes, by_init: Mapping[str, Sequence[pd.DataFrame]], colours: Mapping[str, str]) -> None:
     for init, histories in by_init.items():
-        runs = pd.concat([history.assign(run=run) for run, history in enumerate(histories)])
+        runs = pd.concat(
+            [history.assign(run=run) for run, history in enumerate(histories)], ignore_index=True
+        )
         best = pd.DataFrame([history.loc[history["validation_loss"].idxmin()] for history in histories])
         shared = runs[runs["epoch"] <= min(history["epoch"].max() for history in histories)]
         loss = {"x": "epoch", "y": "validation_loss", "color": colours[init], "ax": axes, "legend": False}
