@@ -1,5 +1,6 @@
 """The public functions: the examples of docs/library.md, and the package as pip installs it."""
 
+import ast
 import re
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from configs import REPOSITORY
+from configs import REPOSITORY, SCRIPTS
 from froc_cases import counts, line, random_fold
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from releases_by_hand import dicom_file, half_ellipse
 
 import mammoflow
 from mammoflow.evaluation.definitions import Definition
+from mammoflow.study import sources
 
 PAGE = (REPOSITORY / "docs" / "library.md").read_text()
 EXAMPLES = "\n".join(re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL))
@@ -37,6 +39,39 @@ def test_every_public_function_has_an_example():
     assert set(mammoflow.__all__) <= set(dir(mammoflow))
     with pytest.raises(AttributeError, match="no attribute 'frok'"):
         mammoflow.frok  # noqa: B018
+
+
+def test_a_new_public_function_re_runs_no_stage():
+    """Every stage has the package's own file among its code, and none has the list of public functions."""
+    every = {path for script in SCRIPTS.glob("*.py") for path in sources.modules(SCRIPTS, script)}
+    own = SCRIPTS / "mammoflow" / "__init__.py"
+    assert own in every
+    assert not [path for path in every if {"library", "commands"} & set(path.relative_to(REPOSITORY).parts)]
+    constants = {
+        node.value for node in ast.walk(ast.parse(own.read_text())) if isinstance(node, ast.Constant)
+    }
+    assert not constants & set(mammoflow.__all__)
+
+
+def test_importing_the_package_imports_nothing_else():
+    program = (
+        "import sys; before = set(sys.modules); import mammoflow; "
+        "print(*sorted(name for name in set(sys.modules) - before if name.partition('.')[0] != 'mammoflow'))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", f"import importlib; {program}"],
+        cwd=SCRIPTS,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout.split() == ["dl"]
+
+
+def test_a_star_import_has_the_public_functions_alone():
+    names = {}
+    exec("from mammoflow import *", names)
+    assert set(names) - {"__builtins__"} == set(mammoflow.__all__)
 
 
 def test_the_installed_package_runs_the_examples_without_snakemake_or_tensorflow(folder):
