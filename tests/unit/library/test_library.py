@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import venv
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from mammoflow.study import sources
 
 PAGE = (REPOSITORY / "docs" / "library.md").read_text()
 EXAMPLES = "\n".join(re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL))
+VERSION = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["version"]
 COLUMNS = ["image_id", "y0", "x0", "y1", "x1"]
 
 
@@ -99,11 +101,14 @@ def test_the_installed_package_runs_the_examples_without_snakemake_or_tensorflow
     ran = subprocess.run([python, "example.py"], cwd=folder, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert Path(ran.stdout.strip()).is_relative_to(packages)
-    templates = list((packages / "mammoflow").rglob("*.jinja"))
-    assert templates
+    assert {path.name for path in packages.iterdir()} - {"__pycache__", "ours.pth"} == {
+        "mammoflow",
+        f"mammoflow-{VERSION}.dist-info",
+    }
+    assert files_of(packages / "mammoflow") == files_of(SCRIPTS / "mammoflow")
     command = environment / "bin" / "mammoflow"
     told = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
-    assert re.fullmatch(r"mammoflow \d+\.\d+\.\d+\n", told.stdout)
+    assert told.stdout == f"mammoflow {VERSION}\n"
     assert "usage: mammoflow" in subprocess.run([command], capture_output=True, text=True, check=True).stdout
 
 
@@ -248,6 +253,15 @@ def test_a_file_that_is_no_mammogram_is_refused_in_a_sentence(tmp_path):
     (tmp_path / "a.dcm").write_text("not DICOM")
     with pytest.raises(ValueError, match=r"a\.dcm: no DICOM prefix"):
         mammoflow.breast_region(tmp_path / "a.dcm")
+
+
+def files_of(package):
+    """Modules and data, such as templates."""
+    return {
+        path.relative_to(package)
+        for path in package.rglob("*")
+        if path.is_file() and path.parent.name != "__pycache__"
+    }
 
 
 def source_copy(folder):
