@@ -211,6 +211,12 @@ def test_an_area_needs_images_of_both_kinds(all_images, expected):
         mammoflow.wafroc(BOX, BOX[COLUMNS][:0], ["a"], all_images=all_images)
 
 
+def test_a_pixel_that_equals_a_threshold_is_not_above_it():
+    steps = np.arange(1, 1000)
+    highest = [mammoflow.boxes_of_map(np.full((1, 1), step / 1000))["threshold"].max() for step in steps]
+    np.testing.assert_array_equal(highest, (steps - 1) / 1000)
+
+
 @pytest.mark.parametrize("shape", [(2, 3, 4), (5,), (0, 3)])
 def test_a_map_has_rows_and_columns(shape):
     with pytest.raises(ValueError, match=r"probabilities: expected rows and columns, got shape \("):

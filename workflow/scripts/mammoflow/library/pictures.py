@@ -20,7 +20,9 @@ def boxes_of_map(probabilities: np.ndarray, levels: int = 1000) -> pd.DataFrame:
     probabilities : (M, N) float ndarray
         Between 0 and 1.
     levels : int, optional
-        Thresholds 0, 1 / levels, 2 / levels, ...; the pixels of a component are above its threshold.
+        Thresholds 0, 1 / levels, 2 / levels, ...; the pixels of a component are above its threshold. This is
+        exact for a map of type float32; a double that equals a threshold may count as above it, but not with
+        the default.
 
     Returns
     -------
