@@ -3,6 +3,7 @@
 import ast
 import re
 import sys
+import tomllib
 from importlib import metadata
 from pathlib import Path
 
@@ -16,6 +17,10 @@ ENVS = Path(__file__).resolve().parents[2] / "envs"
 CONDA = ENVS.parent / "workflow" / "envs"
 SCRIPTS = ENVS.parent / "workflow" / "scripts"
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[a-z,-]+\])?==([^\s;]+)", re.MULTILINE)
+DISTRIBUTIONS = {
+    package: {name.lower().replace("_", "-") for name in names}
+    for package, names in metadata.packages_distributions().items()
+}
 
 
 def pins(lock):
@@ -58,8 +63,12 @@ def test_the_tests_use_what_the_stages_use():
 
 def imported(script):
     """Packages that a script imports, directly or through the project's modules."""
+    return imported_by(sources.modules(SCRIPTS, SCRIPTS / script))
+
+
+def imported_by(files):
     packages = set()
-    for file in sources.modules(SCRIPTS, SCRIPTS / script):
+    for file in files:
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Import):
                 packages |= {alias.name.split(".")[0] for alias in node.names}
@@ -82,8 +91,6 @@ RULES = [
 
 def test_every_script_finds_what_it_imports_in_its_environment():
     assert len(RULES) > 20
-    installed = metadata.packages_distributions().items()
-    distributions = {name: {each.lower().replace("_", "-") for each in of} for name, of in installed}
     lacking = []
     for script, env in RULES:
         pinned = {
@@ -92,6 +99,33 @@ def test_every_script_finds_what_it_imports_in_its_environment():
         }
         pinned |= {"tensorflow-cpu"} if "tensorflow" in pinned else set()
         for package in sorted(imported(script)):
-            if not distributions[package] & pinned:
+            if not DISTRIBUTIONS[package] & pinned:
                 lacking.append(f"{script} in {env}: {package}")
     assert lacking == []
+
+
+PROJECT = tomllib.loads((ENVS.parent / "pyproject.toml").read_text())["project"]
+CORE = PROJECT["dependencies"]
+EXTRAS = [each for extra in PROJECT["optional-dependencies"].values() for each in extra]
+
+
+def undeclared(files, requirements):
+    """Packages that files import and requirements do not name."""
+    declared = {re.match(r"[\w.-]+", each)[0].lower() for each in requirements}
+    # TensorFlow for processors is a distribution of its own, and imports the same.
+    declared |= {"tensorflow-cpu"} if "tensorflow" in declared else set()
+    return sorted(each for each in imported_by(files) if not DISTRIBUTIONS[each] & declared)
+
+
+def test_pyproject_declares_every_package_that_ours_imports():
+    assert undeclared((SCRIPTS / "mammoflow").rglob("*.py"), [*CORE, *EXTRAS]) == []
+
+
+def test_the_library_needs_no_extra():
+    modules = (SCRIPTS / "mammoflow" / "library").glob("*.py")
+    assert undeclared({file for module in modules for file in sources.modules(SCRIPTS, module)}, CORE) == []
+
+
+def test_the_citation_has_the_version_of_the_package():
+    citation = yaml.safe_load((ENVS.parent / "CITATION.cff").read_text())
+    assert citation["version"] == PROJECT["version"]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from froc_cases import boxes, counts, fold, line, masses, random_fold, rows, settings_with, two_folds
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mammoflow.base.contracts.froc import CURVE, DRAWS, FOLDS, MERITS, OPERATING_POINTS, POINTS, POOLED
@@ -473,14 +473,30 @@ def as_one(folds):
 def test_pooled_folds_are_all_their_images_as_one_fold(seeds, scored):
     definition = Definition(mode="candidate" if scored else "paper")
     folds = [random_fold(seed, scored) for seed in seeds]
-    folds = [each for each in folds if counts(each, definition).defined]
-    assume(folds)
     pooled = froc.pooled([line(each, definition) for each in folds], definition.mode)
     whole = line(as_one(folds), definition)
     for name in ("thresholds", "hits", "false_positives", "normal_false_positives", "mass_false_positives"):
         np.testing.assert_array_equal(getattr(pooled, name), getattr(whole, name), err_msg=name)
     for name in ("targets", "images", "normal_images", "mass_images"):
         assert getattr(pooled, name) == getattr(whole, name)
+
+
+@pytest.mark.parametrize("scored", [False, True])
+def test_pooled_tables_have_the_images_of_every_fold(scored):
+    """Also of one without lesions of a subset: its false positives count. Thirty folds, so that some are."""
+    folds = [random_fold(seed, scored)._replace(number=seed) for seed in range(30)]
+    boxes_of = matching.of_scores if scored else matching.of_maps
+    found, one = (
+        froc_report.evaluate(each, settings_with(bootstrap=1), 1, boxes_of)
+        for each in (folds, [as_one(folds)])
+    )
+    assert found.operating_points["folds"].between(1, 29).any()
+    points, expected = found.operating_points, one.operating_points
+    np.testing.assert_array_equal(points["tpr_pooled"], expected["tpr_pooled"])
+    np.testing.assert_array_equal(points["tpr_pooled"], expected["tpr_mean"])
+    pd.testing.assert_frame_equal(
+        found.pooled.reset_index(drop=True), one.points[found.pooled.columns].reset_index(drop=True)
+    )
 
 
 def test_one_fold_pooled_is_itself_and_two_are_not_their_mean():

@@ -63,7 +63,7 @@ class Curve:
     hits, false_positives, normal_false_positives, mass_false_positives : (t,) int arrays
         Counts over the fold, as in `Counts`.
     targets, images, normal_images, mass_images : int
-        Denominators; the first two are not zero.
+        Denominators.
     """
 
     thresholds: np.ndarray
@@ -75,6 +75,11 @@ class Curve:
     images: int
     normal_images: int
     mass_images: int
+
+    @property
+    def defined(self) -> bool:
+        """Whether the rates exist: there is anything to find, and an image to count false positives on."""
+        return bool(self.targets and self.images)
 
     @property
     def tpr(self) -> np.ndarray:
@@ -172,7 +177,7 @@ def pooled(curves: Sequence[Curve], mode: str) -> Curve:
     Parameters
     ----------
     curves : sequence of Curve
-        Of each fold, at least one.
+        Of each fold, at least one. Folds without anything to find belong to it: their false positives count.
     mode : {"paper", "candidate"}
         Of the definition. At a threshold that a fold does not have, ``candidate`` boxes of higher scores are
         still there; ``paper`` boxes exist at the thresholds of their rows alone.

@@ -42,7 +42,8 @@ def evaluate(
     """FROC of one model per fold, over all folds, under every definition.
 
     A fold with nothing to find under a definition, or without an image to count false positives on, has no
-    curve there and is left out of it; the columns ``folds`` say how many remain.
+    curve there and is excluded from the mean; the columns ``folds`` say how many remain. The pooled curve
+    has the images of every fold.
 
     Parameters
     ----------
@@ -62,14 +63,15 @@ def evaluate(
     drawn = model.possible(evaluation.drawn())
     paired = [replace(model.own, mode=mode) for mode in model.modes]
     for definition in model.possible([*evaluation.protocol(), *drawn]):
-        counted = model.counted(definition)
+        every = model.counted(definition)
+        together = froc.pooled([froc.curve(counts) for _, counts, _ in every], definition.mode)
+        counted = [each for each in every if each.counts.defined]
         lines = {fold.number: froc.curve(counts) for fold, counts, _ in counted}
         samples = resampling.over_folds(
             [froc.bootstrap(counts, draws, at) for _, counts, draws in counted],
             [counts.targets for _, counts, _ in counted],
             (evaluation.bootstrap, len(at)),
         )
-        together = froc.pooled(list(lines.values()), definition.mode) if lines else None
         rows.operating_points.append(
             _operating_points(definition, list(lines.values()), together, at, samples)
         )
@@ -77,6 +79,7 @@ def evaluate(
         if definition in drawn and lines:
             rows.points.extend(_points(definition, number, line) for number, line in lines.items())
             rows.curve.append(_mean_curve(definition, list(lines.values())))
+        if definition in drawn and together.defined:
             rows.pooled.append(_pooled(definition, together))
         if definition in paired:
             rows.draws.extend(
@@ -90,7 +93,7 @@ def evaluate(
 
 
 class _Counted(NamedTuple):
-    """A fold in which there is something to find."""
+    """A fold, what is found in it, and the draws of its patients."""
 
     fold: Fold
     counts: Counts
@@ -143,15 +146,10 @@ class _Model:
         return self._matches[shared]
 
     def counted(self, definition: Definition) -> list[_Counted]:
-        """Counts of the folds in which there is something to find."""
-        counts = (
-            froc.count(matches, fold, definition, self._edges)
-            for fold, matches in zip(self.folds, self.matches(definition), strict=True)
-        )
+        """Counts of every fold."""
         return [
-            _Counted(fold, its, draws)
-            for fold, its, draws in zip(self.folds, counts, self.draws, strict=True)
-            if its.defined
+            _Counted(fold, froc.count(matches, fold, definition, self._edges), draws)
+            for fold, matches, draws in zip(self.folds, self.matches(definition), self.draws, strict=True)
         ]
 
 
@@ -211,7 +209,7 @@ def _mean_curve(definition: Definition, lines: Sequence[Curve]) -> pd.DataFrame:
 def _operating_points(
     definition: Definition,
     lines: Sequence[Curve],
-    together: Curve | None,
+    together: Curve,
     at: Sequence[float],
     samples: np.ndarray,
 ) -> pd.DataFrame:
@@ -231,7 +229,7 @@ def _operating_points(
             "t_high": t_high,
             "bootstrap_low": low,
             "bootstrap_high": high,
-            "tpr_pooled": froc.tpr_at(together.tpr, together.fpi, at)[0] if together else np.nan,
+            "tpr_pooled": froc.tpr_at(together.tpr, together.fpi, at)[0] if together.defined else np.nan,
             "fpi_normal": normal,
             "fpi_mass": mass,
             "targets": sum(line.targets for line in lines),

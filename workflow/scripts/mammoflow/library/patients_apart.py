@@ -1,7 +1,10 @@
 """Cross-validation that keeps patients apart."""
 
+import operator
+
 import pandas as pd
 
+from mammoflow.library.columns import numbers, require
 from mammoflow.patches import splits
 
 
@@ -13,7 +16,7 @@ def split_patients(images: pd.DataFrame, folds: int = 5, seed: int = 0) -> pd.Da
     Parameters
     ----------
     images : pandas.DataFrame
-        Columns image_id, patient_id, and optionally masses, their number in the image.
+        Columns image_id, patient_id, and optionally masses, the number of masses in the image.
     folds : int, optional
         At least 3.
     seed : int, optional
@@ -22,19 +25,26 @@ def split_patients(images: pd.DataFrame, folds: int = 5, seed: int = 0) -> pd.Da
     Returns
     -------
     pandas.DataFrame
-        image_id, patient_id, fold and role: train, validation or test.
+        image_id and patient_id as passed, fold and role: train, validation or test.
 
     Raises
     ------
     ValueError
-        For a missing column, fewer than 3 folds, or fewer patients than folds.
+        For a missing column or an empty cell, an image that is listed twice, numbers of masses that are not
+        whole, fewer than 3 folds, or fewer patients than folds.
+    TypeError
+        When the number of folds is not whole.
     """
-    missing = [name for name in ("image_id", "patient_id") if name not in images]
-    if missing:
-        raise ValueError(f"images: expected columns image_id and patient_id; {', '.join(missing)} missing")
-    table = images[["image_id", "patient_id"]].astype(str)
+    require(images, "images", ["image_id", "patient_id"])
+    if images["image_id"].duplicated().any():
+        raise ValueError("images: expected every image once, got some of them more often")
+    if "masses" not in images:
+        images = images.assign(masses=0)
+    masses = numbers(images, "images", ["masses"])["masses"]
+    wrong = masses[(masses < 0) | (masses % 1 != 0)]
+    if len(wrong):
+        raise ValueError(f"images: expected a whole number of masses, at least 0, got {wrong.iloc[0]:g}")
     # No two images are known to be one film.
-    table = table.assign(pixels_sha256=table["image_id"], official_split="")
-    masses = images["masses"].to_numpy() if "masses" in images else [0] * len(images)
-    lesions = pd.DataFrame({"image_id": table["image_id"].repeat(masses)})
-    return splits.k_fold(table, lesions, folds, seed)
+    table = images[["image_id", "patient_id"]].assign(pixels_sha256=images["image_id"], official_split="")
+    lesions = pd.DataFrame({"image_id": table["image_id"].repeat(masses.astype(int))})
+    return splits.k_fold(table, lesions, operator.index(folds), seed)

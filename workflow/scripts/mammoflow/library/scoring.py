@@ -11,8 +11,11 @@ from mammoflow.evaluation import matching
 from mammoflow.evaluation import wafroc as areas
 from mammoflow.evaluation.definitions import Definition
 from mammoflow.evaluation.folds import Fold
+from mammoflow.library.columns import numbers, require
 
 _SIZES = (1.0, 4.0)
+# Columns of the images that tell which of them show the same unit.
+_GROUPED_BY = {"lesion": [], "image": [], "breast": ["patient_id", "laterality"], "patient": ["patient_id"]}
 
 
 def froc(
@@ -35,8 +38,8 @@ def froc(
     lesions : pandas.DataFrame
         Columns image_id, y0, x0, y1, x1.
     images : pandas.DataFrame or iterable of str
-        Every image that was searched, those without box or lesion too: a table with image_id, and patient_id
-        and laterality where ``unit`` needs them; or just the image ids.
+        Every image that was searched, also those without a box or a lesion: a table with image_id, and
+        patient_id and laterality where ``unit`` needs them; or just the image ids.
     hit, iou, duplicates, fpi_over, unit
         What counts as found, as in `mammoflow.evaluation.definitions.Definition`.
 
@@ -49,14 +52,17 @@ def froc(
     Raises
     ------
     ValueError
-        For a missing column, a box of an unknown image, a box without height or width, a score that is no
-        finite number, or no lesion at all.
+        For a missing column or an empty cell, a box of an unknown image, a box without height or width, a
+        score or coordinate that is not a finite number, or no lesion at all.
     """
     definition = Definition("candidate", hit, iou, duplicates, fpi_over=fpi_over, unit=unit)
-    fold = _fold(detections, lesions, images)
+    fold = _fold(detections, lesions, images, _GROUPED_BY[unit])
     counts = curves.count(_matches(fold, definition), fold, definition, _SIZES)
     if not counts.defined:
-        raise ValueError("froc: expected a lesion, and an image to count false positives on; got none")
+        raise ValueError(
+            "froc: expected a lesion, and an image to count false positives on; "
+            f"got {len(lesions)} lesions, and {counts.images.sum()} such images"
+        )
     line = curves.curve(counts)
     return pd.DataFrame(
         {
@@ -71,23 +77,32 @@ def froc(
     )
 
 
-def tpr_at(curve: pd.DataFrame, fpi: Sequence[float]) -> pd.Series:
+def tpr_at(curve: pd.DataFrame, fpi: float | Sequence[float]) -> pd.Series:
     """Largest true positive rate of a curve at no more than the given false positives per image.
 
     Parameters
     ----------
     curve : pandas.DataFrame
         The result of `froc`.
-    fpi : sequence of float
+    fpi : float or sequence of float
         Not negative.
 
     Returns
     -------
     pandas.Series
         TPR by FPI; where the curve ends before an FPI, the largest TPR that it has.
+
+    Raises
+    ------
+    ValueError
+        For a missing column, or an FPI that is negative or not a number.
     """
-    values, _ = curves.tpr_at(curve["tpr"].to_numpy(), curve["fpi"].to_numpy(), fpi)
-    return pd.Series(values, index=pd.Index(fpi, name="fpi"), name="tpr")
+    require(curve, "curve", ["fpi", "tpr"])
+    at = np.atleast_1d(np.asarray(fpi, float))
+    if not (at >= 0).all():
+        raise ValueError(f"fpi: expected false positives per image of at least 0, got {fpi}")
+    values, _ = curves.tpr_at(curve["tpr"].to_numpy(), curve["fpi"].to_numpy(), at)
+    return pd.Series(values, index=pd.Index(at, name="fpi"), name="tpr")
 
 
 def wafroc(
@@ -122,37 +137,38 @@ def wafroc(
     measure = areas.MEASURES[int(all_images)]
     kernel = areas.by_patient(_matches(fold, definition), fold, definition, measure)
     if not kernel.defined:
+        diseased = fold.lesions["image_id"].nunique()
         raise ValueError(
-            f"wafroc: expected images with lesions{'' if all_images else ', and without'}; got none"
+            f"wafroc: expected images with lesions{'' if all_images else ', and without'}; "
+            f"got {diseased} with, and {len(fold.images) - diseased} without"
         )
     return kernel.area()
 
 
-def _fold(detections: pd.DataFrame, lesions: pd.DataFrame, images: pd.DataFrame | Iterable[str]) -> Fold:
-    """All images as one fold."""
+def _fold(
+    detections: pd.DataFrame,
+    lesions: pd.DataFrame,
+    images: pd.DataFrame | Iterable[str],
+    grouped_by: Sequence[str] = (),
+) -> Fold:
+    """All images as one fold; ``grouped_by`` are columns of the images besides image_id."""
     if not isinstance(images, pd.DataFrame):
         images = pd.DataFrame({"image_id": list(images)})
-    _require(images, "images", ["image_id"])
-    _require(lesions, "lesions", ["image_id", *BOX])
-    _require(detections, "detections", ["image_id", *BOX, "score"])
+    require(images, "images", ["image_id", *grouped_by])
+    require(lesions, "lesions", ["image_id", *BOX])
+    require(detections, "detections", ["image_id", *BOX, "score"])
     if images["image_id"].duplicated().any():
         raise ValueError("images: expected every image once, got some of them more often")
-    if not np.isfinite(detections["score"].to_numpy(float)).all():
-        raise ValueError("detections: expected a finite number as every score, got others")
+    lesions = numbers(lesions, "lesions", BOX)
+    detections = numbers(detections, "detections", [*BOX, "score"])
     for name, table in (("detections", detections), ("lesions", lesions)):
         if not ((table["y0"] < table["y1"]) & (table["x0"] < table["x1"])).all():
             raise ValueError(f"{name}: expected boxes with y0 < y1 and x0 < x1, got others")
     known = {"patient_id": images["image_id"], "laterality": ""}
-    images = images.assign(**{name: value for name, value in known.items() if name not in images})
+    images = images.assign(**{name: value for name, value in known.items() if name not in grouped_by})
     return Fold(
         0, images.reset_index(drop=True), lesions.reset_index(drop=True), detections.reset_index(drop=True)
     )
-
-
-def _require(table: pd.DataFrame, name: str, columns: Sequence[str]) -> None:
-    missing = [column for column in columns if column not in table]
-    if missing:
-        raise ValueError(f"{name}: expected columns {', '.join(columns)}; {', '.join(missing)} missing")
 
 
 def _matches(fold: Fold, definition: Definition) -> matching.Matches:
