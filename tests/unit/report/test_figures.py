@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.collections import PathCollection
+from matplotlib.collections import PathCollection, PolyCollection
 from matplotlib.colors import same_color, to_hex
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
@@ -14,7 +14,7 @@ from mammoflow.base.contracts.froc import CURVE, POINTS
 from mammoflow.breasts.geometry import Geometry
 from mammoflow.breasts.image_store import StoredImage
 from mammoflow.detection import mpm
-from mammoflow.evaluation import froc_report, matching
+from mammoflow.evaluation import froc, froc_report, matching, statistics
 from mammoflow.evaluation.definitions import MODES, SIZES, Evaluation
 from mammoflow.evaluation.folds import Fold
 from mammoflow.patches import sliding_windows
@@ -29,6 +29,7 @@ from mammoflow.report.figures import (
     style,
     training_scores,
 )
+from mammoflow.report.tables import trainings
 
 LABELS = {
     "datasets": {"film": "film phantoms", "digital": "digital phantoms"},
@@ -290,6 +291,34 @@ def test_loss_curves_have_a_panel_per_network_and_the_mean_of_what_all_runs_reac
     saved(figure)
 
 
+def test_losses_have_the_sample_deviation_for_a_band_and_a_dot_at_each_best_epoch():
+    runs = [
+        {"dataset": "film", "backbone": "compact", "init": "random", "fold": 0, "run": run}
+        for run in range(3)
+    ]
+    losses = np.array([[0.8, 0.5, 0.6], [0.6, 0.7, 0.5], [0.7, 0.6, 0.4]])
+    axes = loss_curves.draw(runs, list(map(history, losses)), LABELS).axes[0]
+    mean, deviation = statistics.mean_std(losses)
+    (band,) = (artist for artist in axes.collections if not isinstance(artist, PathCollection))
+    corners = set(map(tuple, band.get_paths()[0].vertices.round(6)))
+    for sign in (-1, 1):
+        assert set(zip([1, 2, 3], (mean + sign * deviation).round(6), strict=True)) <= corners
+    (dots,) = (artist for artist in axes.collections if isinstance(artist, PathCollection))
+    np.testing.assert_allclose(dots.get_offsets(), [[2, 0.5], [3, 0.5], [3, 0.4]])
+
+
+@pytest.mark.parametrize("diverged", [np.inf, np.nan])
+def test_losses_have_no_mean_in_an_epoch_in_which_a_run_diverged(diverged, saved):
+    runs = [
+        {"dataset": "film", "backbone": "compact", "init": "random", "fold": 0, "run": run}
+        for run in range(2)
+    ]
+    figure = loss_curves.draw(runs, [history([diverged, 0.6, 0.4]), history([0.7, 0.5, 0.3])], LABELS)
+    mean = next(line for line in figure.axes[0].lines if line.get_label() == "random")
+    np.testing.assert_allclose(mean.get_xydata(), [[2, 0.55], [3, 0.35]])
+    saved(figure)
+
+
 def test_loss_curves_of_one_run_of_one_epoch(saved):
     runs = [{"dataset": "film", "backbone": "compact", "init": "random", "fold": 0, "run": 0}]
     saved(loss_curves.draw(runs, [history([0.7])], LABELS))
@@ -323,8 +352,38 @@ def test_scores_are_points_over_their_mean_and_deviation(saved):
     deviation = np.std([50, 70], ddof=1)
     assert any(np.allclose(xs, [60 - deviation, 60 + deviation]) for xs in drawn if len(xs) == 2)
     assert [len(dots.get_offsets()) for dots in az.collections] == [2, 0]
-    assert not any("nan" in text.get_text() for axes in figure.axes for text in axes.texts)
+    assert [axes.get_xlabel() for axes in figure.axes] == ["Accuracy (%)", "Az"] * 2
     saved(figure)
+    assert not any("nan" in text for text in texts(figure))
+
+
+def test_scores_have_the_mean_of_the_tables_and_a_dash_where_these_have_one(saved):
+    """One of two trainings has no Az: nor has the model in tables 2 and 3, whatever the other one has."""
+    model = {"dataset": "film", "backbone": "compact", "fold": 0}
+    rows = [
+        {**model, "init": "random", "run": 0, "accuracy": 0.5, "az": 0.6},
+        {**model, "init": "random", "run": 1, "accuracy": 0.7, "az": np.nan},
+        {**model, "init": "natural", "run": 0, "accuracy": 0.9, "az": 0.8},
+        {**model, "init": "natural", "run": 1, "accuracy": 0.8, "az": 0.9},
+    ]
+    nothing = [{**row, "az": np.nan} for row in rows[:2]]
+    figure = training_scores.draw({"Experiment 1": rows, "Experiment 2": nothing}, LABELS)
+    for axes, of_panel in zip(figure.axes, (rows, rows, nothing, nothing), strict=True):
+        scores = pd.DataFrame(of_panel)
+        tables = [trainings.summary_of(its) for _, its in scores.groupby("init", sort=False)]
+        measure = {"Accuracy (%)": "accuracy_percent", "Az": "az"}[axes.get_xlabel()]
+        means = [table[f"{measure}_mean"] for table in tables]
+        points = next((line for line in axes.lines if line.get_marker() == "|"), None)
+        drawn = dict(zip(points.get_ydata(), points.get_xdata(), strict=True)) if points else {}
+        np.testing.assert_allclose([drawn.get(place, np.nan) for place in range(len(tables))], means)
+        dashes = [text.get_position()[1] for text in axes.texts if text.get_text() == "–"]
+        assert dashes == list(np.flatnonzero(np.isnan(means)))
+        bars = [line.get_xdata() for line in axes.lines if line.get_marker() != "|" and len(line.get_xdata())]
+        deviations = [table[f"{measure}_std"] for table in tables if not np.isnan(table[f"{measure}_mean"])]
+        np.testing.assert_allclose([np.ptp(bar) / 2 for bar in bars if not np.isnan(bar).any()], deviations)
+    saved(figure)
+    assert not list(figure.axes[3].get_xticks())
+    assert not any("nan" in text for text in texts(figure))
 
 
 # ---- figure 3
@@ -345,6 +404,38 @@ def test_froc_mean_is_the_table(report, froc_figure):
     np.testing.assert_array_equal(drawn, curve[["fpi", "tpr_mean"]])
     ends = DEFINITION.rows(report.points).groupby("fold")["fpi"].max()
     assert mean.get_xdata().max() <= ends.min() < dotted.get_xdata().min()
+
+
+def test_froc_folds_and_pooled_curve_are_those_of_the_evaluation(report, froc_figure):
+    axes = froc_figure.axes[0]
+    points = DEFINITION.rows(report.points)
+    faint = [line for line in axes.lines if line.get_linewidth() == 0.6 and len(line.get_xdata())]
+    folds = [fold for _, fold in points.groupby("fold")]
+    assert len(faint) == len(folds) * len(CHAINS)
+    (dashed, *_) = (line for line in axes.lines if line.get_linestyle() == "--" and len(line.get_xdata()))
+    for line, table in zip(
+        [*faint[: len(folds)], dashed], [*folds, DEFINITION.rows(report.pooled)], strict=True
+    ):
+        tpr, reached = froc.tpr_at(table["tpr"].to_numpy(), table["fpi"].to_numpy(), froc.CURVE_FPI)
+        np.testing.assert_array_equal(
+            line.get_xydata(), np.transpose([froc.CURVE_FPI[reached], tpr[reached]])
+        )
+
+
+def test_froc_band_is_the_interval_of_the_table(report, froc_figure):
+    curve = DEFINITION.rows(report.curve)
+    band, *_ = (artist for artist in froc_figure.axes[0].collections if isinstance(artist, PolyCollection))
+    vertices = band.get_paths()[0].vertices
+    for side in ("tpr_low", "tpr_high"):
+        assert set(map(tuple, curve[["fpi", side]].to_numpy())) <= set(map(tuple, vertices))
+
+
+def test_froc_legend_names_the_lines_between_the_curves_and_published_points(froc_figure):
+    said = legend(froc_figure)
+    lines = ["mean over folds", "mean, where a fold's curve has ended", "one fold", "all folds pooled"]
+    first = said.index("Lines")
+    assert said[first + 1 : first + 6] == [*lines, "Published, on INbreast"]
+    assert said.index("This run, on digital phantoms") < first
 
 
 def test_froc_has_every_published_point_and_names_data_and_subsets(froc_figure):
@@ -452,6 +543,12 @@ def test_unknown_spacing_has_no_bar(saved):
     assert "t; no box at any threshold" in said
     assert "no correct detection" in said
     saved(figure)
+
+
+def test_an_unknown_side_and_view_is_a_dash():
+    shown = dataclasses.replace(panel(examples.CORRECT, judged()), view="")
+    figure = detection_examples.draw([shown], 0.4, "t")
+    assert figure.axes[0].get_title(loc="left") == "(a) correct, –"
 
 
 @pytest.mark.parametrize("spacing", [0.07, float("nan")])

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from mammoflow.breasts.image_store import StoredImage
 from mammoflow.report.examples import CORRECT, MISSED, WRONG, Example
 from mammoflow.report.figures import mammogram, style
+from mammoflow.report.tables.presentation import NONE
 
 # Examples wanted of each kind, and what to say where there is none.
 NUMBERS = {CORRECT: 4, WRONG: 2, MISSED: 2}
@@ -31,7 +32,7 @@ class Panel:
     boxes : pandas.DataFrame
         All boxes on it at the operating threshold, as `examples.examine` gives them.
     view : str
-        Side and view in print, as ``R MLO``.
+        Side and view in print, as ``R MLO``; empty where unknown.
     spacing_mm : float
         Of the original image's pixels; NaN where unknown.
     """
@@ -76,7 +77,9 @@ def draw(panels: Sequence[Panel], threshold: float, title: str) -> Figure:
         mammogram.outline(axes, panel.image)
         mammogram.draw_boxes(axes, panel.image, panel.boxes)
         mammogram.scale_bar(axes, panel.image, panel.spacing_mm)
-        axes.set_title(f"{style.letter(place)} {panel.example.kind}, {panel.view}", loc="left", fontsize=7)
+        axes.set_title(
+            f"{style.letter(place)} {panel.example.kind}, {panel.view or NONE}", loc="left", fontsize=7
+        )
     for axes, words in zip(grid.flat[len(panels) :], absent, strict=False):
         mammogram.bare(axes)
         axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", va="center", color=style.GREY)

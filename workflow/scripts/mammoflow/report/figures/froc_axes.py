@@ -12,6 +12,21 @@ from mammoflow.evaluation.definitions import Definition
 LEFT, RIGHT = 0.1, 8
 _TICKS = (0.125, 0.25, 0.5, 1, 2, 4, 8)
 
+# How each kind of line is drawn, by its name in legends.
+_MEAN, _BEYOND, _FOLD, _POOLED = (
+    "mean over folds",
+    "mean, where a fold's curve has ended",
+    "one fold",
+    "all folds pooled",
+)
+LOOKS = {
+    _MEAN: {"lw": 2},
+    _BEYOND: {"lw": 1.2, "ls": ":"},
+    _FOLD: {"lw": 0.6, "alpha": 0.35},
+    _POOLED: {"lw": 1, "ls": "--", "alpha": 0.9},
+}
+_STEPS = {"drawstyle": "steps-post", "estimator": None, "legend": False}
+
 
 def draw_curve(axes: Axes, curve: pd.DataFrame, colour: str, label: str, reached: float) -> None:
     """Mean over folds and its 95 % band; in the legend alone where there is no lesion.
@@ -32,12 +47,12 @@ def draw_curve(axes: Axes, curve: pd.DataFrame, colour: str, label: str, reached
         fpi, curve["tpr_low"], curve["tpr_high"], step="post", color=colour, alpha=0.12, linewidth=0
     )
     whole = fpi <= reached
-    steps = {"color": colour, "drawstyle": "steps-post", "estimator": None, "ax": axes, "legend": False}
+    steps = {"color": colour, "ax": axes, **_STEPS}
     if whole.any():
-        sns.lineplot(x=fpi[whole], y=mean[whole], lw=2, label=label, **steps)
+        sns.lineplot(x=fpi[whole], y=mean[whole], label=label, **LOOKS[_MEAN], **steps)
     else:
-        axes.plot([], [], color=colour, lw=2, label=label)
-    sns.lineplot(x=fpi[~whole], y=mean[~whole], lw=1.2, ls=":", **steps)
+        axes.plot([], [], color=colour, label=label, **LOOKS[_MEAN])
+    sns.lineplot(x=fpi[~whole], y=mean[~whole], **LOOKS[_BEYOND], **steps)
 
 
 def draw_folds(axes: Axes, points: pd.DataFrame, colour: str) -> None:
@@ -58,8 +73,8 @@ def draw_folds(axes: Axes, points: pd.DataFrame, colour: str) -> None:
         tpr, _ = froc.tpr_at(fold["tpr"].to_numpy(), fold["fpi"].to_numpy(), at)
         curves.append(pd.DataFrame({"fpi": at, "tpr": tpr, "fold": number}))
     if curves:
-        steps = {"color": colour, "drawstyle": "steps-post", "estimator": None, "ax": axes, "legend": False}
-        sns.lineplot(pd.concat(curves), x="fpi", y="tpr", units="fold", lw=0.6, alpha=0.35, **steps)
+        steps = {"color": colour, "ax": axes, **_STEPS}
+        sns.lineplot(pd.concat(curves), x="fpi", y="tpr", units="fold", **LOOKS[_FOLD], **steps)
 
 
 def draw_pooled(axes: Axes, pooled: pd.DataFrame, colour: str) -> None:
@@ -77,8 +92,8 @@ def draw_pooled(axes: Axes, pooled: pd.DataFrame, colour: str) -> None:
     if len(pooled):
         at = froc.CURVE_FPI[pooled["fpi"].max() >= froc.CURVE_FPI]
         tpr, _ = froc.tpr_at(pooled["tpr"].to_numpy(), pooled["fpi"].to_numpy(), at)
-        steps = {"color": colour, "drawstyle": "steps-post", "estimator": None, "ax": axes, "legend": False}
-        sns.lineplot(x=at, y=tpr, lw=1, ls="--", alpha=0.9, **steps)
+        steps = {"color": colour, "ax": axes, **_STEPS}
+        sns.lineplot(x=at, y=tpr, **LOOKS[_POOLED], **steps)
 
 
 def reached(points: pd.DataFrame) -> float:

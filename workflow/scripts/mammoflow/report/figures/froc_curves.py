@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 from mammoflow.evaluation.definitions import Evaluation, is_external
 from mammoflow.report import literature, naming
 from mammoflow.report.figures import style
-from mammoflow.report.figures.froc_axes import draw_curve, draw_folds, draw_pooled, label_axes, reached
+from mammoflow.report.figures.froc_axes import LOOKS, draw_curve, draw_folds, draw_pooled, label_axes, reached
 from mammoflow.report.naming import Labels
 
 _MARKERS = "*sDv^<>PhXpd8"
-_PUBLISHED = "Published, on INbreast"
+_PUBLISHED, _LINES = "Published, on INbreast", "Lines"
 
 
 @style.styled
@@ -50,7 +50,7 @@ def draw(
     axes = figure.subplots()
     datasets = " and ".join(dict.fromkeys(naming.dataset(chain, labels) for chain in curves))
     headings = {False: f"This run, on {datasets}", True: f"Boxes of others, on {datasets}"}
-    said = [_PUBLISHED]
+    said = [_PUBLISHED, _LINES]
     for place, chain in enumerate(curves):
         if (heading := headings[is_external(chain)]) not in said:
             said.append(heading)
@@ -62,6 +62,9 @@ def draw(
         label = naming.experiment(chain, labels).replace(", ", "\n", 1)
         draw_curve(axes, definition.rows(curves[chain]), colour, label, reached(its_points))
         draw_pooled(axes, definition.rows(pooled[chain]), colour)
+    axes.plot([], [], ls="none", label=_LINES)
+    for name, look in LOOKS.items():
+        axes.plot([], [], color=style.INK, label=name, **look)
     axes.plot([], [], ls="none", label=_PUBLISHED)
     _published(axes)
     for text in figure.legend(loc="outside right upper").get_texts():

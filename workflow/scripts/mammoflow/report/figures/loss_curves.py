@@ -38,7 +38,8 @@ def draw(
     Returns
     -------
     Figure
-        A panel for each network. The mean goes as far as every run does; its band is the sample deviation.
+        A panel for each network. The mean is of the epochs in which every run has a finite loss; its band is
+        the sample deviation.
 
     References
     ----------
@@ -79,7 +80,8 @@ def _panel(axes: Axes, by_init: Mapping[str, Sequence[pd.DataFrame]], colours: M
             [history.assign(run=run) for run, history in enumerate(histories)], ignore_index=True
         )
         best = pd.DataFrame([history.loc[history["validation_loss"].idxmin()] for history in histories])
-        shared = runs[runs["epoch"] <= min(history["epoch"].max() for history in histories)]
+        finite = runs[np.isfinite(runs["validation_loss"])]
+        shared = finite[finite.groupby("epoch")["run"].transform("size") == len(histories)]
         loss = {"x": "epoch", "y": "validation_loss", "color": colours[init], "ax": axes, "legend": False}
         sns.lineplot(runs, units="run", estimator=None, lw=0.7, alpha=0.4, **loss)
         sns.scatterplot(best, s=9, alpha=0.7, linewidth=0, zorder=3, **loss)

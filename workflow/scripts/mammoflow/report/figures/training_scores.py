@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from mammoflow.report import naming
 from mammoflow.report.figures import style
 from mammoflow.report.naming import Labels
+from mammoflow.report.tables.presentation import NONE
 
 _MEASURES = {"accuracy_percent": "Accuracy (%)", "az": "Az"}
 
@@ -29,7 +30,8 @@ def draw(experiments: Mapping[str, Sequence[Mapping]], labels: Labels) -> Figure
     Returns
     -------
     Figure
-        A row of panels for each experiment, a column for each measure. Colours are initialisations.
+        A row of panels for each experiment, a column for each measure. Colours are initialisations. A model
+        one of whose trainings has no value has no mean, as in the tables, but a dash.
 
     References
     ----------
@@ -47,9 +49,9 @@ def draw(experiments: Mapping[str, Sequence[Mapping]], labels: Labels) -> Figure
     for place, (row, title) in enumerate(zip(grid, tables, strict=True)):
         row[0].set_title(f"{style.letter(place)} {title}", loc="left")
         for axes in row[1:]:
-            axes.tick_params(labelleft=False)
-    for axes, title in zip(grid[-1], _MEASURES.values(), strict=True):
-        axes.set_xlabel(title)
+            axes.tick_params(left=False, labelleft=False)
+        for axes, measure in zip(row, _MEASURES.values(), strict=True):
+            axes.set_xlabel(measure)
     return figure
 
 
@@ -65,17 +67,22 @@ def _table(rows: Sequence[Mapping], labels: Labels) -> pd.DataFrame:
 
 
 def _panel(axes: Axes, table: pd.DataFrame, measure: str, colours: Mapping[str, str]) -> None:
-    where = {
-        "data": table,
-        "x": measure,
-        "y": "model",
-        "order": list(dict.fromkeys(table["model"])),
-        "ax": axes,
-    }
+    order = list(dict.fromkeys(table["model"]))
+    complete = table[measure].notna().groupby(table["model"]).transform("all")
+    where = {"x": measure, "y": "model", "order": order, "ax": axes}
     sns.stripplot(
-        **where, hue="init", palette=colours, jitter=False, size=4.5, alpha=0.55, linewidth=0, legend=False
+        table,
+        **where,
+        hue="init",
+        palette=colours,
+        jitter=False,
+        size=4.5,
+        alpha=0.55,
+        linewidth=0,
+        legend=False,
     )
     sns.pointplot(
+        table[complete],
         **where,
         errorbar="sd",
         linestyle="none",
@@ -85,5 +92,11 @@ def _panel(axes: Axes, table: pd.DataFrame, measure: str, colours: Mapping[str, 
         err_kws={"linewidth": 0.9},
         color=style.INK,
     )
-    axes.set(xlabel="", ylabel="")
+    for model in dict.fromkeys(table.loc[~complete, "model"]):
+        axes.text(
+            0.99, order.index(model), NONE, transform=axes.get_yaxis_transform(), ha="right", va="center"
+        )
+    if table[measure].isna().all():
+        axes.set_xticks([])
+    axes.set(ylabel="")
     axes.grid(axis="y", visible=False)
