@@ -9,6 +9,7 @@ from configs import REPOSITORY
 
 from mammoflow.base import contracts
 from mammoflow.base.contracts.table import Table
+from mammoflow.networks.architectures import Network
 
 DICTIONARY = (REPOSITORY / "docs" / "data-dictionary.md").read_text()
 MODULES = [
@@ -40,3 +41,10 @@ def test_every_column_is_described():
 def test_links_lead_to_files(page):
     targets = [path for path, _ in LINK.findall(page.read_text())]
     assert [path for path in targets if not (page.parent / path).exists()] == []
+
+
+def test_the_example_of_a_network_is_one():
+    (code,) = re.findall(r"```python\n(.*?)```", (REPOSITORY / "docs" / "networks.md").read_text(), re.DOTALL)
+    module = {}
+    exec(code, module)
+    assert isinstance(module["NETWORK"], Network)
