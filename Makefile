@@ -1,9 +1,9 @@
 # make env    the environment in .venv (GPU=1: with CUDA)
-# make demo   the whole study design on cohorts made here; results in demo/results
-# make status how far a study is      (make status ARGS="--configfile config/demo.yaml")
-# make test   all tests        (make test ARGS="-m 'not workflow'": the fast ones)
+# make demo   the complete study design on synthetic cohorts; results in demo/results
+# make status progress of a study     (make status ARGS="--configfile config/demo.yaml")
+# make test   all tests               (make test ARGS="-m 'not workflow'": only the fast ones)
 # make lint   ruff, snakefmt, snakemake --lint
-# make test-pythons  the fast tests and the tiny study with every Python of those promised that is on the PATH
+# make test-pythons  the fast tests and the tiny study with every supported Python on the PATH
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -11,12 +11,12 @@ BIN := $(VENV)/bin
 LOCK := envs/$(if $(GPU),gpu,cpu).lock
 CORES ?= all
 
-# Snakemake takes braces in the path of a script for wildcards.
+# Snakemake interprets braces in the path of a script as wildcards.
 ifneq ($(findstring {,$(CURDIR))$(findstring },$(CURDIR)),)
 $(error checkout: expected a folder without braces in its path, got $(CURDIR); move or rename it)
 endif
 
-# Snakemake stops where it cannot write its cache, Matplotlib warns.
+# Snakemake fails if it cannot write its cache, and Matplotlib warns.
 ifneq ($(shell cache="$${XDG_CACHE_HOME:-$${HOME:?}/.cache}"; { mkdir -p "$$cache" && test -w "$$cache" && echo yes; } 2>/dev/null),yes)
 export XDG_CACHE_HOME := $(CURDIR)/.cache
 export MPLCONFIGDIR := $(CURDIR)/.cache/matplotlib
@@ -65,7 +65,7 @@ format: $(VENV)/dev.lock
 	$(BIN)/ruff format .
 	$(BIN)/python -m snakefmt Snakefile workflow
 
-# Needs uv; the locks hold for Python 3.11 to 3.13.
+# Needs uv. The locks are valid for Python 3.11 to 3.13.
 locks:
 	cd envs && for lock in cpu gpu dev; do \
 		uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

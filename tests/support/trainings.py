@@ -6,8 +6,10 @@ import os
 import signal
 import sys
 import tempfile
+from multiprocessing import forkserver
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 
@@ -161,7 +163,9 @@ def server() -> multiprocessing.context.BaseContext:
     """Processes that begin with TensorFlow imported, and nothing computed."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["mammoflow.training.fitting"])
-    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)
+    # For the server alone: a Snakemake that a later test starts would find this package before its own.
+    with mock.patch.dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)):
+        forkserver.ensure_running()
     return context
 
 

@@ -1,4 +1,4 @@
-"""Windows and their labels, a bank for each fold.
+"""Stores the labelled patches of each fold in a bank.
 
 Needs: the splits and the images store of a data set.
 Makes: results/patches/{dataset}/fold-{fold}.h5 with the parts train, validation and test.

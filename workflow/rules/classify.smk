@@ -1,4 +1,4 @@
-"""Mass probabilities of the test patches of a fold.
+"""Computes the mass probabilities of the test patches of a fold.
 
 Needs: the bank of the fold and a trained run.
 Makes: results/classification/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}.csv.

@@ -1,4 +1,4 @@
-"""Shared by all rules. The checked config, the wildcards it allows, and the code a script imports."""
+"""Shared by all rules: the checked config, the allowed wildcards, and the code that a script imports."""
 
 import re
 import sys
@@ -11,7 +11,7 @@ HERE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
 
 
 def source(path):
-    """A file of the workflow, relative to this folder; a copy of it where the workflow is used from elsewhere."""
+    """A file of the workflow, relative to this folder; a copy of it if the workflow is used from elsewhere."""
     return HERE / path if HERE.is_dir() else Path(workflow.source_path(path))
 
 
@@ -44,10 +44,10 @@ try:
 except (configuration.ConfigurationError, workspace.WorkspaceError) as error:
     raise WorkflowError(str(error)) from None
 
-# Snakemake 9.27 writes the interpreter into the commands of jobs as it is.
+# Snakemake 9.27 writes the path of the interpreter into the commands of jobs without quoting.
 sys.executable = workspace.shell_word(sys.executable)
 
-# Files laid over each other mix the order of keys, and params are compared as texts.
+# Merged config files mix the order of keys, and Snakemake compares params as text.
 settled = configuration.in_order(config)
 config.clear()
 config.update(settled)
@@ -57,7 +57,7 @@ NEEDS = Needs(STUDY, PACKAGES, lambda script: source(f"../scripts/{script}"))
 
 
 def one_of(names):
-    """Regular expression of names; of none, one that nothing matches."""
+    """Regular expression that matches the names; without names, it matches nothing."""
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
@@ -73,7 +73,7 @@ wildcard_constraints:
 
 
 def check_before_jobs():
-    """Refuse to begin where results cannot be written, or would be thrown away for the date of an input."""
+    """Refuse to start if results cannot be written, or would be discarded because of the date of an input."""
     jobs = list(workflow.dag.needrun_jobs())
     given = {path for job in jobs for path in job.input} - {path for job in jobs for path in job.output}
     try:
@@ -84,9 +84,9 @@ def check_before_jobs():
 
 
 def growing(amount, unit):
-    """Resource function: the amount at the first attempt, twice and thrice as much at the next ones.
+    """Resource function: the amount at the first attempt, two and three times as much at the next ones.
 
-    A job that SLURM ended for want of memory or time comes again with more.
+    A job that SLURM ended because it exceeded its memory or time is repeated with more.
     """
 
     def resource(wildcards, attempt):

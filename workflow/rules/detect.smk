@@ -1,4 +1,4 @@
-"""Mass probability maps of the test images of a fold, and boxes at every threshold.
+"""Computes mass probability maps of the test images of a fold, and boxes at every threshold.
 
 Needs: the splits, the images store and the trained runs of the fold.
 Makes: results/mpm/{dataset}/{backbone}/{init}/fold-{fold}.h5 and

@@ -1,7 +1,7 @@
-"""FROC curves, operating points and areas over the folds of a data set, of our boxes and of others.
+"""Computes FROC curves, operating points and areas over the folds of a data set, for our boxes and external ones.
 
-Needs: the splits, the index, and the detections of every fold or a file of given boxes; the release, for the
-       contours of lesions that were merged.
+Needs: the splits, the index, and the detections of every fold or a file of external boxes; the release, for the
+       contours of merged lesions.
 Makes: results/index/{dataset}/contours.csv and, in results/froc/{dataset}/{backbone}/{init}/ and
        results/froc/{dataset}/external/{external}/, {points,curve,pooled,operating-points,folds,merits}.csv, draws.parquet.
 """

@@ -1,8 +1,8 @@
-"""Breasts cut from their images, with the labels of their lesions and the way back.
+"""Stores the cropped breasts with their lesion labels and their position in the original image.
 
 Needs: the index of a data set.
-Makes: results/images/{dataset}/shard-{shard}.h5, with overviews of all images for the contact sheet, and a table of
-what was stored and what was not; when asked for, results/index/{dataset}/replaced.csv, images whose files changed since.
+Makes: results/images/{dataset}/shard-{shard}.h5, with overviews of all images for the contact sheet, and a table
+       of stored and excluded images; on request results/index/{dataset}/replaced.csv, images whose files changed since.
 """
 
 

@@ -1,4 +1,4 @@
-"""From a release on disk to tables of its images and lesions.
+"""Lists the images and lesions of a release on disk in tables.
 
 Needs: the release of the data set, found at its root.
 Makes: results/index/{dataset}/{images,lesions,excluded,reconciliation}.csv.

@@ -1,4 +1,4 @@
-"""Any test image with its masses, map and boxes: made when asked for, by no other rule.
+"""Draws a test image with its masses, map and boxes, only on request.
 
 Needs: the index, the splits, the images store, and the maps, detections and FROC points of a model.
 Makes: results/figures/overlays/{dataset}/{backbone}/{init}/{image_id}.png.

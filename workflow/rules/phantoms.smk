@@ -1,7 +1,7 @@
-"""Cohorts that the project makes itself.
+"""Makes synthetic cohorts.
 
 Needs: the `phantoms` settings of a data set.
-Makes: data/{dataset}/, a release in its archive's genuine format, and its record.
+Makes: data/{dataset}/, a release in the format of its archive, and its record.
 """
 
 

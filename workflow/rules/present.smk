@@ -1,7 +1,7 @@
-"""What a reader sees: tables, figures, and one page with all of them.
+"""Makes the tables, the figures, and one page with all of them.
 
-A table or figure is an entry below, a script of its name (table-1: table_1.py) and a caption in
-workflow/report; the script says what is in it. The page and `rule all` show every entry.
+Each table or figure has an entry below, a script of the same name (table-1: table_1.py), which describes its content,
+and a caption in workflow/report. The page and `rule all` include every entry.
 
 Needs: the classifications, histories, FROC tables and maps of the configured experiments.
 Makes: results/tables/{table-{1,...,4,protocol,comparison,ablations},reconciliation}.{csv,md}, results/report.html,

@@ -1,9 +1,9 @@
-"""One run of one network from one initialisation on one fold.
+"""Trains one run of a network from one initialisation on one fold.
 
-Needs: the bank of the fold; base weights, or the runs of the chain so far.
+Needs: the bank of the fold; base weights, or the runs of the previous step of the chain.
 Makes: results/models/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}/{model.weights.h5,model.json,history.csv}.
-Beside: results/resume/... keeps the last whole epoch while it runs, which an interrupted run goes on from, and
-logs/tensorboard/... holds what `tensorboard --logdir logs/tensorboard` shows. Neither is an output.
+Also writes, but not as outputs: results/resume/..., the state after the last complete epoch, from which an interrupted
+run resumes, and logs/tensorboard/..., for `tensorboard --logdir logs/tensorboard`.
 """
 
 

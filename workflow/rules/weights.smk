@@ -1,7 +1,7 @@
-"""Weights that a chain may begin with, in Keras' `notop` layout.
+"""Provides the weights with which a chain may begin, in Keras' `notop` layout.
 
-Needs: a file of the user's or a network (Keras' own download); for `photographs`, nothing.
-Makes: results/weights/{weights}/{backbone}.h5 and the record of where it came from.
+Needs: a file of the user, or a network connection (Keras' download); for `photographs`, nothing.
+Makes: results/weights/{weights}/{backbone}.h5 and a record of its origin.
 """
 
 

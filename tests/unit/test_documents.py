@@ -1,0 +1,50 @@
+"""The documents: every column of the results is described, and every relative link leads to a file."""
+
+import importlib
+import pkgutil
+import re
+
+import pytest
+from configs import REPOSITORY
+
+from mammoflow.base import contracts
+from mammoflow.base.contracts.table import Table
+from mammoflow.networks.architectures import Network
+
+DICTIONARY = (REPOSITORY / "docs" / "data-dictionary.md").read_text()
+MODULES = [
+    importlib.import_module(f"{contracts.__name__}.{module.name}")
+    for module in pkgutil.iter_modules(contracts.__path__)
+]
+TABLES = {each.name: each for module in MODULES for each in vars(module).values() if isinstance(each, Table)}
+PAGES = sorted(
+    page
+    for folder in (".", "docs", "config", "profiles", "benchmarks")
+    for page in (REPOSITORY / folder).glob("*.md")
+)
+LINK = re.compile(r"\]\(([^)#:]+)(#[^)]*)?\)")
+
+
+def test_every_column_is_described():
+    described = {
+        name
+        for line in DICTIONARY.splitlines()
+        if line.startswith("| `")
+        for name in re.findall(r"`([^`]+)`", line.split(" | ")[0])
+    }
+    columns = {(name, column) for name, table in TABLES.items() for column in table.columns}
+    assert len(TABLES) > 10
+    assert {(name, column) for name, column in columns if column not in described} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_links_lead_to_files(page):
+    targets = [path for path, _ in LINK.findall(page.read_text())]
+    assert [path for path in targets if not (page.parent / path).exists()] == []
+
+
+def test_the_example_of_a_network_is_one():
+    (code,) = re.findall(r"```python\n(.*?)```", (REPOSITORY / "docs" / "networks.md").read_text(), re.DOTALL)
+    module = {}
+    exec(code, module)
+    assert isinstance(module["NETWORK"], Network)
