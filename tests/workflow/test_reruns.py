@@ -16,11 +16,13 @@ import yaml
 from configs import SCRIPTS
 from project import REPOSITORY, TINY, Project
 from rules import rules
+from weights_files import write_notop
 
 from mammoflow.base import storage
 from mammoflow.base.contracts.index import IMAGES, LESIONS
 from mammoflow.base.contracts.splits import SPLITS
 from mammoflow.base.contracts.stored import STORED
+from mammoflow.networks.architectures import network
 from mammoflow.study import sources
 
 pytestmark = pytest.mark.workflow
@@ -170,7 +172,7 @@ def evaluation(**settings):
     return {"detection": {"evaluation": settings}}
 
 
-FILES = {"source": "files", "files": {"compact": {"path": "own.csv", "sha256": "0" * 64}}}
+FILES = {"source": "files", "files": {"compact": {"path": "own.h5", "sha256": "0" * 64}}}
 
 SETTINGS = {
     "seed": Case({"seed": 2}),
@@ -226,11 +228,14 @@ SETTINGS = {
 
 @pytest.fixture
 def own(finished):
-    """A file that settings name; a plan does not look into it."""
-    path = finished.folder / "tiny/own.csv"
-    path.touch()
+    """The files that settings name; of the weights, a plan reads the shapes and no more."""
+    table, weights = (finished.folder / "tiny" / name for name in ("own.csv", "own.h5"))
+    table.touch()
+    layers, size = network("compact").weights
+    write_notop(weights, [(size - layers + 1,), *[(1,)] * (layers - 1)])
     yield
-    path.unlink()
+    table.unlink()
+    weights.unlink()
 
 
 def test_every_setting_of_the_document_is_tried():

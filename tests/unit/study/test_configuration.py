@@ -10,6 +10,7 @@ import pytest
 from configs import REPOSITORY, SCHEMA, refusal
 from snakemake.cli import parse_config
 from snakemake.utils import update_config
+from weights_files import write_notop
 
 from mammoflow.study import configuration
 from mammoflow.study.design import Study
@@ -270,17 +271,6 @@ def test_an_official_split_needs_its_validation_part(paper):
     assert "lacks 'validation_fraction'" in refusal(paper)
 
 
-def notop(path, shapes, **attributes):
-    """A file in Keras' notop layout with a layer for every shape."""
-    with h5py.File(path, "w") as file:
-        for number, shape in enumerate(shapes):
-            file.create_group(f"layer{number}").create_dataset("kernel", shape, "f4")
-            file[f"layer{number}"].attrs["weight_names"] = [b"kernel"]
-        file.attrs.update(
-            {"layer_names": [f"layer{number}".encode() for number in range(len(shapes))]} | attributes
-        )
-
-
 def write_text(path):
     path.write_text("not HDF5")
 
@@ -292,7 +282,7 @@ def write_keras_3(path):
 
 
 def write_other_network(path):
-    notop(path, [(3, 3, 3, 64), (7,)])
+    write_notop(path, [(3, 3, 3, 64), (7,)])
 
 
 @pytest.mark.parametrize(
