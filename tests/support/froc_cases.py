@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from mammoflow.base.boxes import BOX
 from mammoflow.base.contracts.detections import DETECTIONS
 from mammoflow.base.contracts.index import LESIONS
 from mammoflow.evaluation import froc, matching
@@ -62,7 +63,16 @@ def fold(images, lesions, detections, number=0, sides=None, contours=None):
             "laterality": sides or [""] * len(images),
         }
     )
-    return Fold(number, frame, lesions, detections, contours)
+    candidates = half_height(detections) if "threshold" in detections else None
+    return Fold(number, frame, lesions, detections, contours, candidates)
+
+
+def half_height(detections):
+    """Candidates of a table of components: those at half the height of their peak, or the largest ones."""
+    thresholds = np.unique(detections["threshold"])
+    half = np.searchsorted(thresholds, detections["score"].to_numpy(float) / 2, side="right") - 1
+    chosen = np.searchsorted(thresholds, detections["threshold"]) == half.clip(0)
+    return detections.loc[chosen, ["image_id", *BOX, "score"]]
 
 
 def counts(its, definition=None, edges=EDGES):

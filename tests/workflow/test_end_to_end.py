@@ -8,13 +8,12 @@ import pandas as pd
 import pytest
 
 from mammoflow.base import storage
-from mammoflow.base.contracts.detections import DETECTIONS
+from mammoflow.base.contracts.detections import CANDIDATES, DETECTIONS
 from mammoflow.base.contracts.froc import OPERATING_POINTS
 from mammoflow.base.contracts.index import IMAGES, LESIONS
 from mammoflow.base.contracts.splits import SPLITS
 from mammoflow.base.contracts.stored import STORED
 from mammoflow.detection import mpm
-from mammoflow.evaluation import matching
 from mammoflow.evaluation.definitions import Definition
 from mammoflow.study import provenance
 
@@ -133,10 +132,9 @@ def test_boxes_lie_in_their_original_images(results):
 def test_boxes_of_others_go_through_the_same_evaluation(finished, results):
     ours = results / "froc/digital/compact/natural"
     boxes = pd.concat(
-        matching.candidates(DETECTIONS.read(path))
-        for path in sorted(results.glob("detections/digital/compact/natural/*.parquet"))
+        CANDIDATES.read(path) for path in sorted(results.glob("candidates/digital/compact/natural/*.csv"))
     )
-    boxes.drop(columns="threshold").to_csv(finished.folder / "tiny" / "theirs.csv", index=False)
+    boxes.to_csv(finished.folder / "tiny" / "theirs.csv", index=False)
     theirs = "results/froc/digital/external/theirs/operating-points.csv"
     external = {"theirs": {"label": "our own candidates", "path": "theirs.csv"}}
     finished.run(theirs, settings={"detection": {"external": external}})

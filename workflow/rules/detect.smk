@@ -1,8 +1,9 @@
-"""Computes mass probability maps of the test images of a fold, and boxes at every threshold.
+"""Computes mass probability maps of the test images of a fold, boxes at every threshold, and scored candidates.
 
-Needs: the splits, the images store and the trained runs of the fold.
-Makes: results/mpm/{dataset}/{backbone}/{init}/fold-{fold}.h5 and
-       results/detections/{dataset}/{backbone}/{init}/fold-{fold}.parquet.
+Needs: the splits, the images store and the trained runs of the fold; the lesions, to learn scores from.
+Makes: results/mpm/{dataset}/{backbone}/{init}/fold-{fold}{,-learning}.h5, the maps of the test images and of images
+       to learn scores from; results/detections/{dataset}/{backbone}/{init}/fold-{fold}.parquet; and
+       results/candidates/{dataset}/{backbone}/{init}/fold-{fold}.{csv,json}, the candidates and their score.
 """
 
 
@@ -33,8 +34,31 @@ rule mpm:
         stride=NEEDS.stride,
         edge=config["patches"]["edge"],
         precision=config["inference"]["precision"],
+        ensemble=NEEDS.ensemble,
+        roles=["test"],
+        images=None,
+        seed=config["seed"],
     script:
         "../scripts/mpm.py"
+
+
+use rule mpm as mpm_learning with:
+    output:
+        mpm="results/mpm/{dataset}/{backbone}/{init}/fold-{fold}-learning.h5",
+    log:
+        "logs/mpm_learning/{dataset}/{backbone}/{init}/fold-{fold}.log",
+    benchmark:
+        "results/benchmarks/mpm_learning/{dataset}/{backbone}/{init}/fold-{fold}.tsv"
+    params:
+        *NEEDS.code("mpm.py"),
+        network=NEEDS.network_code,
+        stride=NEEDS.stride,
+        edge=config["patches"]["edge"],
+        precision=config["inference"]["precision"],
+        ensemble=NEEDS.ensemble,
+        roles=config["detection"]["candidates"]["learning"]["parts"],
+        images=config["detection"]["candidates"]["learning"]["images"],
+        seed=config["seed"],
 
 
 rule detections:
@@ -57,3 +81,31 @@ rule detections:
         levels=config["detection"]["levels"],
     script:
         "../scripts/detections.py"
+
+
+rule candidates:
+    input:
+        mpm=NEEDS.map_of_fold,
+        learning=NEEDS.learning_map,
+        metadata=NEEDS.runs_of_fold("model.json"),
+        stores=NEEDS.stores,
+        lesions="results/index/{dataset}/lesions.csv",
+    output:
+        candidates="results/candidates/{dataset}/{backbone}/{init}/fold-{fold}.csv",
+        score="results/candidates/{dataset}/{backbone}/{init}/fold-{fold}.json",
+    log:
+        "logs/candidates/{dataset}/{backbone}/{init}/fold-{fold}.log",
+    benchmark:
+        "results/benchmarks/candidates/{dataset}/{backbone}/{init}/fold-{fold}.tsv"
+    conda:
+        "../envs/imaging.yaml"
+    threads: 4
+    resources:
+        mem=growing(8, "GB"),
+        runtime=growing(2, "h"),
+    params:
+        *NEEDS.code("candidates.py"),
+        candidates=NEEDS.candidate_settings,
+        levels=config["detection"]["levels"],
+    script:
+        "../scripts/candidates.py"

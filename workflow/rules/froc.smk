@@ -1,6 +1,6 @@
 """Computes FROC curves, operating points and areas over the folds of a data set, for our boxes and external ones.
 
-Needs: the splits, the index, and the detections of every fold or a file of external boxes; the release, for the
+Needs: the splits, the index, and the detections and candidates of every fold or a file of external boxes; the release, for the
        contours of merged lesions.
 Makes: results/index/{dataset}/contours.csv and, in results/froc/{dataset}/{backbone}/{init}/ and
        results/froc/{dataset}/external/{external}/, {points,curve,pooled,operating-points,folds,merits}.csv, draws.parquet.
@@ -39,6 +39,7 @@ rule froc:
         lesions="results/index/{dataset}/lesions.csv",
         contours="results/index/{dataset}/contours.csv",
         detections=NEEDS.detections,
+        candidates=NEEDS.candidates,
     output:
         points="results/froc/{dataset}/{backbone}/{init}/points.csv",
         curve="results/froc/{dataset}/{backbone}/{init}/curve.csv",

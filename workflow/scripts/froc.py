@@ -4,7 +4,7 @@ from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow.base.contracts.detections import DETECTIONS
+from mammoflow.base.contracts.detections import CANDIDATES, DETECTIONS
 from mammoflow.base.contracts.index import IMAGES, LESIONS
 from mammoflow.base.contracts.splits import SPLITS
 from mammoflow.evaluation import folds, froc_report
@@ -18,6 +18,7 @@ report = froc_report.evaluate(
         map(DETECTIONS.read, given.detections),
         IMAGES.read(given.images),
         LESIONS.read(given.contours),
+        map(CANDIDATES.read, given.candidates),
     ),
     Evaluation(**snakemake.params.evaluation),
     snakemake.params.seed,

@@ -1,10 +1,10 @@
-"""Compute the window probabilities of the test images of a fold with the network of the best run."""
+"""Compute the window probabilities of images of a fold with the network of the best run, or with all runs."""
 
 from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow.base import storage
+from mammoflow.base import seeds, storage
 from mammoflow.base.contracts.index import IMAGES
 from mammoflow.base.contracts.splits import SPLITS
 from mammoflow.base.contracts.stored import STORED
@@ -13,36 +13,43 @@ from mammoflow.detection import classification, mpm
 from mammoflow.networks import runtime, trained
 from mammoflow.patches import leakage, sliding_windows
 
-wildcards, params = snakemake.wildcards, snakemake.params
+given, wildcards, params = snakemake.input, snakemake.wildcards, snakemake.params
 runtime.configure(snakemake.threads, training=False)
 
-best = trained.best_run(snakemake.input.metadata)
-model, record = trained.load(snakemake.input.weights[best], snakemake.input.metadata[best], "float32")
+runs = trained.runs(given.metadata, params.ensemble["runs"])
+loaded = [trained.load(given.weights[run], given.metadata[run], "float32") for run in runs]
+models, (record, *_) = zip(*loaded, strict=True)
 windows = sliding_windows.Windows(record["window"], params.stride, params.edge)
 
-splits, store = SPLITS.read(snakemake.input.splits), image_store.open_store(snakemake.input.stores)
-index = IMAGES.read(snakemake.input.images)
-stored = leakage.stored_images(index, STORED.read(snakemake.input.stored))
-fold = leakage.fold_of(splits, int(wildcards.fold), stored, origin=snakemake.input.splits)
-image_ids = sorted(fold.loc[fold["role"] == "test", "image_id"])
+splits, store = SPLITS.read(given.splits), image_store.open_store(given.stores)
+stored = leakage.stored_images(IMAGES.read(given.images), STORED.read(given.stored))
+fold = leakage.fold_of(splits, int(wildcards.fold), stored, origin=given.splits)
+image_ids = sorted(fold.loc[fold["role"].isin(params.roles), "image_id"])
+if params.images and params.images < len(image_ids):
+    generator = seeds.generator(params.seed, "mpm", wildcards.dataset, wildcards.fold)
+    image_ids = sorted(generator.choice(image_ids, params.images, replace=False).tolist())
 
 chosen = []
 with storage.create_hdf5(snakemake.output.mpm) as file:
     grids = classification.grids(
-        model,
+        models,
         store,
         image_ids,
         windows,
         record["normalization"],
         params.precision,
         tell=chosen.append,
+        mirrored=params.ensemble["mirrored"],
     )
     for image_id, grid in grids:
         mpm.write_grid(file, image_id, grid)
-    precision = chosen[0].policy if chosen else "none, since there are no windows"
-    file.attrs.update(precision=precision, run=best)
+    precision = (
+        ", ".join(sorted({network.policy for network in chosen})) or "none, since there are no windows"
+    )
+    file.attrs.update(precision=precision, runs=runs)
 
 logs.announce(
-    f"{wildcards.dataset} fold {wildcards.fold} {wildcards.backbone} {wildcards.init}: "
-    f"maps of {len(image_ids)} test images by run {best}, precision: {precision}"
+    f"{wildcards.dataset} fold {wildcards.fold} {wildcards.backbone} {wildcards.init}: maps of "
+    f"{len(image_ids)} {' and '.join(params.roles)} images by run {', '.join(map(str, runs))}, "
+    f"precision: {precision}"
 )

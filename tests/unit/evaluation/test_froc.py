@@ -314,7 +314,7 @@ def test_areas_stand_in_the_report():
 
 def test_given_boxes_have_one_mode(report, tmp_path):
     ours = report
-    folds = [each._replace(detections=matching.candidates(each.detections)) for each in two_folds()]
+    folds = [each._replace(detections=each.candidates) for each in two_folds()]
     report = froc_report.evaluate(folds, settings_with(), seed=1, boxes_of=matching.of_scores)
     for frame in (report.points, report.curve, report.operating_points, report.draws):
         assert set(frame["mode"]) == {"candidate"}

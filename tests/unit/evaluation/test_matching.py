@@ -4,7 +4,7 @@ from froc_cases import fold, line, masses, random_fold, rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mammoflow.base.boxes import BOX
+from mammoflow.base.boxes import BOX, overlap
 from mammoflow.evaluation import matching
 from mammoflow.evaluation.definitions import DUPLICATES, HITS, Definition
 
@@ -17,7 +17,7 @@ seeds_of_cases = st.integers(0, 2**32 - 1)
 def test_iou_of_hand_made_boxes():
     first = np.array([[0, 0, 10, 10]])
     second = np.array([[0, 0, 10, 10], [0, 5, 10, 15], [10, 0, 20, 10], [5, 5, 5, 5]])
-    np.testing.assert_allclose(matching.overlap(first, second), [[1, 1 / 3, 0, 0]])
+    np.testing.assert_allclose(overlap(first, second), [[1, 1 / 3, 0, 0]])
 
 
 @pytest.mark.parametrize("hit", HITS)
@@ -127,21 +127,6 @@ def test_fixed_boxes_never_lose_a_lesion_or_a_false_positive(seed, duplicates):
 
 
 # -- Boxes of maps
-
-
-def test_candidates_are_components_at_half_their_maximum():
-    # Peaks of 0.8 and 0.6 on a saddle of 0.5, and one of 0.2 apart: the second peak's component at
-    # 0.3 holds the first.
-    both, first, second, third = (0, 0, 1, 9), (0, 0, 1, 4), (0, 5, 1, 9), (0, 12, 1, 14)
-    cells = [("a", level / 10, both, 0.8) for level in range(5)]
-    cells += [("a", level / 10, first, 0.8) for level in range(5, 8)]
-    cells += [("a", 0.5, second, 0.6)]
-    cells += [("a", level / 10, third, 0.2) for level in range(2)]
-    chosen = matching.candidates(rows(*cells))
-    assert chosen[["threshold", "x0", "x1", "score"]].to_numpy().tolist() == [
-        [0.4, 0, 9, 0.8],
-        [0.1, 12, 14, 0.2],
-    ]
 
 
 def test_detection_in_an_unknown_image():

@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from froc_cases import half_height
 from matplotlib.collections import PathCollection, PolyCollection
 from matplotlib.colors import same_color, to_hex
 from matplotlib.patches import Rectangle
@@ -87,7 +88,8 @@ def world(folds=3, images=6, area_cm2=None, seed=0):
                     lesions,
                     columns=["image_id", "lesion_id", *BOX, "area_px", "area_cm2", "pathology"],
                 ),
-                pd.DataFrame(rows, columns=["image_id", "threshold", "y0", "x0", "y1", "x1", "score"]),
+                detections := pd.DataFrame(rows, columns=["image_id", "threshold", *BOX, "score"]),
+                candidates=half_height(detections),
             )
         )
     return made
@@ -453,7 +455,7 @@ def test_froc_has_every_published_point_and_names_data_and_subsets(froc_figure):
 
 
 def test_boxes_of_others_stand_under_a_heading_of_their_own(report, saved):
-    given = [fold._replace(detections=matching.candidates(fold.detections)) for fold in world()]
+    given = [fold._replace(detections=fold.candidates) for fold in world()]
     theirs = froc_report.evaluate(given, EVALUATION, seed=1, boxes_of=matching.of_scores)
     chains = {CHAINS[1]: report, "digital/external/theirs": theirs}
     figure = froc_curves.draw(

@@ -478,8 +478,11 @@ def test_normal_images_and_masses_in_different_folds():
     folds = []
     for each, chosen in zip(two_folds(), ([2, 3], [0, 1]), strict=True):
         images = each.images.iloc[chosen].reset_index(drop=True)
-        its = (table[table["image_id"].isin(images["image_id"])] for table in (each.lesions, each.detections))
-        folds.append(Fold(each.number, images, *its))
+        lesions, detections, candidates = (
+            table[table["image_id"].isin(images["image_id"])]
+            for table in (each.lesions, each.detections, each.candidates)
+        )
+        folds.append(Fold(each.number, images, lesions, detections, candidates=candidates))
     report = froc_report.evaluate(folds, EVALUATION, 1)
     model = Evaluated(report.operating_points, report.merits, report.draws)
     why = "no fold with something to find and normal images"

@@ -1,7 +1,7 @@
 """Computes mass probabilities of patches and of all windows of an image."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Protocol
 
@@ -59,19 +59,20 @@ def probabilities(
     (n,) ndarray of float32
         In the order of the patches.
     """
-    groups = _forward(model, batches, normalization, precision, size, tell)
+    groups = _forward([model], batches, normalization, precision, size, tell)
     return np.concatenate([np.empty(0, np.float32), *groups])
 
 
 def _forward(
-    model: keras.Model,
+    models: Sequence[keras.Model],
     batches: Iterable[Batch],
     normalization: str,
     precision: str,
     size: int | None,
     tell: Tell,
+    mirrored: bool = False,
 ) -> Iterator[np.ndarray]:
-    """Yield probabilities of `size` patches at a time.
+    """Yield mean probabilities of the models for `size` patches at a time.
 
     `inference.calls` threads normalise and compute, while this thread prepares a few batches in advance.
     """
@@ -85,10 +86,14 @@ def _forward(
         return normalize(group.patches, group.minimum, group.maximum, normalization)[..., None]
 
     sample = np.concatenate([normalized(group) for group in first])
-    network = inference.compiled(model, precision, size, sample)
-    tell(network)
-    groups = chain(first, groups)
-    yield from pool.ordered(lambda group: network(normalized(group)), groups, inference.calls())
+    networks = [inference.compiled(model, precision, size, sample) for model in models]
+    for network in networks:
+        tell(network)
+    yield from pool.ordered(
+        lambda group: inference.mean(networks, normalized(group), mirrored),
+        chain(first, groups),
+        inference.calls(),
+    )
 
 
 def _regrouped(batches: Iterable[Batch], size: int) -> Iterator[Batch]:
@@ -146,7 +151,7 @@ def sweep(image: Image, windows: Windows, size: int = 256) -> Iterator[Batch]:
 
 
 def grids(
-    model: keras.Model,
+    models: Sequence[keras.Model],
     store: Mapping[str, Located],
     image_ids: Iterable[str],
     windows: Windows,
@@ -154,13 +159,15 @@ def grids(
     precision: str = "float32",
     size: int | None = None,
     tell: Tell = lambda network: None,
+    mirrored: bool = False,
 ) -> Iterator[tuple[str, Grid]]:
     """Yield the window probabilities of images, one image after the other.
 
     Parameters
     ----------
-    model : keras.Model
-        A network made by `backbones.build`, in float32.
+    models : sequence of keras.Model
+        Networks made by `backbones.build`, in float32, for the same windows and normalisation. The grids
+        hold their mean.
     store : mapping of str to Located
         Stored images. Each is read once, and only a few are in memory at a time.
     image_ids : iterable of str
@@ -168,7 +175,9 @@ def grids(
     windows : Windows
         Size and placement of the windows.
     normalization, precision, size, tell
-        As in `probabilities`. One call of the network may process windows of several images.
+        As in `probabilities`. One call of a network may process windows of several images.
+    mirrored : bool, optional
+        Whether each window is classified upside down as well, and the mean taken.
 
     Yields
     ------
@@ -191,7 +200,7 @@ def grids(
 
     rest = np.empty(0, np.float32)
     # The empty group at the end is for images without windows at the end of the list.
-    for group in chain(_forward(model, sweeps(), normalization, precision, size, tell), [rest]):
+    for group in chain(_forward(models, sweeps(), normalization, precision, size, tell, mirrored), [rest]):
         rest = np.concatenate([rest, group])
         while read and (count := read[0][3].sum()) <= len(rest):
             image_id, breast, geometry, classified = read.popleft()

@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
@@ -111,6 +111,26 @@ def compiled(model: keras.Model, precision: str, size: int, sample: np.ndarray) 
         f"on {len(sample)} patches: computing in {chosen.policy}"
     )
     return chosen
+
+
+def mean(networks: Sequence[Compiled], patches: np.ndarray, mirrored: bool) -> np.ndarray:
+    """Mean probability of a mass over networks, and over each patch and its mirror image if wanted.
+
+    Parameters
+    ----------
+    networks : sequence of Compiled
+        At least one.
+    patches : (n, w, w, 1) float32 array
+        Normalised patches.
+    mirrored : bool
+        Whether patches are also shown upside down: the chest wall stays on their left.
+
+    Returns
+    -------
+    (n,) float32 array
+    """
+    views = [patches, patches[:, ::-1]] if mirrored else [patches]
+    return np.mean([network(view) for network in networks for view in views], axis=0)
 
 
 def fold(model: keras.Model, policy: str) -> keras.Model:

@@ -14,11 +14,13 @@ _WORDS = {"malignant": r"MALIGNANT|BI-RADS [456]", "benign": r"BENIGN|BI-RADS [1
 
 
 class Fold(NamedTuple):
-    """Test images of a fold with their lesions and detections.
+    """Test images of a fold with their lesions and boxes.
 
     ``images`` has columns image_id, patient_id and laterality, and a row per test image, including images
-    without box or lesion. ``lesions``, ``detections`` and ``contours`` are tables of these images.
-    ``contours`` are the lesions before overlapping ones are merged; None if there is no difference.
+    without box or lesion. The other tables are of these images. ``detections`` are the components of maps
+    at every threshold, or the boxes of an external system. ``contours`` are the lesions before overlapping
+    ones are merged; None if there is no difference. ``candidates`` are the fixed boxes found in maps; None
+    for an external system.
     """
 
     number: int
@@ -26,6 +28,7 @@ class Fold(NamedTuple):
     lesions: pd.DataFrame
     detections: pd.DataFrame
     contours: pd.DataFrame | None = None
+    candidates: pd.DataFrame | None = None
 
     def annotated(self, lesions: str) -> pd.DataFrame:
         """Lesions of the fold, ``merged`` or ``unmerged``."""
@@ -39,8 +42,9 @@ def fold_of(
     detections: pd.DataFrame,
     images: pd.DataFrame,
     contours: pd.DataFrame | None = None,
+    candidates: pd.DataFrame | None = None,
 ) -> Fold:
-    """Collect the test images of a fold with their lesions and detections.
+    """Collect the test images of a fold with their lesions and boxes.
 
     Parameters
     ----------
@@ -52,6 +56,8 @@ def fold_of(
         Detections of this fold.
     contours : pandas.DataFrame, optional
         Lesions before merging.
+    candidates : pandas.DataFrame, optional
+        Candidates of this fold.
 
     Raises
     ------
@@ -71,7 +77,8 @@ def fold_of(
     def here(table: pd.DataFrame) -> pd.DataFrame:
         return table[table["image_id"].isin(shown["image_id"])].reset_index(drop=True)
 
-    return Fold(number, shown, here(lesions), detections, here(contours) if contours is not None else None)
+    unmerged = here(contours) if contours is not None else None
+    return Fold(number, shown, here(lesions), detections, unmerged, candidates)
 
 
 def folds_of(
@@ -80,6 +87,7 @@ def folds_of(
     detections: Iterable[pd.DataFrame],
     images: pd.DataFrame,
     contours: pd.DataFrame | None = None,
+    candidates: Iterable[pd.DataFrame | None] | None = None,
 ) -> Iterator[Fold]:
     """Yield the folds 0, 1, ... of a data set, with only one fold in memory at a time.
 
@@ -89,12 +97,15 @@ def folds_of(
         See `fold_of`.
     detections : iterable of pandas.DataFrame
         The detections of each fold, in order.
+    candidates : iterable of pandas.DataFrame, optional
+        The candidates of each fold, in order.
     """
     # A comprehension would keep a table in memory until the next one is read.
     return map(
-        lambda number, table: fold_of(number, splits, lesions, table, images, contours),
+        lambda number, table, boxes: fold_of(number, splits, lesions, table, images, contours, boxes),
         itertools.count(),
         detections,
+        itertools.repeat(None) if candidates is None else candidates,
     )
 
 

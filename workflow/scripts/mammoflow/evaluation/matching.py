@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
-from mammoflow.base.boxes import BOX
+from mammoflow.base.boxes import BOX, overlap
 from mammoflow.evaluation.definitions import Definition
 from mammoflow.evaluation.folds import Fold, rows_of
 
@@ -95,35 +95,13 @@ def alive(detections: pd.DataFrame, image_ids: Sequence[str]) -> Boxes:
     )
 
 
-def candidates(detections: pd.DataFrame) -> pd.DataFrame:
-    """Fixed candidates of a ``detections`` table: components of the map at half of their maximum.
-
-    A peak is a candidate if the component around it at half of its height contains no higher peak.
-    Therefore candidates never share a pixel, and each clear maximum of the map gives one candidate.
-
-    Parameters
-    ----------
-    detections : pandas.DataFrame
-        Components at every threshold; see `alive`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The rows at the highest listed threshold that does not exceed half of their score, or at the lowest
-        threshold if all exceed it.
-    """
-    thresholds, rank = _ranks(detections["threshold"])
-    half = np.searchsorted(thresholds, detections["score"].to_numpy(float) / 2, side="right") - 1
-    return detections[rank == half.clip(0)]
-
-
 def scored(boxes: pd.DataFrame, image_ids: Sequence[str]) -> Boxes:
     """Boxes of mode ``candidate``: alive at every threshold up to and including their score.
 
     Parameters
     ----------
     boxes : pandas.DataFrame
-        Columns image_id, y0, x0, y1, x1, score: from `candidates` or from an external detector.
+        Columns image_id, y0, x0, y1, x1, score: candidates or boxes of an external system.
     image_ids : sequence of str
         All images of the fold.
 
@@ -148,7 +126,7 @@ def of_maps(fold: Fold) -> dict[str, Boxes]:
     image_ids = fold.images["image_id"]
     return {
         "paper": alive(fold.detections, image_ids),
-        "candidate": scored(candidates(fold.detections), image_ids),
+        "candidate": scored(fold.candidates, image_ids),
     }
 
 
@@ -162,31 +140,6 @@ def _ranks(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     values = values.to_numpy(float)
     distinct = np.unique(values)
     return distinct, np.searchsorted(distinct, values)
-
-
-def overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Intersection over union of each first box with each second box.
-
-    Parameters
-    ----------
-    first, second : (n, 4) and (m, 4) arrays
-        ``(y0, x0, y1, x1)``, half-open.
-
-    Returns
-    -------
-    (n, m) float array
-
-    Examples
-    --------
-    >>> overlap(np.array([[0, 0, 2, 2]]), np.array([[0, 1, 2, 3], [2, 2, 4, 4]])).round(3)
-    array([[0.333, 0.   ]])
-    """
-    first, second = np.asarray(first)[:, None], np.asarray(second)[None]
-    sides = np.minimum(first[..., 2:], second[..., 2:]) - np.maximum(first[..., :2], second[..., :2])
-    shared = sides.clip(0).prod(axis=-1)
-    area_of_first, area_of_second = ((boxes[..., 2:] - boxes[..., :2]).prod(-1) for boxes in (first, second))
-    union = area_of_first + area_of_second - shared
-    return np.divide(shared, union, out=np.zeros(shared.shape), where=union > 0)
 
 
 def centred(boxes: np.ndarray, lesions: np.ndarray) -> np.ndarray:

@@ -133,3 +133,16 @@ def best_run(metadata: Sequence[str | Path]) -> int:
     """
     losses = [json.loads(Path(path).read_text())["validation_loss"] for path in metadata]
     return min(range(len(losses)), key=losses.__getitem__)
+
+
+def runs(metadata: Sequence[str | Path], which: str) -> list[int]:
+    """Indices of the runs of a model that detect: its `best_run` alone, or all.
+
+    Parameters
+    ----------
+    metadata : sequence of str or Path
+        The ``model.json`` of every run.
+    which : {'best', 'all'}
+        As in the config, ``detection.ensemble.runs``.
+    """
+    return list(range(len(metadata))) if which == "all" else [best_run(metadata)]

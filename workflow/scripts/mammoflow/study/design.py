@@ -11,9 +11,10 @@ from mammoflow.networks import architectures
 # What the paper calls the archives that it studies.
 PUBLISHED = {"cbis-ddsm": "CBIS-DDSM", "inbreast": "INbreast"}
 
-# Settings of an ablation on which a model's weights depend, and on which its maps do.
+# Settings of an ablation on which a model's weights depend, on which its maps do, and its candidates.
 _TRAINED = ("normalization", "layers")
-_MAPPED = (*_TRAINED, "stride")
+_MAPPED = (*_TRAINED, "stride", "runs", "mirrored")
+_SCORED = (*_MAPPED, "smoothing", "fractions", "scoring")
 
 
 @dataclass(frozen=True)
@@ -207,6 +208,10 @@ class Study:
         """Initialisation under which the maps for one lie."""
         return self._nearest(init, _MAPPED)
 
+    def scored_as(self, init: str) -> str:
+        """Initialisation under which the candidates for one lie."""
+        return self._nearest(init, _SCORED)
+
     def _nearest(self, init: str, matter: tuple[str, ...]) -> str:
         changed = any(key in matter for key in self.changes(init))
         return init if changed else init.partition("@")[0]
@@ -233,6 +238,11 @@ class Study:
             "normalization": self.config["normalization"],
             "layers": self.training_of(self.shown_chain.split("/")[1])["layers"],
             "stride": self.config["detection"]["stride"],
+            **self.config["detection"]["ensemble"],
+            **{
+                key: self.config["detection"]["candidates"][key]
+                for key in ("smoothing", "fractions", "scoring")
+            },
             "iou": self.config["detection"]["evaluation"]["iou"],
         }
 

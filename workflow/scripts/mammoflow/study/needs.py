@@ -158,6 +158,22 @@ class Needs:
         """Detections of every fold, in order."""
         return [paths.detections(self._mapped(wildcards), fold) for fold in self.folds(wildcards)]
 
+    def candidates(self, wildcards: Wildcards) -> list[str]:
+        """Candidates of every fold, in order."""
+        init = self._study.scored_as(wildcards.init)
+        chain = f"{wildcards.dataset}/{wildcards.backbone}/{init}"
+        return [paths.candidates(chain, fold) for fold in self.folds(wildcards)]
+
+    def map_of_fold(self, wildcards: Wildcards) -> str:
+        """Maps of the test images of the fold."""
+        return paths.mpm(self._mapped(wildcards), int(wildcards.fold))
+
+    def learning_map(self, wildcards: Wildcards) -> list[str]:
+        """Maps that the score of candidates is learnt from; none if it is not learnt."""
+        if self.candidate_settings(wildcards)["scoring"] != "learnt":
+            return []
+        return [paths.learning_mpm(self._mapped(wildcards), int(wildcards.fold))]
+
     def _mapped(self, wildcards: Wildcards) -> str:
         init = self._study.mapped_as(wildcards.init)
         return f"{wildcards.dataset}/{wildcards.backbone}/{init}"
@@ -179,6 +195,16 @@ class Needs:
     def stride(self, wildcards: Wildcards) -> int:
         """Step between the windows of a model's maps, in pixels."""
         return self._study.changes(wildcards.init).get("stride", self._config["detection"]["stride"])
+
+    def ensemble(self, wildcards: Wildcards) -> dict[str, Any]:
+        """Which networks and views a model's maps are the mean of."""
+        changes, settings = self._study.changes(wildcards.init), self._config["detection"]["ensemble"]
+        return {key: changes.get(key, value) for key, value in settings.items()}
+
+    def candidate_settings(self, wildcards: Wildcards) -> dict[str, Any]:
+        """How candidates are found and scored for a model; what they learn from decides on maps only."""
+        changes, settings = self._study.changes(wildcards.init), self._config["detection"]["candidates"]
+        return {key: changes.get(key, value) for key, value in settings.items() if key != "learning"}
 
     def evaluation(self, wildcards: Wildcards) -> dict[str, Any]:
         """Definition of a detection for a model."""

@@ -1,0 +1,151 @@
+"""Scores candidates, by the height of their peak or by a regression learnt from the training part."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import LogisticRegression
+
+from mammoflow.base import storage
+from mammoflow.base.boxes import BOX, overlap
+from mammoflow.detection import candidates
+from mammoflow.detection.candidates import FEATURES
+
+SCORES = ("learnt", "peak")
+
+# A candidate is an example of a mass if its intersection over union with one is larger. That is more than
+# the 0.2 of a hit, so that of the boxes at one place the best one gets the highest score.
+_HIT = 0.4
+
+# Inverse strength of the L2 penalty. Chosen on validation parts; from 0.03 to 0.3 hardly anything changes.
+_INVERSE_PENALTY = 0.1
+
+Score = Callable[[pd.DataFrame], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """A learnt score: the probability that a candidate fits a mass.
+
+    It is the logistic function of a weighted sum of standardised features.
+
+    Parameters
+    ----------
+    features : sequence of str
+        Names of the features, in order.
+    mean, deviation, weights : sequence of float
+        Per feature.
+    intercept : float
+        Constant of the sum.
+    masses, others : int
+        Number of examples that it was learnt from.
+    """
+
+    features: list[str]
+    mean: list[float]
+    deviation: list[float]
+    weights: list[float]
+    intercept: float
+    masses: int
+    others: int
+
+    def __call__(self, table: pd.DataFrame) -> np.ndarray:
+        """Scores of candidates, (n,) float64 in (0, 1), from a table of `candidates.of_maps`."""
+        values = table[self.features].to_numpy(float)
+        standard = (values - np.array(self.mean)) / np.array(self.deviation)
+        return 1 / (1 + np.exp(-(standard @ np.array(self.weights) + self.intercept)))
+
+
+def peak(table: pd.DataFrame) -> np.ndarray:
+    """Scores of candidates by the height of their peak in the smoothed map, (n,) float64 in [0, 1]."""
+    return table["peak"].to_numpy(float)
+
+
+def learn(table: pd.DataFrame, lesions: pd.DataFrame) -> Learnt:
+    """Learn a score from candidates of images that are not tested.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        The result of `candidates.of_maps`.
+    lesions : pandas.DataFrame
+        Lesions of these images, or of more.
+
+    Raises
+    ------
+    ValueError
+        When no candidate fits a mass, or all do.
+    """
+    masses = best_overlap(table, lesions) > _HIT
+    if masses.all() or not masses.any():
+        raise ValueError(
+            "detection.candidates.scoring: expected candidates on masses and elsewhere to learn from, "
+            f"got {masses.sum()} and {(~masses).sum()}; learn from more images, or set it to 'peak'"
+        )
+    values = table[list(FEATURES)].to_numpy(float)
+    mean, deviation = values.mean(axis=0), values.std(axis=0)
+    deviation[deviation == 0] = 1
+    regression = LogisticRegression(C=_INVERSE_PENALTY, max_iter=1000)
+    regression.fit((values - mean) / deviation, masses)
+    numbers = (each.tolist() for each in (mean, deviation, regression.coef_[0]))
+    counts = int(masses.sum()), int((~masses).sum())
+    return Learnt(list(FEATURES), *numbers, float(regression.intercept_[0]), *counts)
+
+
+def best_overlap(boxes: pd.DataFrame, lesions: pd.DataFrame) -> np.ndarray:
+    """Largest intersection over union of each box with a lesion of its image, (n,) float."""
+    best = np.zeros(len(boxes))
+    marked = dict(iter(lesions.groupby("image_id")))
+    for image_id, rows in boxes.reset_index(drop=True).groupby("image_id"):
+        if image_id in marked:
+            best[rows.index] = overlap(rows[BOX], marked[image_id][BOX]).max(axis=1)
+    return best
+
+
+def scored(table: pd.DataFrame, score: Score, settings: candidates.Settings, levels: int) -> pd.DataFrame:
+    """Score candidates and keep the best one at each place.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        The result of `candidates.of_maps`.
+    score : function
+        `peak` or a `Learnt`.
+    settings : candidates.Settings
+        What counts as one place.
+    levels : int
+        Scores are rounded up to multiples of ``1 / levels``, as the thresholds of maps are.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A ``candidates`` table, by image and descending score.
+    """
+    scores = score(table) if len(table) else np.empty(0)
+    table = table[["image_id", *BOX]].assign(score=np.ceil(scores * levels) / levels)
+    kept = [
+        rows.index[candidates.suppress(rows[BOX].to_numpy(), scores[rows.index], settings)]
+        for _, rows in table.groupby("image_id")
+    ]
+    return table.loc[np.concatenate([np.empty(0, int), *kept])].reset_index(drop=True)
+
+
+def described(score: Score) -> str:
+    """What candidates are scored by, in words."""
+    return "their features" if isinstance(score, Learnt) else "the height of their peak"
+
+
+def write(score: Score, path: str | Path) -> None:
+    """Write a score as JSON, which `read` reads."""
+    record = asdict(score) if isinstance(score, Learnt) else {"features": ["peak"]}
+    with storage.whole(path) as temporary:
+        temporary.write_text(json.dumps(record, indent=2) + "\n")
+
+
+def read(path: str | Path) -> Score:
+    """Read a file of `write`."""
+    record = json.loads(Path(path).read_text())
+    return Learnt(**record) if "weights" in record else peak
