@@ -30,6 +30,7 @@ rule overlay:
     params:
         *NEEDS.code("overlay.py"),
         overlays=config["detection"]["overlays"],
+        drawn=config["detection"]["drawn"],
         evaluation=NEEDS.evaluation,
         levels=config["detection"]["levels"],
         labels=STUDY.labels,

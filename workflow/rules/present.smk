@@ -16,6 +16,7 @@ CASES = STUDY.cases
 EVALUATION = config["detection"]["evaluation"]
 IMAGES = paths.index(STUDY.detection_dataset, "images")
 LESIONS = paths.index(STUDY.detection_dataset, STUDY.evaluated_as)
+DRAWN = config["detection"]["drawn"]
 BOOTSTRAP = {"draws": EVALUATION["bootstrap"], "seed": config["seed"]}
 
 
@@ -101,6 +102,7 @@ FIGURES = {
         "params": {
             "windows": config["patches"] | {"stride": config["detection"]["stride"]},
             "evaluation": EVALUATION,
+            "drawn": DRAWN,
             "chain": SHOWN,
         },
     },
@@ -134,7 +136,7 @@ FIGURES = {
             "detections": NEEDS.of_shown(paths.detections),
             "points": paths.froc(SHOWN, "points.csv"),
         },
-        "params": {"evaluation": EVALUATION, "chain": SHOWN},
+        "params": {"evaluation": EVALUATION, "drawn": DRAWN, "chain": SHOWN},
     },
     "figure-5": {
         "input": {"curve": paths.froc(SHOWN, "curve.csv"), "points": paths.froc(SHOWN, "points.csv")},

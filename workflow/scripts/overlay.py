@@ -5,6 +5,7 @@ from mammoflow.base import logs
 logs.redirect(snakemake.log[0])
 
 import sys
+from dataclasses import replace
 
 from mammoflow.base import storage
 from mammoflow.base.contracts.detections import DETECTIONS
@@ -18,7 +19,8 @@ from mammoflow.report import examples, naming, overlays
 from mammoflow.report.figures import overlay, style
 
 inputs, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
-image_id, definition = wildcards.image_id, Evaluation(**params.evaluation).definition
+image_id = wildcards.image_id
+definition = replace(Evaluation(**params.evaluation).definition, mode=params.drawn)
 try:
     fold = overlays.fold_testing(SPLITS.read(inputs.splits), image_id, inputs.splits)
 except ValueError as error:
@@ -39,6 +41,7 @@ figure = overlay.draw(
     grid.map(),
     judged,
     threshold,
+    params.drawn,
     IMAGES.read(inputs.images).set_index("image_id").loc[image_id, "spacing_mm"],
     f"Image {image_id}, test of fold {fold}\n{naming.experiment(chain, params.labels)}",
 )

@@ -362,6 +362,8 @@ def test_the_configured_definition_comes_first():
         ["paper", "all", 0.5],
         ["candidate", "small", 0.5],
         ["candidate", "medium", 0.5],
+        ["paper", "small", 0.5],
+        ["paper", "medium", 0.5],
     ]
 
 

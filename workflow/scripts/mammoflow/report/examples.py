@@ -214,6 +214,11 @@ def choose(boxes: pd.DataFrame, missed: pd.DataFrame, numbers: Mapping[str, int]
     return chosen
 
 
+def boxes_on(example: Example, boxes: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the boxes of `examine` that lie on the image of an example, in its fold."""
+    return boxes[(boxes["image_id"] == example.image_id) & (boxes["fold"] == example.fold)]
+
+
 def one(boxes: pd.DataFrame, missed: pd.DataFrame, folds: Sequence[Fold]) -> Example:
     """One image: a correct detection, else a missed mass, else a false positive, else the first."""
     chosen = choose(boxes, missed, {CORRECT: 1, MISSED: 1, WRONG: 1})
