@@ -67,6 +67,11 @@ def fold(images, lesions, detections, number=0, sides=None, contours=None):
     return Fold(number, frame, lesions, detections, contours, candidates)
 
 
+def with_boxes(its, detections, **changes):
+    """The fold with other components, and the candidates among them."""
+    return its._replace(detections=detections, candidates=half_height(detections), **changes)
+
+
 def half_height(detections):
     """Candidates of a table of components: those at half the height of their peak, or the largest ones."""
     thresholds = np.unique(detections["threshold"])

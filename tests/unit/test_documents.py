@@ -10,6 +10,8 @@ from configs import REPOSITORY
 from mammoflow.base import contracts
 from mammoflow.base.contracts.table import Table
 from mammoflow.networks.architectures import Network
+from mammoflow.report.naming import WHY_BOXES_DIFFER
+from mammoflow.report.tables.catalogue import PRESENTATIONS
 
 DICTIONARY = (REPOSITORY / "docs" / "data-dictionary.md").read_text()
 MODULES = [
@@ -41,6 +43,15 @@ def test_every_column_is_described():
 def test_links_lead_to_files(page):
     targets = [path for path, _ in LINK.findall(page.read_text())]
     assert [path for path in targets if not (page.parent / path).exists()] == []
+
+
+@pytest.mark.parametrize("name", ["table-4", "figure-3", "figure-4", "figure-5"])
+def test_what_shows_both_kinds_of_boxes_says_why_they_differ(name):
+    assert WHY_BOXES_DIFFER in (REPOSITORY / "workflow" / "report" / f"{name}.rst").read_text()
+
+
+def test_so_does_the_note_of_table_4():
+    assert WHY_BOXES_DIFFER in PRESENTATIONS["table-4"].note
 
 
 def test_the_example_of_a_network_is_one():

@@ -205,6 +205,7 @@ SETTINGS = {
         begins=("mpm digital natural", "mpm digital natural+film", "figure_1", "table_ablations"),
     ),
     "detection.levels": Case({"detection": {"levels": 50}}),
+    "detection.drawn": Case({"detection": {"drawn": "paper"}}),
     "detection.overlays": Case({"detection": {"overlays": {"fpi": 2}}}),
     "detection.evaluation.iou": Case(
         evaluation(iou=0.3),

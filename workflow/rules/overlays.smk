@@ -1,6 +1,6 @@
 """Draws a test image with its masses, map and boxes, only on request.
 
-Needs: the index, the splits, the images store, and the maps, detections and FROC points of a model.
+Needs: the index, the splits, the images store, and the maps, boxes and FROC points of a model.
 Makes: results/figures/overlays/{dataset}/{backbone}/{init}/{image_id}.png.
 """
 
@@ -12,7 +12,7 @@ rule overlay:
         lesions=f"results/index/{{dataset}}/{STUDY.evaluated_as}.csv",
         stores=NEEDS.stores,
         mpms=NEEDS.maps,
-        detections=NEEDS.detections,
+        boxes=NEEDS.drawn_boxes,
         points="results/froc/{dataset}/{backbone}/{init}/points.csv",
     output:
         png="results/figures/overlays/{dataset}/{backbone}/{init}/{image_id}.png",
@@ -30,6 +30,7 @@ rule overlay:
     params:
         *NEEDS.code("overlay.py"),
         overlays=config["detection"]["overlays"],
+        drawn=config["detection"]["drawn"],
         evaluation=NEEDS.evaluation,
         levels=config["detection"]["levels"],
         labels=STUDY.labels,

@@ -16,6 +16,7 @@ CASES = STUDY.cases
 EVALUATION = config["detection"]["evaluation"]
 IMAGES = paths.index(STUDY.detection_dataset, "images")
 LESIONS = paths.index(STUDY.detection_dataset, STUDY.evaluated_as)
+DRAWN = config["detection"]["drawn"]
 BOOTSTRAP = {"draws": EVALUATION["bootstrap"], "seed": config["seed"]}
 
 
@@ -95,12 +96,13 @@ FIGURES = {
             "lesions": LESIONS,
             "stores": NEEDS.stores_of(STUDY.detection_dataset),
             "mpms": NEEDS.of_shown(paths.mpm),
-            "detections": NEEDS.of_shown(paths.detections),
+            "boxes": NEEDS.of_shown(paths.candidates if DRAWN == "candidate" else paths.detections),
             "points": paths.froc(SHOWN, "points.csv"),
         },
         "params": {
             "windows": config["patches"] | {"stride": config["detection"]["stride"]},
             "evaluation": EVALUATION,
+            "drawn": DRAWN,
             "chain": SHOWN,
         },
     },
@@ -132,9 +134,10 @@ FIGURES = {
             "lesions": LESIONS,
             "stores": NEEDS.stores_of(STUDY.detection_dataset),
             "detections": NEEDS.of_shown(paths.detections),
+            "candidates": NEEDS.of_shown(paths.candidates),
             "points": paths.froc(SHOWN, "points.csv"),
         },
-        "params": {"evaluation": EVALUATION, "chain": SHOWN},
+        "params": {"evaluation": EVALUATION, "drawn": DRAWN, "chain": SHOWN},
     },
     "figure-5": {
         "input": {"curve": paths.froc(SHOWN, "curve.csv"), "points": paths.froc(SHOWN, "points.csv")},

@@ -11,7 +11,7 @@ from mammoflow.base import storage
 from mammoflow.base.contracts.detections import CANDIDATES
 from mammoflow.base.contracts.index import LESIONS
 from mammoflow.breasts import image_store
-from mammoflow.detection import candidates, scoring
+from mammoflow.detection import candidate_scores, candidates
 
 given, params, output = snakemake.input, snakemake.params, snakemake.output
 settings = candidates.Settings.from_config(params.candidates)
@@ -25,14 +25,14 @@ def found(path: str) -> candidates.Table:
         return candidates.of_maps(file, store, window, settings, snakemake.threads)
 
 
-score = scoring.peak
+score = candidate_scores.peak
 if given.learning:
-    score = scoring.learn(found(given.learning[0]), LESIONS.read(given.lesions))
+    score = candidate_scores.learn(found(given.learning[0]), LESIONS.read(given.lesions))
     print(f"learnt from {score.masses} candidates on masses and {score.others} others")
-boxes = scoring.scored(found(given.mpm), score, settings, params.levels)
+boxes = candidate_scores.scored(found(given.mpm), score, settings, params.levels)
 CANDIDATES.write(boxes, output.candidates)
-scoring.write(score, output.score)
+candidate_scores.write(score, output.score)
 logs.announce(
     f"{output.candidates}: {len(boxes)} candidates in {boxes['image_id'].nunique()} images, "
-    f"scored by {scoring.described(score)}"
+    f"scored by {candidate_scores.described(score)}"
 )

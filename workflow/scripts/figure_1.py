@@ -4,6 +4,8 @@ from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
+from dataclasses import replace
+
 from mammoflow.base import storage
 from mammoflow.base.contracts.froc import POINTS
 from mammoflow.base.contracts.index import IMAGES, LESIONS
@@ -16,11 +18,11 @@ from mammoflow.report import examples, naming
 from mammoflow.report.figures import framework, style
 
 given, params = snakemake.input, snakemake.params
-definition = Evaluation(**params.evaluation).definition
+definition = replace(Evaluation(**params.evaluation).definition, mode=params.drawn)
 splits, lesions, points = SPLITS.read(given.splits), LESIONS.read(given.lesions), POINTS.read(given.points)
 described = IMAGES.read(given.images)
 threshold, folds, boxes, missed = examples.findings(
-    points, splits, lesions, described, given.detections, definition
+    points, splits, lesions, described, given.boxes, definition
 )
 example = examples.one(boxes, missed, folds)
 
@@ -29,9 +31,10 @@ with storage.open_hdf5(given.mpms[example.fold]) as file:
 figure = framework.draw(
     image_store.open_store(given.stores)[example.image_id],
     grid,
-    boxes[(boxes["image_id"] == example.image_id) & (boxes["fold"] == example.fold)],
+    examples.boxes_on(example, boxes),
     sliding_windows.Windows(**params.windows),
     threshold,
+    params.drawn,
     described.set_index("image_id").loc[example.image_id, "spacing_mm"],
     f"{naming.experiment(params.chain, params.labels)}: image {example.image_id}",
 )

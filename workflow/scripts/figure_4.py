@@ -4,11 +4,13 @@ from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
+from dataclasses import replace
+
 from mammoflow.base.contracts.froc import POINTS
 from mammoflow.base.contracts.index import IMAGES, LESIONS
 from mammoflow.base.contracts.splits import SPLITS
 from mammoflow.breasts import image_store
-from mammoflow.evaluation.definitions import Evaluation
+from mammoflow.evaluation.definitions import MODES, Evaluation
 from mammoflow.report import examples, naming
 from mammoflow.report.figures import detection_examples, style
 
@@ -16,19 +18,24 @@ given, params = snakemake.input, snakemake.params
 definition = Evaluation(**params.evaluation).definition
 splits, lesions, points = SPLITS.read(given.splits), LESIONS.read(given.lesions), POINTS.read(given.points)
 described = IMAGES.read(given.images)
-threshold, _, boxes, missed = examples.findings(
-    points, splits, lesions, described, given.detections, definition
-)
+boxes = {"paper": given.detections, "candidate": given.candidates}
+modes = sorted(MODES, key=lambda mode: mode != params.drawn)
+found = {
+    mode: examples.findings(points, splits, lesions, described, boxes[mode], replace(definition, mode=mode))
+    for mode in modes
+}
+chosen = found[params.drawn]
 
 store, by_id = image_store.open_store(given.stores), described.set_index("image_id")
 panels = []
-for example in examples.choose(boxes, missed, detection_examples.NUMBERS):
+for example in examples.choose(chosen.boxes, chosen.missed, detection_examples.NUMBERS):
     image = by_id.loc[example.image_id]
-    its_boxes = boxes[(boxes["image_id"] == example.image_id) & (boxes["fold"] == example.fold)]
+    its_boxes = {mode: examples.boxes_on(example, findings.boxes) for mode, findings in found.items()}
     view = " ".join(filter(None, (image["laterality"], image["view"])))
     panels.append(
         detection_examples.Panel(example, store[example.image_id], its_boxes, view, image["spacing_mm"])
     )
-figure = detection_examples.draw(panels, threshold, naming.experiment(params.chain, params.labels))
+thresholds = {mode: findings.threshold for mode, findings in found.items()}
+figure = detection_examples.draw(panels, thresholds, naming.experiment(params.chain, params.labels))
 style.save(figure, snakemake.output.png, snakemake.output.svg)
-logs.announce(f"{snakemake.output.png}: {len(panels)} examples at threshold {threshold:g}")
+logs.announce(f"{snakemake.output.png}: {len(panels)} examples, chosen by mode {params.drawn}")

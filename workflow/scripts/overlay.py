@@ -5,9 +5,9 @@ from mammoflow.base import logs
 logs.redirect(snakemake.log[0])
 
 import sys
+from dataclasses import replace
 
 from mammoflow.base import storage
-from mammoflow.base.contracts.detections import DETECTIONS
 from mammoflow.base.contracts.froc import POINTS
 from mammoflow.base.contracts.index import IMAGES, LESIONS
 from mammoflow.base.contracts.splits import SPLITS
@@ -18,7 +18,8 @@ from mammoflow.report import examples, naming, overlays
 from mammoflow.report.figures import overlay, style
 
 inputs, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
-image_id, definition = wildcards.image_id, Evaluation(**params.evaluation).definition
+image_id = wildcards.image_id
+definition = replace(Evaluation(**params.evaluation).definition, mode=params.drawn)
 try:
     fold = overlays.fold_testing(SPLITS.read(inputs.splits), image_id, inputs.splits)
 except ValueError as error:
@@ -26,7 +27,8 @@ except ValueError as error:
     sys.exit(1)
 
 threshold = overlays.threshold(definition.rows(POINTS.read(inputs.points)), params.levels, **params.overlays)
-boxes = DETECTIONS.read(inputs.detections[fold], filters=[("image_id", "==", image_id)])
+boxes = examples.read_boxes(inputs.boxes[fold], definition.mode, ("image_id", "==", image_id))
+boxes = boxes[boxes["image_id"] == image_id]
 lesions = LESIONS.read(inputs.lesions)
 judged, _ = examples.judge(
     examples.boxes_at(boxes, threshold, definition.mode), lesions[lesions["image_id"] == image_id], definition
@@ -39,6 +41,7 @@ figure = overlay.draw(
     grid.map(),
     judged,
     threshold,
+    params.drawn,
     IMAGES.read(inputs.images).set_index("image_id").loc[image_id, "spacing_mm"],
     f"Image {image_id}, test of fold {fold}\n{naming.experiment(chain, params.labels)}",
 )

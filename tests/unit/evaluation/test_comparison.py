@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from froc_cases import masses, rows, settings_with, two_folds
+from froc_cases import masses, rows, settings_with, two_folds, with_boxes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,10 +29,11 @@ def study(hit_by, patients=12):
         spot = (0, 0, 10, 10)
         found = [(name, 0.0, spot, 0.9) for number, name in enumerate(names) if hit_by(number)]
         made.append(
-            fold._replace(
+            with_boxes(
+                fold,
+                rows(*found, (normals[0], 0.0, spot, 0.3)),
                 images=images,
                 lesions=masses(*((name, spot) for name in names)),
-                detections=rows(*found, (normals[0], 0.0, spot, 0.3)),
             )
         )
     return made

@@ -6,7 +6,7 @@ import pytest
 from froc_cases import masses, rows, settings_with
 
 from mammoflow.evaluation import folds
-from mammoflow.evaluation.definitions import SUBSETS, Definition
+from mammoflow.evaluation.definitions import MODES, SIZES, STRICT_IOU, SUBSETS, Definition
 
 
 def test_the_configured_definition_is_first_and_no_other_comes_twice():
@@ -39,6 +39,18 @@ def test_given_boxes_are_candidates_whatever_is_configured():
     evaluation = settings_with()
     assert evaluation.definition_of("digital/external/theirs").mode == "candidate"
     assert evaluation.definition_of("digital/compact/random") == evaluation.definition
+    assert evaluation.in_modes("digital/external/theirs") == [Definition("candidate")]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_both_kinds_of_boxes_have_every_curve_that_is_drawn(mode):
+    evaluation = settings_with(mode=mode)
+    assert [each.mode for each in evaluation.in_modes("digital/compact/random")] == ["paper", "candidate"]
+    drawn = evaluation.drawn()
+    assert len(drawn) == len(set(drawn))
+    for kind in MODES:
+        shown = [Definition(kind, subset=subset) for subset in ("all", *SIZES)]
+        assert {*shown, Definition(kind, iou=STRICT_IOU)} == {each for each in drawn if each.mode == kind}
 
 
 @pytest.mark.parametrize(

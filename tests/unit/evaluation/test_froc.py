@@ -3,7 +3,18 @@ import weakref
 import numpy as np
 import pandas as pd
 import pytest
-from froc_cases import boxes, counts, fold, line, masses, random_fold, rows, settings_with, two_folds
+from froc_cases import (
+    boxes,
+    counts,
+    fold,
+    line,
+    masses,
+    random_fold,
+    rows,
+    settings_with,
+    two_folds,
+    with_boxes,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -293,7 +304,7 @@ def test_every_definition_of_the_protocol_has_its_points(report):
 
 
 def test_draws_are_the_same_for_all_models_and_give_the_interval(report):
-    other = evaluated([each._replace(detections=rows()) for each in two_folds()])
+    other = evaluated([with_boxes(each, rows()) for each in two_folds()])
     keys = ["mode", "measure", "fpi", "draw"]
     pd.testing.assert_frame_equal(report.draws[keys], other.draws[keys])
     point = operating_point(report, 0.125)
@@ -340,7 +351,9 @@ def test_one_table_of_detections_is_in_memory_at_a_time():
         there.append(weakref.ref(table))
         return table
 
-    report = evaluated(folds_of(splits, lesions, map(read, range(6)), images))
+    report = evaluated(
+        folds_of(splits, lesions, map(read, range(6)), images, candidates=[each.candidates for each in folds])
+    )
     assert len(there) == 6
     expected = evaluated([each._replace(number=number) for number, each in enumerate(folds)])
     for frame, other in zip(report, expected, strict=True):
@@ -362,6 +375,8 @@ def test_the_configured_definition_comes_first():
         ["paper", "all", 0.5],
         ["candidate", "small", 0.5],
         ["candidate", "medium", 0.5],
+        ["paper", "small", 0.5],
+        ["paper", "medium", 0.5],
     ]
 
 
@@ -393,8 +408,8 @@ def test_no_lesion_anywhere(tmp_path):
 
 def test_no_normal_image_has_no_area_over_them_and_no_fpi_on_them():
     its = [
-        each._replace(
-            images=each.images[:2], detections=each.detections[each.detections["image_id"].str.match(".[ab]")]
+        with_boxes(
+            each, each.detections[each.detections["image_id"].str.match(".[ab]")], images=each.images[:2]
         )
         for each in two_folds()
     ]
@@ -420,7 +435,7 @@ def test_one_fold_without_normal_images_is_left_out_where_they_are_needed():
 
 
 def test_no_box_anywhere(tmp_path):
-    report = evaluated([each._replace(detections=rows()) for each in two_folds()])
+    report = evaluated([with_boxes(each, rows()) for each in two_folds()])
     assert (report.points[["hits", "false_positives"]] == 0).all(axis=None)
     point = operating_point(report, 1, mode="candidate")
     assert (point["tpr_mean"], point["folds_reached"], point["bootstrap_high"]) == (0, 0, 0)
@@ -466,6 +481,10 @@ def as_one(folds):
         ),
         pd.concat([named(each.lesions, n) for n, each in enumerate(folds)], ignore_index=True),
         pd.concat([named(each.detections, n) for n, each in enumerate(folds)], ignore_index=True),
+        candidates=pd.concat(
+            [named(each.candidates, n) for n, each in enumerate(folds) if each.candidates is not None]
+            or [rows()]
+        ),
     )
 
 

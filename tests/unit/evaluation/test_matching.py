@@ -5,6 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mammoflow.base.boxes import BOX, overlap
+from mammoflow.breasts.geometry import Geometry
+from mammoflow.detection import components
 from mammoflow.evaluation import matching
 from mammoflow.evaluation.definitions import DUPLICATES, HITS, Definition
 
@@ -127,6 +129,27 @@ def test_fixed_boxes_never_lose_a_lesion_or_a_false_positive(seed, duplicates):
 
 
 # -- Boxes of maps
+
+
+def test_near_a_peak_the_papers_box_is_a_false_positive_and_the_candidate_a_hit():
+    """The example in docs/detection.md: a round hill in the middle of a lesion."""
+    y, x = np.mgrid[:60, :60]
+    hill = (0.9 * np.clip(1 - np.hypot(y - 30, x - 30) / 20, 0, 1)).astype(np.float32)
+    found = components.find(components.quantise(hill, 20))
+    detections = components.rows(found, 20, "a", Geometry(60, 60, 0, 0, 60, 60, False, 1.0))
+    its = fold({"a": "p"}, masses(("a", (20, 20, 41, 41))), detections)
+    table = {0.85: (3, 0.02), 0.7: (9, 0.18), 0.65: (11, 0.27), 0.45: (19, 0.82), 0.1: (35, 0.36)}
+    for threshold, expected in table.items():
+        (box,) = detections.loc[np.isclose(detections["threshold"], threshold), BOX].to_numpy()
+        (iou,) = overlap([box], its.lesions[BOX].to_numpy())[0]
+        assert (box[2] - box[0], iou.round(2)) == expected
+    paper = line(its)
+    assert paper.thresholds[paper.hits > 0].max() == 0.65
+    assert paper.thresholds[paper.false_positives > 0].min() == 0.7
+    candidate = line(its, Definition("candidate"))
+    assert candidate.hits.tolist() == [0, 1]
+    assert candidate.thresholds[1] == 0.9
+    assert not candidate.false_positives.any()
 
 
 def test_detection_in_an_unknown_image():

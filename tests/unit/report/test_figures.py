@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from mammoflow.base.boxes import BOX
-from mammoflow.base.contracts.detections import DETECTIONS
+from mammoflow.base.contracts.detections import CANDIDATES, DETECTIONS
 from mammoflow.base.contracts.froc import CURVE, POINTS
 from mammoflow.breasts.geometry import Geometry
 from mammoflow.breasts.image_store import StoredImage
@@ -19,7 +19,7 @@ from mammoflow.evaluation import froc, froc_report, matching, statistics
 from mammoflow.evaluation.definitions import MODES, SIZES, Evaluation
 from mammoflow.evaluation.folds import Fold
 from mammoflow.patches import sliding_windows
-from mammoflow.report import examples, literature
+from mammoflow.report import examples, literature, naming
 from mammoflow.report.figures import (
     detection_examples,
     framework,
@@ -114,7 +114,15 @@ def judged(*rows):
 
 def panel(kind, boxes, spacing=0.07, patient="p"):
     example = examples.Example(kind, 0, "f0i0", patient)
-    return detection_examples.Panel(example, stored(), boxes, "R MLO", spacing)
+    return detection_examples.Panel(example, stored(), with_paper(boxes), "R MLO", spacing)
+
+
+def with_paper(candidates, paper=None):
+    """Boxes of each mode, candidates first."""
+    return {"candidate": candidates, "paper": judged() if paper is None else paper}
+
+
+THRESHOLDS = {"candidate": 0.4, "paper": 0.7}
 
 
 def texts(figure):
@@ -183,7 +191,7 @@ def test_examples_agree_with_the_curve_and_show_no_image_twice(report):
     assert len({example.image_id for example in chosen}) == len(chosen)
     hits = boxes[boxes["verdict"] == examples.TRUE].sort_values("score", ascending=False)
     correct = [example.image_id for example in chosen if example.kind == examples.CORRECT]
-    assert correct == list(hits["image_id"][:4])
+    assert correct == list(hits["image_id"][: detection_examples.NUMBERS[examples.CORRECT]])
     assert chosen == examples.choose(boxes[::-1], missed[::-1], detection_examples.NUMBERS)
 
 
@@ -194,9 +202,12 @@ def test_findings_at_the_operating_threshold_read_only_what_they_need(mode, tmp_
     definition = evaluation.definition
     points = froc_report.evaluate(folds, evaluation, seed=1).points
     splits = pd.concat([fold.images.assign(fold=fold.number, role="test") for fold in folds])
-    paths = [tmp_path / f"fold-{fold.number}.parquet" for fold in folds]
+    table, suffix = (DETECTIONS, "parquet") if mode == "paper" else (CANDIDATES, "csv")
+    paths = [tmp_path / f"fold-{fold.number}.{suffix}" for fold in folds]
+    if mode == "candidate":
+        folds = [fold._replace(detections=fold.candidates) for fold in folds]
     for fold, path in zip(folds, paths, strict=True):
-        DETECTIONS.write(fold.detections, path)
+        table.write(fold.detections, path)
     read, from_disk = [], pd.read_parquet
     monkeypatch.setattr(pd, "read_parquet", lambda *a, **k: read.append(from_disk(*a, **k)) or read[-1])
     found = examples.findings(
@@ -213,15 +224,13 @@ def test_findings_at_the_operating_threshold_read_only_what_they_need(mode, tmp_
     pd.testing.assert_frame_equal(found.boxes, boxes, check_dtype=False)
     pd.testing.assert_frame_equal(found.missed, missed, check_dtype=False)
     assert [fold.number for fold in found.folds] == [0, 1, 2]
-    if mode == "paper":
-        assert all((table["threshold"] == found.threshold).all() for table in read)
-    else:
-        assert all((table["score"] >= found.threshold).all() for table in read)
+    assert len(read) == (len(folds) if mode == "paper" else 0)
+    assert all((table["threshold"] == found.threshold).all() for table in read)
 
 
 def test_candidates_are_boxes_up_to_their_score():
     fold = world(folds=1)[0]
-    alive = examples.boxes_at(fold.detections, 0.35, "candidate")
+    alive = examples.boxes_at(fold.candidates, 0.35, "candidate")
     assert len(alive)
     assert (alive["score"] >= 0.35).all()
     assert not alive.duplicated(["image_id", "y0", "x0"]).any()
@@ -238,7 +247,7 @@ def test_framework_shows_five_steps_with_map_and_boxes(saved):
     probabilities[3:5, 2:4] = 0.9
     grid = mpm.Grid(probabilities, top + 8.0, left + 8.0, image.breast, image.geometry)
     boxes = judged((60, 40, 100, 80, 0.9, examples.TRUE))
-    figure = framework.draw(image, grid, boxes, windows, 0.4, 0.1, "compact, digital phantoms")
+    figure = framework.draw(image, grid, boxes, windows, 0.4, "paper", 0.1, "compact, digital phantoms")
     said = " ".join(texts(figure))
     for step in "12345":
         assert f"{step} " in said
@@ -249,6 +258,19 @@ def test_framework_shows_five_steps_with_map_and_boxes(saved):
     saved(figure)
 
 
+@pytest.mark.parametrize(("mode", "regions"), [("paper", 1), ("candidate", 0)])
+def test_framework_has_regions_for_the_boxes_that_surround_them(mode, regions):
+    image = stored()
+    windows = sliding_windows.Windows(16, 8, "inside")
+    top, left = sliding_windows.grid(image.breast.shape, windows)
+    probabilities = np.full((len(top), len(left)), np.float32(0.9))
+    grid = mpm.Grid(probabilities, top + 8.0, left + 8.0, image.breast, image.geometry)
+    figure = framework.draw(image, grid, judged(), windows, 0.4, mode, 0.1, "")
+    last = figure.axes[3]
+    assert len(last.images) == 1 + regions
+    assert last.get_title(loc="left") == ("5 Threshold, boxes" if regions else "5 Candidates")
+
+
 def test_framework_has_a_dot_for_each_window_that_was_classified(saved):
     image = stored(lesion=(0, 0, 0, 0))
     image.breast[:, 35:] = False
@@ -256,20 +278,20 @@ def test_framework_has_a_dot_for_each_window_that_was_classified(saved):
     top, left = sliding_windows.grid(image.breast.shape, windows)
     classified = sliding_windows.supporting(image.breast, windows)
     grid = mpm.Grid(classified * np.float32(0.3), top + 8.0, left + 8.0, image.breast, image.geometry)
-    figure = framework.draw(image, grid, judged(), windows, 0.4, 0.1, "")
+    figure = framework.draw(image, grid, judged(), windows, 0.4, "candidate", 0.1, "")
     (dots,) = (artist for artist in figure.axes[0].collections if isinstance(artist, PathCollection))
     cells = figure.axes[1].images[-1].get_array()
     assert len(dots.get_offsets()) == cells.count() == classified.sum() < classified.size
     assert (cells.compressed() > 0).all()
     with pytest.raises(IndexError):
-        framework.draw(image, grid, judged(), sliding_windows.Windows(16, 4, "inside"), 0.4, 0.1, "")
+        framework.draw(image, grid, judged(), sliding_windows.Windows(16, 4, "inside"), 0.4, "paper", 0.1, "")
 
 
 def test_framework_of_a_breast_without_window_or_box(saved):
     image = stored(lesion=(0, 0, 0, 0))
     grid = mpm.Grid(np.zeros((0, 0), np.float32), np.zeros(0), np.zeros(0), image.breast, image.geometry)
     windows = sliding_windows.Windows(200, 56, "inside")
-    saved(framework.draw(image, grid, judged(), windows, float("inf"), float("nan"), "nothing"))
+    saved(framework.draw(image, grid, judged(), windows, float("inf"), "paper", float("nan"), "nothing"))
 
 
 # ---- figure 2
@@ -397,26 +419,35 @@ def froc_figure(report):
     return froc_curves.draw(*tables, EVALUATION, LABELS)
 
 
-def test_froc_mean_is_the_table(report, froc_figure):
-    axes = froc_figure.axes[0]
-    curve = DEFINITION.rows(report.curve)
+BOTH = pytest.mark.parametrize(("place", "mode"), list(enumerate(MODES)))
+
+
+def in_mode(mode):
+    return dataclasses.replace(DEFINITION, mode=mode)
+
+
+@BOTH
+def test_froc_mean_is_the_table(report, froc_figure, place, mode):
+    axes = froc_figure.axes[place]
+    curve = in_mode(mode).rows(report.curve)
     mean = next(line for line in axes.lines if "film phantoms" in str(line.get_label()))
     dotted = next(line for line in axes.lines if line.get_linestyle() == ":")
     drawn = np.concatenate([mean.get_xydata(), dotted.get_xydata()])
     np.testing.assert_array_equal(drawn, curve[["fpi", "tpr_mean"]])
-    ends = DEFINITION.rows(report.points).groupby("fold")["fpi"].max()
+    ends = in_mode(mode).rows(report.points).groupby("fold")["fpi"].max()
     assert mean.get_xdata().max() <= ends.min() < dotted.get_xdata().min()
 
 
-def test_froc_folds_and_pooled_curve_are_those_of_the_evaluation(report, froc_figure):
-    axes = froc_figure.axes[0]
-    points = DEFINITION.rows(report.points)
+@BOTH
+def test_froc_folds_and_pooled_curve_are_those_of_the_evaluation(report, froc_figure, place, mode):
+    axes = froc_figure.axes[place]
+    points = in_mode(mode).rows(report.points)
     faint = [line for line in axes.lines if line.get_linewidth() == 0.6 and len(line.get_xdata())]
     folds = [fold for _, fold in points.groupby("fold")]
     assert len(faint) == len(folds) * len(CHAINS)
     (dashed, *_) = (line for line in axes.lines if line.get_linestyle() == "--" and len(line.get_xdata()))
     for line, table in zip(
-        [*faint[: len(folds)], dashed], [*folds, DEFINITION.rows(report.pooled)], strict=True
+        [*faint[: len(folds)], dashed], [*folds, in_mode(mode).rows(report.pooled)], strict=True
     ):
         tpr, reached = froc.tpr_at(table["tpr"].to_numpy(), table["fpi"].to_numpy(), froc.CURVE_FPI)
         np.testing.assert_array_equal(
@@ -424,34 +455,49 @@ def test_froc_folds_and_pooled_curve_are_those_of_the_evaluation(report, froc_fi
         )
 
 
-def test_froc_band_is_the_interval_of_the_table(report, froc_figure):
-    curve = DEFINITION.rows(report.curve)
-    band, *_ = (artist for artist in froc_figure.axes[0].collections if isinstance(artist, PolyCollection))
+@BOTH
+def test_froc_band_is_the_interval_of_the_table(report, froc_figure, place, mode):
+    curve = in_mode(mode).rows(report.curve)
+    bands = froc_figure.axes[place].collections
+    band, *_ = (artist for artist in bands if isinstance(artist, PolyCollection))
     vertices = band.get_paths()[0].vertices
     for side in ("tpr_low", "tpr_high"):
         assert set(map(tuple, curve[["fpi", side]].to_numpy())) <= set(map(tuple, vertices))
 
 
-def test_froc_legend_names_the_lines_between_the_curves_and_published_points(froc_figure):
+def test_froc_legends_name_the_curves_the_lines_and_the_published_points(froc_figure):
     said = legend(froc_figure)
     lines = ["mean over folds", "mean, where a fold's curve has ended", "one fold", "all folds pooled"]
     first = said.index("Lines")
-    assert said[first + 1 : first + 6] == [*lines, "Published, on INbreast"]
-    assert said.index("This run, on digital phantoms") < first
+    assert said[first + 1 :] == lines
+    assert said[0] == "This run, on digital phantoms"
+    names = ["compact\n" + naming.cascade("digital", chain.split("/")[2], LABELS) for chain in CHAINS]
+    assert said[1:first] == names
+    assert froc_figure.legends[1].get_title().get_text() == "Published, on INbreast"
+    colours = [line.get_color() for line in froc_figure.legends[0].get_lines()[1:first]]
+    means = [line for line in froc_figure.axes[1].lines if str(line.get_label()).startswith("compact")]
+    assert colours == [line.get_color() for line in means]
 
 
-def test_froc_has_every_published_point_and_names_data_and_subsets(froc_figure):
-    axes = froc_figure.axes[0]
+def test_froc_panels_are_named_and_share_their_axis(froc_figure):
+    paper, candidate = froc_figure.axes
+    assert paper.get_title(loc="left") == "(a) the paper's boxes"
+    assert candidate.get_title(loc="left") == "(b) fixed candidates"
+    assert paper.get_ylim() == candidate.get_ylim()
+    assert paper.get_xlim() == candidate.get_xlim()
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_froc_has_every_published_point_and_names_data_and_subsets(froc_figure, place):
+    axes = froc_figure.axes[place]
     drawn = np.concatenate([container.lines[0].get_xydata() for container in axes.containers])
     published = literature.operating_points()[["fpi", "tpr_mean"]].to_numpy()
     assert sorted(map(tuple, drawn)) == sorted(map(tuple, published))
-    said = " ".join(legend(froc_figure))
+    said = " ".join(text.get_text() for text in froc_figure.legends[1].get_texts())
     for subset in ("malignant only", "benign only", "images with masses", "IoU ≥ 0.5"):
         assert subset in said
-    assert "Published, on INbreast" in said
-    assert "This run, on digital phantoms" in said
-    assert "digital phantoms" in axes.get_title(loc="left")
-    assert axes.get_ylabel() == "True positive rate (IoU > 0.2)"
+    assert froc_figure.get_suptitle() == "Detection of masses on digital phantoms"
+    assert froc_figure.axes[0].get_ylabel() == "True positive rate (IoU > 0.2)"
 
 
 def test_boxes_of_others_stand_under_a_heading_of_their_own(report, saved):
@@ -466,16 +512,13 @@ def test_boxes_of_others_stand_under_a_heading_of_their_own(report, saved):
         LABELS,
     )
     said = legend(figure)
-    headings = [
-        "This run, on digital phantoms",
-        "Boxes of others, on digital phantoms",
-        "Published, on INbreast",
-    ]
+    headings = ["This run, on digital phantoms", "Boxes of others, on digital phantoms", "Lines"]
     places = [said.index(heading) for heading in headings]
     assert places == sorted(places)
     assert said[places[1] + 1] == "Others 2018"
     curve = dataclasses.replace(DEFINITION, mode="candidate").rows(theirs.curve)
-    line = next(line for line in figure.axes[0].lines if line.get_label() == "Others 2018")
+    assert not any(line.get_label() == "Others 2018" for line in figure.axes[0].lines)
+    line = next(line for line in figure.axes[1].lines if line.get_label() == "Others 2018")
     np.testing.assert_array_equal(line.get_ydata(), curve["tpr_mean"][: len(line.get_ydata())])
     saved(figure)
 
@@ -504,7 +547,9 @@ def test_examples_have_colours_by_verdict_scores_and_scale(saved):
         (0, 0, 20, 20, 0.71, examples.FALSE),
         (62, 40, 100, 90, 0.5, examples.DUPLICATE),
     )
-    figure = detection_examples.draw([panel(examples.CORRECT, boxes)], 0.4, "compact, digital phantoms")
+    figure = detection_examples.draw(
+        [panel(examples.CORRECT, boxes)], THRESHOLDS, "compact, digital phantoms"
+    )
     drawn = {to_hex(box.get_edgecolor()): box for box in boxes_of(figure.axes[0])}
     hit = drawn[style.HIT.lower()]
     assert (hit.get_x(), hit.get_y(), hit.get_width(), hit.get_height()) == (20, 30, 20, 20)
@@ -515,20 +560,23 @@ def test_examples_have_colours_by_verdict_scores_and_scale(saved):
     assert {"0.93", "0.71", "no false positive", "no mass missed"} <= set(said)
     assert "0.50" not in said
     assert any(text.endswith(" mm") for text in said)
-    assert "compact, digital phantoms; threshold 0.4" in said
+    assert figure.get_suptitle().splitlines() == [
+        "compact, digital phantoms",
+        "fixed candidates, threshold 0.4; the paper's boxes, threshold 0.7",
+    ]
     saved(figure)
 
 
 def test_boxes_of_a_mirrored_image_lie_mirrored():
     example = examples.Example(examples.CORRECT, 0, "i", "p")
     boxes = judged((60, 80, 100, 120, 0.9, examples.TRUE))
-    shown = detection_examples.Panel(example, stored(mirrored=True), boxes, "R CC", 0.1)
-    (box,) = boxes_of(detection_examples.draw([shown], 0.1, "").axes[0])
+    shown = detection_examples.Panel(example, stored(mirrored=True), with_paper(boxes), "R CC", 0.1)
+    (box,) = boxes_of(detection_examples.draw([shown], THRESHOLDS, "").axes[0])
     assert (box.get_x(), box.get_width()) == (20, 20)
 
 
 def test_contour_lies_on_the_lesion():
-    figure = detection_examples.draw([panel(examples.MISSED, judged())], 0.1, "")
+    figure = detection_examples.draw([panel(examples.MISSED, judged())], THRESHOLDS, "")
     (vertices,) = [
         np.concatenate([path.vertices for path in artist.get_paths()])
         for artist in figure.axes[0].collections
@@ -538,19 +586,20 @@ def test_contour_lies_on_the_lesion():
 
 
 def test_unknown_spacing_has_no_bar(saved):
-    figure = detection_examples.draw([panel(examples.MISSED, judged(), float("nan"))], float("inf"), "t")
+    thresholds = THRESHOLDS | {"paper": float("inf")}
+    figure = detection_examples.draw([panel(examples.MISSED, judged(), float("nan"))], thresholds, "t")
     said = texts(figure)
     assert "spacing unknown" in said
     assert not any(text.endswith(" mm") for text in said)
-    assert "t; no box at any threshold" in said
+    assert figure.get_suptitle().endswith("the paper's boxes, no box at any threshold")
     assert "no correct detection" in said
     saved(figure)
 
 
 def test_an_unknown_side_and_view_is_a_dash():
     shown = dataclasses.replace(panel(examples.CORRECT, judged()), view="")
-    figure = detection_examples.draw([shown], 0.4, "t")
-    assert figure.axes[0].get_title(loc="left") == "(a) correct, –"
+    figure = detection_examples.draw([shown], THRESHOLDS, "t")
+    assert figure.axes[0].get_title(loc="left") == "(a) correct, –\nfixed candidates"
 
 
 @pytest.mark.parametrize("spacing", [0.07, float("nan")])
@@ -558,7 +607,7 @@ def test_an_overlay_has_contours_heat_boxes_and_scale(spacing, saved):
     image = stored()
     values = np.where(image.breast, np.linspace(0, 1, 80), 0).astype(np.float32)
     boxes = judged((60, 40, 100, 80, 0.9, examples.TRUE), (2, 0, 30, 20, 0.6, examples.FALSE))
-    figure = overlay.draw(image, values, boxes, 0.5, spacing, "Image f0i0")
+    figure = overlay.draw(image, values, boxes, 0.5, "candidate", spacing, "Image f0i0")
     saved(figure)
     plain, found, bar = figure.axes
     (heat,) = found.images[1:]
@@ -566,7 +615,7 @@ def test_an_overlay_has_contours_heat_boxes_and_scale(spacing, saved):
     assert heat.get_alpha()[~image.breast].max() == 0
     assert [same_color(box.get_edgecolor(), style.HIT) for box in found.patches] == [True, False]
     assert {"0.90", "0.60"} <= set(texts(figure))
-    assert "Image f0i0; threshold 0.5" in texts(figure)
+    assert "Image f0i0\nfixed candidates, threshold 0.5" in texts(figure)
     words = [text.get_text() for text in plain.texts]
     assert words == (["spacing unknown"] if np.isnan(spacing) else ["2 mm"])
     assert [line.get_ydata()[0] for line in bar.lines][-1] == 0.5
@@ -577,33 +626,56 @@ def test_an_overlay_where_there_is_nothing(saved):
     empty = dataclasses.replace(
         image, breast=np.zeros_like(image.breast), lesions=np.zeros_like(image.lesions)
     )
-    figure = overlay.draw(empty, np.zeros((100, 80), np.float32), judged(), float("inf"), 0.07, "Image f0i0")
+    figure = overlay.draw(
+        empty, np.zeros((100, 80), np.float32), judged(), float("inf"), "paper", 0.07, "Image f0i0"
+    )
     saved(figure)
-    assert "Image f0i0; no box at any threshold" in texts(figure)
+    assert "Image f0i0\nthe paper's boxes, no box at any threshold" in texts(figure)
     assert not figure.axes[1].patches
 
 
-def test_all_kinds_of_examples_fill_two_rows(saved):
+@pytest.mark.parametrize("first", MODES)
+def test_an_example_has_the_boxes_of_both_kinds_side_by_side(first, saved):
+    boxes = {
+        "candidate": judged((60, 40, 100, 80, 0.9, examples.TRUE)),
+        "paper": judged((78, 58, 82, 62, 0.9, examples.FALSE)),
+    }
+    thresholds = dict.fromkeys(sorted(MODES, key=lambda mode: mode != first), 0.5)
+    shown = dataclasses.replace(panel(examples.CORRECT, judged()), boxes=boxes)
+    figure = detection_examples.draw([shown], thresholds, "t")
+    pictures = {axes.get_title(loc="left"): boxes_of(axes) for axes in figure.axes[:2]}
+    assert [title.splitlines()[0] for title in pictures] == ["(a) correct, R MLO", ""]
+    widths = {title.splitlines()[1]: [box.get_width() for box in drawn] for title, drawn in pictures.items()}
+    assert widths == {"fixed candidates": [20], "the paper's boxes": [2]}
+    assert next(iter(widths)) == naming.BOXES[first]
+    saved(figure)
+
+
+def test_all_kinds_of_examples_fill_three_rows(saved):
     shown = [
         panel(kind, judged()) for kind, number in detection_examples.NUMBERS.items() for _ in range(number)
     ]
-    figure = detection_examples.draw(shown, 0.5, "t")
-    assert len(figure.axes) == 8
-    assert figure.axes[7].get_title(loc="left") == "(h) missed, R MLO"
+    figure = detection_examples.draw(shown, THRESHOLDS, "t")
+    assert len(figure.axes) == 12
+    assert figure.axes[10].get_title(loc="left") == "(f) missed, R MLO\nfixed candidates"
+    assert len({axes.get_subplotspec().rowspan.start for axes in figure.axes}) == 3
     saved(figure)
 
 
 # ---- figure 5
 
 
-def test_size_strata_are_the_tables_and_count_masses(report, saved):
+@pytest.mark.parametrize("mode", MODES)
+def test_size_strata_are_the_tables_and_count_masses(report, saved, mode):
     figure = size_strata.draw(report.points, report.curve, EVALUATION, CHAINS[1], LABELS)
-    axes = figure.axes[0]
-    assert "digital phantoms" in axes.get_title(loc="left")
+    axes = figure.axes[MODES.index(mode)]
+    assert axes.get_title(loc="left").endswith(naming.BOXES[mode])
+    assert figure.get_suptitle() == naming.experiment(CHAINS[1], LABELS)
     for stratum in SIZES:
-        curve = dataclasses.replace(DEFINITION, subset=stratum).rows(report.curve)
+        curve = dataclasses.replace(DEFINITION, subset=stratum, mode=mode).rows(report.curve)
         line = next(line for line in axes.lines if str(line.get_label()).startswith(f"{stratum}, "))
         np.testing.assert_array_equal(line.get_ydata(), curve["tpr_mean"][: len(line.get_ydata())])
+        assert len(line.get_ydata()) > 1
         assert sum("masses 3, folds 3" in text for text in legend(figure)) == 3
     assert sum("Agarwal et al. 2019 on INbreast" in text for text in legend(figure)) == 3
     saved(figure)

@@ -131,6 +131,7 @@ def test_every_key_is_described():
         (["training", "augmentation", "scale"], [1.25, 0.75], "expected [low, high]"),
         (["detection", "evaluation", "iou"], 1.0, "'detection.evaluation.iou'"),
         (["detection", "evaluation", "mode"], "", "'detection.evaluation.mode'"),
+        (["detection", "drawn"], "both", "'detection.drawn'"),
         (["datasets", "inbreast", "resolution"], {"mm": 0}, "'datasets.inbreast.resolution"),
         (["datasets", "inbreast", "folds"], "official", "only cbis-ddsm has an official split"),
         (["datasets", "inbreast", "folds"], 2, "'datasets.inbreast.folds'"),

@@ -2,7 +2,7 @@
 
 A component that is small at a high threshold and large at a low one may fit a mass at any of them. So the
 component around each peak is taken at several fractions of the peak's height, and each of these boxes is a
-candidate. `scoring` gives them scores; then `suppress` keeps the best box at each place.
+candidate. `candidate_scores` gives them scores; then `suppress` keeps the best box at each place.
 
 Lengths are in sides of the window that the network sees, so that nothing depends on the working resolution.
 """

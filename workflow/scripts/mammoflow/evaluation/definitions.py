@@ -174,16 +174,16 @@ class Evaluation:
         """The configured definition for the boxes of a chain; external boxes always use ``candidate``."""
         return replace(self.definition, mode="candidate") if is_external(chain) else self.definition
 
+    def in_modes(self, chain: str) -> list[Definition]:
+        """The configured definition in each mode that the boxes of a chain have, the paper's first."""
+        modes = ("candidate",) if is_external(chain) else MODES
+        return [replace(self.definition, mode=mode) for mode in modes]
+
     def drawn(self) -> list[Definition]:
-        """Definitions whose complete curves are stored: by size, with a stricter hit rule, in both modes."""
+        """Definitions whose complete curves are stored: by size and with a stricter IoU, in both modes."""
         own = self.definition
-        return _unique(
-            [
-                *(replace(own, subset=subset) for subset in ("all", *SIZES)),
-                self._at_iou(STRICT_IOU),
-                *(replace(own, mode=mode) for mode in MODES),
-            ]
-        )
+        shown = [*(replace(own, subset=subset) for subset in ("all", *SIZES)), self._at_iou(STRICT_IOU)]
+        return _unique(replace(each, mode=mode) for mode in MODES for each in shown)
 
     def protocol(self) -> list[Definition]:
         """The configured definition, and each definition that differs from it in one setting."""

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mammoflow.base.boxes import BOX
-from mammoflow.base.contracts.detections import DETECTIONS
+from mammoflow.base.contracts.detections import CANDIDATES, DETECTIONS
 from mammoflow.evaluation import matching
 from mammoflow.evaluation.definitions import Definition
 from mammoflow.evaluation.folds import Fold, folds_of
@@ -85,7 +85,7 @@ def findings(
     splits: pd.DataFrame,
     lesions: pd.DataFrame,
     images: pd.DataFrame,
-    detections: Sequence[str | Path],
+    boxes: Sequence[str | Path],
     definition: Definition,
 ) -> Findings:
     """What a model finds at its `operating_threshold`.
@@ -96,34 +96,38 @@ def findings(
         Table ``froc-points`` of the model.
     splits, lesions, images : pandas.DataFrame
         Tables of the data set.
-    detections : sequence of paths
-        Parquet table ``detections`` of each fold, in order; only what is alive at the threshold is read.
+    boxes : sequence of paths
+        Tables of each fold, in order: ``detections`` for mode ``paper``, of which only what is alive at the
+        threshold is read, and ``candidates`` for the other mode.
     definition : Definition
         What counts as a hit.
     """
     threshold = operating_threshold(definition.rows(points))
-    alive = {"paper": ("threshold", "==", threshold), "candidate": ("score", ">=", threshold)}
-    read = (DETECTIONS.read(path, filters=[alive[definition.mode]]) for path in detections)
+    read = (read_boxes(path, definition.mode, ("threshold", "==", threshold)) for path in boxes)
     folds = list(folds_of(splits, lesions, read, images))
     return Findings(threshold, folds, *examine(folds, threshold, definition))
 
 
-def boxes_at(detections: pd.DataFrame, threshold: float, mode: str) -> pd.DataFrame:
+def read_boxes(path: str | Path, mode: str, wanted: tuple[str, str, object]) -> pd.DataFrame:
+    """Boxes of a fold: the wanted rows of a ``detections`` table in mode ``paper``, or its ``candidates``."""
+    if mode == "paper":
+        return DETECTIONS.read(path, filters=[wanted])
+    return CANDIDATES.read(path)
+
+
+def boxes_at(boxes: pd.DataFrame, threshold: float, mode: str) -> pd.DataFrame:
     """Boxes alive at a threshold.
 
     Parameters
     ----------
-    detections : pandas.DataFrame
-        A ``detections`` table.
+    boxes : pandas.DataFrame
+        A ``detections`` table, or ``candidates``.
     threshold : float
-        One of its thresholds.
+        One of the thresholds of the former.
     mode : {"paper", "candidate"}
         As in `evaluation`.
     """
-    if mode == "paper":
-        return detections[detections["threshold"] == threshold]
-    boxes = matching.candidates(detections)
-    return boxes[boxes["score"] >= threshold]
+    return boxes[boxes["threshold"] == threshold if mode == "paper" else boxes["score"] >= threshold]
 
 
 def judge(
@@ -159,7 +163,7 @@ def examine(
     Parameters
     ----------
     folds : sequence of Fold
-        With ``detections`` tables.
+        Their ``detections`` are the boxes of the mode of `definition`.
     threshold : float
         See `operating_threshold`.
     definition : Definition
@@ -168,7 +172,7 @@ def examine(
     Returns
     -------
     boxes : pandas.DataFrame
-        Columns of ``detections`` and fold, patient_id, verdict.
+        Columns of these and fold, patient_id, verdict.
     missed : pandas.DataFrame
         Rows of ``lesions`` with fold and patient_id.
     """
@@ -212,6 +216,11 @@ def choose(boxes: pd.DataFrame, missed: pd.DataFrame, numbers: Mapping[str, int]
             Example(kind, *row) for row in rows[["fold", "image_id", "patient_id"]].itertuples(index=False)
         ]
     return chosen
+
+
+def boxes_on(example: Example, boxes: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the boxes of `examine` that lie on the image of an example, in its fold."""
+    return boxes[(boxes["image_id"] == example.image_id) & (boxes["fold"] == example.fold)]
 
 
 def one(boxes: pd.DataFrame, missed: pd.DataFrame, folds: Sequence[Fold]) -> Example:

@@ -13,6 +13,17 @@ from mammoflow.evaluation.definitions import is_external
 
 Labels = Mapping[str, Mapping[str, str]]
 
+# The two kinds of boxes of a map, by the mode of the evaluation.
+BOXES = {"paper": "the paper's boxes", "candidate": "fixed candidates"}
+
+# Why results differ between them, for captions.
+WHY_BOXES_DIFFER = (
+    "The two kinds differ because near a peak of the map the paper's box shrinks to a few pixels, which "
+    "overlap a lesion too little for a hit, so that the lesion's own box counts as a false positive at just "
+    "the thresholds at which the network is surest, and because each tiny peak is a box too; a candidate is "
+    "one box per place with one score."
+)
+
 
 def initialization(init: str, labels: Labels) -> str:
     """Chain of initialisations in print.
@@ -59,3 +70,15 @@ def experiment(chain: str, labels: Labels) -> str:
 def dataset(chain: str, labels: Labels) -> str:
     """Data set in print of a chain."""
     return labels["datasets"][chain.split("/")[0]]
+
+
+def boxes_at(mode: str, threshold: float) -> str:
+    """Kind of boxes of a map, and their threshold, which is infinite where there is none.
+
+    Examples
+    --------
+    >>> boxes_at("candidate", 0.4)
+    'fixed candidates, threshold 0.4'
+    """
+    at = "no box at any threshold" if threshold == float("inf") else f"threshold {threshold:g}"
+    return f"{BOXES[mode]}, {at}"

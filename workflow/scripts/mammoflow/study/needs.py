@@ -164,6 +164,11 @@ class Needs:
         chain = f"{wildcards.dataset}/{wildcards.backbone}/{init}"
         return [paths.candidates(chain, fold) for fold in self.folds(wildcards)]
 
+    def drawn_boxes(self, wildcards: Wildcards) -> list[str]:
+        """Boxes of every fold, in order, of the kind that is drawn on mammograms."""
+        drawn = self._config["detection"]["drawn"]
+        return self.candidates(wildcards) if drawn == "candidate" else self.detections(wildcards)
+
     def map_of_fold(self, wildcards: Wildcards) -> str:
         """Maps of the test images of the fold."""
         return paths.mpm(self._mapped(wildcards), int(wildcards.fold))

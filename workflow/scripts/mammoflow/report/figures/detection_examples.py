@@ -1,22 +1,26 @@
 """Draws figure 4: examples of correct detections, false positives and missed masses."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from mammoflow.breasts.image_store import StoredImage
 from mammoflow.report.examples import CORRECT, MISSED, WRONG, Example
 from mammoflow.report.figures import mammogram, style
+from mammoflow.report.naming import BOXES, boxes_at
 from mammoflow.report.tables.presentation import NONE
 
 # Examples wanted of each kind, and what to say where there is none.
-NUMBERS = {CORRECT: 4, WRONG: 2, MISSED: 2}
+NUMBERS = {CORRECT: 2, WRONG: 2, MISSED: 2}
 _ABSENT = {CORRECT: "no correct detection", WRONG: "no false positive", MISSED: "no mass missed"}
-_COLUMNS = 4
+
+# Examples in a row; each is drawn once for each kind of boxes.
+_ABREAST = 2
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,9 @@ class Panel:
         Why it is shown.
     image : StoredImage
         The mammogram.
-    boxes : pandas.DataFrame
-        All boxes on it at the operating threshold, as `examples.examine` gives them.
+    boxes : mapping of str to pandas.DataFrame
+        All boxes on it at the operating threshold of each mode, as `examples.examine` gives them; first of
+        the mode that the example was chosen by.
     view : str
         Side and view in print, as ``R MLO``; empty where unknown.
     spacing_mm : float
@@ -39,21 +44,21 @@ class Panel:
 
     example: Example
     image: StoredImage
-    boxes: pd.DataFrame
+    boxes: Mapping[str, pd.DataFrame]
     view: str
     spacing_mm: float
 
 
 @style.styled
-def draw(panels: Sequence[Panel], threshold: float, title: str) -> Figure:
-    """Mammograms with annotated contours and boxes.
+def draw(panels: Sequence[Panel], thresholds: Mapping[str, float], title: str) -> Figure:
+    """Mammograms with annotated contours and boxes, each with the boxes of each mode side by side.
 
     Parameters
     ----------
     panels : sequence of Panel
         In the order of `NUMBERS`; any number of each kind.
-    threshold : float
-        The operating threshold.
+    thresholds : mapping of str to float
+        The operating threshold of each mode; the first is the mode that the examples were chosen by.
     title : str
         Network, cascade and data set.
 
@@ -69,26 +74,32 @@ def draw(panels: Sequence[Panel], threshold: float, title: str) -> Figure:
     """
     absent = [_ABSENT[kind] for kind in NUMBERS if kind not in {panel.example.kind for panel in panels}]
     places = len(panels) + len(absent)
-    rows = ceil(places / _COLUMNS)
-    figure = style.new(style.PAGE, 0.6 + 3.0 * rows)
-    grid = figure.subplots(rows, min(places, _COLUMNS), squeeze=False)
-    for place, (axes, panel) in enumerate(zip(grid.flat, panels, strict=False)):
-        mammogram.show(axes, panel.image)
-        mammogram.outline(axes, panel.image)
-        mammogram.draw_boxes(axes, panel.image, panel.boxes)
-        mammogram.scale_bar(axes, panel.image, panel.spacing_mm)
-        axes.set_title(
-            f"{style.letter(place)} {panel.example.kind}, {panel.view or NONE}", loc="left", fontsize=7
-        )
-    for axes, words in zip(grid.flat[len(panels) :], absent, strict=False):
-        mammogram.bare(axes)
-        axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", va="center", color=style.GREY)
-    for axes in grid.flat[places:]:
+    abreast = min(places, _ABREAST)
+    rows, pictures = ceil(places / abreast), len(thresholds)
+    figure = style.new(style.PAGE, 0.75 + 2.9 * rows)
+    grid = figure.subplots(rows, abreast * pictures, squeeze=False).reshape(rows * abreast, pictures)
+    for place, (pair, panel) in enumerate(zip(grid, panels, strict=False)):
+        name = f"{style.letter(place)} {panel.example.kind}, {panel.view or NONE}"
+        for axes, mode, first_line in zip(pair, thresholds, [name, *[""] * (pictures - 1)], strict=True):
+            _draw_picture(axes, panel, panel.boxes[mode])
+            axes.set_title(f"{first_line}\n{BOXES[mode]}", loc="left", fontsize=7)
+    for pair, words in zip(grid[len(panels) :], absent, strict=False):
+        for axes in pair:
+            mammogram.bare(axes)
+        pair[0].text(0.5, 0.5, words, transform=pair[0].transAxes, ha="center", va="center", color=style.GREY)
+    for axes in grid[places:].flat:
         axes.remove()
-    at = "no box at any threshold" if threshold == float("inf") else f"threshold {threshold:g}"
-    figure.suptitle(f"{title}; {at}", fontsize=8, x=0.01, ha="left")
+    at = "; ".join(boxes_at(mode, threshold) for mode, threshold in thresholds.items())
+    figure.suptitle(f"{title}\n{at}", fontsize=8, x=0.01, ha="left")
     figure.legend(handles=key(), loc="outside lower center", ncols=4)
     return figure
+
+
+def _draw_picture(axes: Axes, panel: Panel, boxes: pd.DataFrame) -> None:
+    mammogram.show(axes, panel.image)
+    mammogram.outline(axes, panel.image)
+    mammogram.draw_boxes(axes, panel.image, boxes)
+    mammogram.scale_bar(axes, panel.image, panel.spacing_mm)
 
 
 def key() -> list[Line2D]:

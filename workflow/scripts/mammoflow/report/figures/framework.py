@@ -25,6 +25,7 @@ def draw(
     boxes: pd.DataFrame,
     windows: sliding_windows.Windows,
     threshold: float,
+    mode: str,
     spacing_mm: float,
     title: str,
 ) -> Figure:
@@ -42,6 +43,8 @@ def draw(
         How the windows of the grid are laid.
     threshold : float
         The operating threshold.
+    mode : {"paper", "candidate"}
+        Kind of the boxes. The paper's are drawn with the regions of the map that they surround.
     spacing_mm : float
         Of the original image's pixels; NaN where unknown.
     title : str
@@ -70,11 +73,13 @@ def draw(
     mammogram.contour(steps[3], image.breast, style.GREY, 0.5)
     mammogram.bare(steps[3])
     mammogram.show(steps[4], image)
-    _region(steps[4], values > threshold)
+    if mode == "paper":
+        _region(steps[4], values > threshold)
     mammogram.outline(steps[4], image)
     mammogram.draw_boxes(steps[4], image, boxes)
 
-    names = ("1 Sliding windows", "3 Probabilities", "4 Mass probability map", "5 Threshold, boxes")
+    last = "5 Threshold, boxes" if mode == "paper" else "5 Candidates"
+    names = ("1 Sliding windows", "3 Probabilities", "4 Mass probability map", last)
     for axes, name in zip(steps.values(), names, strict=True):
         axes.set_title(name, loc="left", fontsize=7)
     bar = figure.colorbar(picture, ax=list(steps.values()), shrink=0.7, pad=0.01, aspect=30)

@@ -1,13 +1,18 @@
 """Draws a FROC curve on axes, for figures 3 and 5."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from mammoflow.evaluation import froc
-from mammoflow.evaluation.definitions import Definition
+from mammoflow.evaluation.definitions import MODES, Definition
+from mammoflow.report.figures import style
+from mammoflow.report.naming import BOXES
 
 LEFT, RIGHT = 0.1, 8
 _TICKS = (0.125, 0.25, 0.5, 1, 2, 4, 8)
@@ -101,13 +106,20 @@ def reached(points: pd.DataFrame) -> float:
     return float(points.groupby("fold")["fpi"].max().min()) if len(points) else np.inf
 
 
-def label_axes(axes: Axes, definition: Definition) -> None:
-    """Scales and names of FROC axes."""
-    axes.set_xscale("log")
-    axes.set_xlim(LEFT, RIGHT)
-    axes.set_ylim(0, 1.02)
-    axes.xaxis.set_major_locator(FixedLocator(_TICKS))
-    axes.xaxis.set_major_formatter(FixedFormatter([f"{tick:g}" for tick in _TICKS]))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xlabel("False positives per image")
-    axes.set_ylabel(f"True positive rate ({definition.rule})")
+def panels(figure: Figure) -> dict[str, Axes]:
+    """Empty axes side by side, by mode of the evaluation."""
+    return dict(zip(MODES, figure.subplots(1, len(MODES), sharey=True), strict=True))
+
+
+def label_panels(by_mode: Mapping[str, Axes], definition: Definition) -> None:
+    """Scales and names of `panels`, once the curves are drawn."""
+    for place, (mode, axes) in enumerate(by_mode.items()):
+        axes.set_title(f"{style.letter(place)} {BOXES[mode]}", loc="left")
+        axes.set_xscale("log")
+        axes.set_xlim(LEFT, RIGHT)
+        axes.set_ylim(0, 1.02)
+        axes.xaxis.set_major_locator(FixedLocator(_TICKS))
+        axes.xaxis.set_major_formatter(FixedFormatter([f"{tick:g}" for tick in _TICKS]))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xlabel("False positives per image")
+        axes.set_ylabel(f"True positive rate ({definition.rule})" if place == 0 else "")

@@ -8,6 +8,7 @@ from matplotlib.image import AxesImage
 
 from mammoflow.breasts.image_store import StoredImage
 from mammoflow.report.figures import detection_examples, mammogram, style
+from mammoflow.report.naming import boxes_at
 
 _COLOURS = "inferno"
 
@@ -21,6 +22,7 @@ def draw(
     values: np.ndarray,
     boxes: pd.DataFrame,
     threshold: float,
+    mode: str,
     spacing_mm: float,
     title: str,
 ) -> Figure:
@@ -36,6 +38,8 @@ def draw(
         Boxes at the threshold, as `examples.judge` gives them.
     threshold : float
         Infinite where there is no box at any.
+    mode : {"paper", "candidate"}
+        Kind of the boxes.
     spacing_mm : float
         Of the original image's pixels; NaN where unknown.
     title : str
@@ -58,8 +62,7 @@ def draw(
     bar = figure.colorbar(heat, cax=scale)
     bar.ax.axhline(min(threshold, 1), color="white", lw=1.2)
     bar.set_label("Mass probability; line: threshold", fontsize=7)
-    at = "no box at any threshold" if threshold == float("inf") else f"threshold {threshold:g}"
-    figure.suptitle(f"{title}; {at}", fontsize=8, x=0.01, ha="left")
+    figure.suptitle(f"{title}\n{boxes_at(mode, threshold)}", fontsize=8, x=0.01, ha="left")
     figure.legend(handles=detection_examples.key(), loc="outside lower center", ncols=4)
     return figure
 

@@ -50,6 +50,7 @@ _THEME = {
     "lines.linewidth": 1.6,
     # A dollar in a label is a dollar.
     "text.parse_math": False,
+    "figure.dpi": 200,
     "savefig.dpi": 200,
     "svg.hashsalt": "mammoflow",
 }
@@ -71,6 +72,9 @@ def letter(place: int) -> str:
 @styled
 def save(figure: Figure, png: str | Path, svg: str | Path | None = None) -> None:
     """Write a figure as PNG, and as SVG where that is asked for; the same figure gives the same bytes."""
+    # Lay it out once: another pass may move its parts by a rounding error.
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
     for path, metadata in ((png, {}), (svg, {"Date": None}))[: 2 if svg else 1]:
         with storage.whole(path) as temporary:
             figure.savefig(temporary, metadata=metadata)

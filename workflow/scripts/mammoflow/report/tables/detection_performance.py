@@ -1,6 +1,6 @@
 """Makes table 4: detection performance, next to published results."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +8,7 @@ import pandas as pd
 
 from mammoflow.evaluation.definitions import STRICT_IOU, Definition, Evaluation
 from mammoflow.report import literature
-from mammoflow.report.naming import Labels
+from mammoflow.report.naming import BOXES, WHY_BOXES_DIFFER, Labels
 from mammoflow.report.tables.operating_points import method, model_of, note_on, points_at
 from mammoflow.report.tables.presentation import (
     NONE,
@@ -56,7 +56,8 @@ def _columns(table: pd.DataFrame) -> dict[str, Cell]:
     chosen = _chosen(table)
 
     def definition(row: Mapping) -> str:
-        return worded("; ".join(filter(None, (row[column] for column in _DEFINITION))))
+        parts = (row["subset"], row["hit_rule"], BOXES.get(row["mode"]))
+        return worded("; ".join(filter(None, parts)))
 
     def at(fpi: float) -> Cell:
         return lambda row: row["tpr"].get(fpi, NONE)
@@ -82,11 +83,11 @@ PRESENTATION = Presentation(
     "of the largest TPR at no more than the false positives per image (FPI) above the column; *: see the "
     "note in the CSV, for instance where a fold's curve ends before that FPI and the TPR at its end "
     "counts. The CSV also has intervals of the mean (Student's t over folds, and percentile bootstrap of "
-    "patients within folds), FPI on images without and with a mass, and counts. Mode “paper”: the boxes "
-    "are the components of the map at each threshold; “candidate”: fixed boxes with scores. Rows of "
-    "source “external” are detections of other systems, evaluated here on the same lesions. Rows of "
-    "source “paper” and “literature” are published numbers on INbreast, not ours; rows differ in data, "
-    "subset, hit rule and denominator, and a dash means that our sources do not say.",
+    "patients within folds), FPI on images without and with a mass, and counts. “The paper's boxes” are the "
+    "components of the map at each threshold; “fixed candidates” are one set of boxes with scores. "
+    f"{WHY_BOXES_DIFFER} Rows of source “external” are detections of other systems, evaluated here on the "
+    "same lesions. Rows of source “paper” and “literature” are published numbers on INbreast, not ours; rows "
+    "differ in data, subset, hit rule and denominator, and a dash means that our sources do not say.",
     _arranged,
 )
 
@@ -108,8 +109,8 @@ def table(
     Returns
     -------
     pandas.DataFrame
-        All lesions, as configured: at every configured FPI, and with a stricter IoU, where there is one, at
-        the configured FPI nearest to the paper's.
+        All lesions, with each kind of boxes: at every configured FPI, and with a stricter IoU, where there is
+        one, at the configured FPI nearest to the paper's.
 
     References
     ----------
@@ -124,11 +125,7 @@ def table(
 
 
 def _points_of_chain(chain: str, points: pd.DataFrame, evaluation: Evaluation, labels: Labels) -> list[dict]:
-    own, at = evaluation.definition_of(chain), list(evaluation.operating_points)
-    shown = [points_at(own.rows(points), at)]
-    if own.hit != "centre-in-box" and own.iou < STRICT_IOU:
-        nearest = min(at, key=lambda fpi: abs(fpi - literature.STRICT_FPI))
-        shown.append(points_at(replace(own, iou=STRICT_IOU).rows(points), [nearest]))
+    own = evaluation.definition
     return [
         {
             **model_of(chain, labels),
@@ -139,5 +136,17 @@ def _points_of_chain(chain: str, points: pd.DataFrame, evaluation: Evaluation, l
             "mode": point["mode"],
             "denominator": f"{point['images']} images",
         }
-        for point in pd.concat(shown).to_dict("records")
+        for shown in _shown(chain, points, evaluation)
+        for point in shown.to_dict("records")
     ]
+
+
+def _shown(chain: str, points: pd.DataFrame, evaluation: Evaluation) -> Iterator[pd.DataFrame]:
+    """Operating points of each kind of boxes, with the configured hit rule and then with the stricter one."""
+    both, at = evaluation.in_modes(chain), evaluation.operating_points
+    for definition in both:
+        yield points_at(definition.rows(points), at)
+    if evaluation.hit != "centre-in-box" and evaluation.iou < STRICT_IOU:
+        nearest = min(at, key=lambda fpi: abs(fpi - literature.STRICT_FPI))
+        for definition in both:
+            yield points_at(replace(definition, iou=STRICT_IOU).rows(points), [nearest])

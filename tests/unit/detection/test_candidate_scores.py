@@ -1,0 +1,90 @@
+import numpy as np
+import pandas as pd
+import pytest
+from froc_cases import masses
+from sklearn.linear_model import LogisticRegression
+
+from mammoflow.base.boxes import BOX
+from mammoflow.base.contracts.detections import CANDIDATES
+from mammoflow.detection import candidate_scores
+from mammoflow.detection.candidates import FEATURES, Settings
+
+SETTINGS = Settings(0.6, (0.5,), 0.2, 0.6)
+LESION = (0, 0, 20, 20)
+
+
+def table(count=200, seed=0):
+    """Candidates of two images: those on the lesion of image a have more contrast."""
+    generator = np.random.default_rng(seed)
+    on = generator.random(count) < 0.3
+    corner = np.where(
+        on[:, None], generator.integers(0, 3, (count, 2)), generator.integers(40, 90, (count, 2))
+    )
+    features = pd.DataFrame(generator.normal(size=(count, len(FEATURES))), columns=list(FEATURES))
+    features["grey_contrast"] += 3 * on
+    features["peak"] = generator.uniform(0, 1, count)
+    features["fraction"] = 0.5
+    names = np.where(on, "a", generator.choice(["a", "b"], count))
+    boxes = pd.DataFrame(np.hstack([corner, corner + 20]), columns=BOX)
+    return pd.concat([pd.Series(names, name="image_id"), boxes, features], axis=1), on
+
+
+def test_the_overlap_with_the_nearest_lesion_of_the_same_image():
+    boxes = pd.DataFrame(
+        [("a", 0, 0, 20, 10), ("b", 0, 0, 20, 20), ("a", 90, 90, 99, 99)], columns=["image_id", *BOX]
+    )
+    marked = masses(("a", LESION), ("a", (0, 0, 10, 10)), ("c", LESION))
+    assert candidate_scores.best_overlap(boxes[::-1], marked).tolist() == [0, 0, 0.5]
+
+
+def test_a_learnt_score_is_a_logistic_regression_of_standardised_features():
+    examples, on = table()
+    score = candidate_scores.learn(examples, masses(("a", LESION)))
+    assert (score.masses, score.others) == (on.sum(), (~on).sum())
+    values = examples[list(FEATURES)].to_numpy()
+    spread = np.where(values.std(axis=0) > 0, values.std(axis=0), 1)
+    oracle = LogisticRegression(C=0.1, max_iter=1000).fit((values - values.mean(axis=0)) / spread, on)
+    np.testing.assert_allclose(
+        score(examples), oracle.predict_proba((values - values.mean(axis=0)) / spread)[:, 1], atol=1e-9
+    )
+    others, on = table(seed=1)
+    assert score(others)[on].min() > np.median(score(others)[~on])
+
+
+@pytest.mark.parametrize("kind", candidate_scores.SCORES)
+def test_a_score_is_read_as_it_was_written(kind, tmp_path):
+    examples, _ = table()
+    score = (
+        candidate_scores.peak if kind == "peak" else candidate_scores.learn(examples, masses(("a", LESION)))
+    )
+    candidate_scores.write(score, tmp_path / "score.json")
+    again = candidate_scores.read(tmp_path / "score.json")
+    np.testing.assert_array_equal(again(examples), score(examples))
+    assert candidate_scores.described(again) == candidate_scores.described(score)
+
+
+def test_nothing_to_learn_from_is_said():
+    examples, _ = table()
+    with pytest.raises(ValueError, match=r"candidates on masses and elsewhere .* got 0 and 200; .*'peak'"):
+        candidate_scores.learn(examples, masses(("c", LESION)))
+
+
+def test_the_best_box_at_each_place_stays_with_a_score_on_a_level():
+    cells = [
+        ("b", 0, 0, 20, 20, 0.31),
+        ("b", 2, 2, 18, 18, 0.62),
+        ("b", 60, 60, 70, 70, 0.0),
+        ("a", 0, 0, 20, 20, 0.5),
+    ]
+    examples = pd.DataFrame(cells, columns=["image_id", *BOX, "peak"])
+    kept = CANDIDATES.check(candidate_scores.scored(examples, candidate_scores.peak, SETTINGS, levels=10))
+    assert kept.to_numpy().tolist() == [
+        ["a", 0, 0, 20, 20, 0.5],
+        ["b", 2, 2, 18, 18, 0.7],
+        ["b", 60, 60, 70, 70, 0.0],
+    ]
+
+
+def test_no_candidates_at_all():
+    none = pd.DataFrame(columns=["image_id", *BOX, *FEATURES])
+    assert CANDIDATES.check(candidate_scores.scored(none, candidate_scores.peak, SETTINGS, levels=10)).empty
