@@ -166,8 +166,13 @@ def test_any_test_image_is_drawn_on_request_and_an_unknown_one_refused(finished,
     splits = SPLITS.read(results / "splits/digital.csv")
     image_id = splits.loc[splits["role"] == "test", "image_id"].iloc[-1]
     folder = "results/figures/overlays/digital/compact/natural+film"
-    finished.run(f"{folder}/{image_id}.png")
-    assert (finished.folder / "tiny" / folder / f"{image_id}.png").read_bytes().startswith(b"\x89PNG")
+    drawn = {}
+    for kind in ("paper", "candidate"):
+        settings = {"detection": {"drawn": kind, "overlays": {"threshold": 0.5}}}
+        finished.run(f"{folder}/{image_id}.png", settings=settings)
+        drawn[kind] = (finished.folder / "tiny" / folder / f"{image_id}.png").read_bytes()
+        assert drawn[kind].startswith(b"\x89PNG")
+    assert drawn["paper"] != drawn["candidate"]
     ran = finished.snakemake(f"{folder}/nosuch.png")
     assert ran.returncode != 0
     said = [line for line in (ran.stdout + ran.stderr).splitlines() if line.startswith("image: expected")]
