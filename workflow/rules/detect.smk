@@ -1,8 +1,8 @@
 """Computes mass probability maps of the test images of a fold, boxes at every threshold, and scored candidates.
 
 Needs: the splits, the images store and the trained runs of the fold; the lesions, to learn scores from.
-Makes: results/mpm/{dataset}/{backbone}/{init}/fold-{fold}{,-learning}.h5, the maps of the test images and of images
-       to learn scores from; results/detections/{dataset}/{backbone}/{init}/fold-{fold}.parquet; and
+Makes: results/mpm/{dataset}/{backbone}/{init}/fold-{fold}.h5,
+       results/detections/{dataset}/{backbone}/{init}/fold-{fold}.parquet and
        results/candidates/{dataset}/{backbone}/{init}/fold-{fold}.{csv,json}, the candidates and their score.
 """
 
@@ -35,30 +35,10 @@ rule mpm:
         edge=config["patches"]["edge"],
         precision=config["inference"]["precision"],
         ensemble=NEEDS.ensemble,
-        roles=["test"],
-        images=None,
+        learning=NEEDS.learning,
         seed=config["seed"],
     script:
         "../scripts/mpm.py"
-
-
-use rule mpm as mpm_learning with:
-    output:
-        mpm="results/mpm/{dataset}/{backbone}/{init}/fold-{fold}-learning.h5",
-    log:
-        "logs/mpm_learning/{dataset}/{backbone}/{init}/fold-{fold}.log",
-    benchmark:
-        "results/benchmarks/mpm_learning/{dataset}/{backbone}/{init}/fold-{fold}.tsv"
-    params:
-        *NEEDS.code("mpm.py"),
-        network=NEEDS.network_code,
-        stride=NEEDS.stride,
-        edge=config["patches"]["edge"],
-        precision=config["inference"]["precision"],
-        ensemble=NEEDS.ensemble,
-        roles=config["detection"]["candidates"]["learning"]["parts"],
-        images=config["detection"]["candidates"]["learning"]["images"],
-        seed=config["seed"],
 
 
 rule detections:
@@ -86,7 +66,6 @@ rule detections:
 rule candidates:
     input:
         mpm=NEEDS.map_of_fold,
-        learning=NEEDS.learning_map,
         metadata=NEEDS.runs_of_fold("model.json"),
         stores=NEEDS.stores,
         lesions="results/index/{dataset}/lesions.csv",
@@ -106,6 +85,7 @@ rule candidates:
     params:
         *NEEDS.code("candidates.py"),
         candidates=NEEDS.candidate_settings,
+        scoring=NEEDS.scoring,
         levels=config["detection"]["levels"],
     script:
         "../scripts/candidates.py"

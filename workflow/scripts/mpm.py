@@ -1,10 +1,10 @@
-"""Compute the window probabilities of images of a fold with the network of the best run, or with all runs."""
+"""Compute the window probabilities of images of a fold with the network of the best run, or of all runs."""
 
 from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow.base import seeds, storage
+from mammoflow.base import storage
 from mammoflow.base.contracts.index import IMAGES
 from mammoflow.base.contracts.splits import SPLITS
 from mammoflow.base.contracts.stored import STORED
@@ -24,17 +24,20 @@ windows = sliding_windows.Windows(record["window"], params.stride, params.edge)
 splits, store = SPLITS.read(given.splits), image_store.open_store(given.stores)
 stored = leakage.stored_images(IMAGES.read(given.images), STORED.read(given.stored))
 fold = leakage.fold_of(splits, int(wildcards.fold), stored, origin=given.splits)
-image_ids = sorted(fold.loc[fold["role"].isin(params.roles), "image_id"])
-if params.images and params.images < len(image_ids):
-    generator = seeds.generator(params.seed, "mpm", wildcards.dataset, wildcards.fold)
-    image_ids = sorted(generator.choice(image_ids, params.images, replace=False).tolist())
+parts = {
+    mpm.TESTED: sorted(fold.loc[fold["role"] == "test", "image_id"]),
+    mpm.LEARNING: mpm.learning(
+        fold, params.learning, (params.seed, "mpm", wildcards.dataset, wildcards.fold)
+    ),
+}
+part_of = {image_id: part for part, image_ids in parts.items() for image_id in image_ids}
 
 chosen = []
 with storage.create_hdf5(snakemake.output.mpm) as file:
     grids = classification.grids(
         models,
         store,
-        image_ids,
+        part_of,
         windows,
         record["normalization"],
         params.precision,
@@ -42,7 +45,7 @@ with storage.create_hdf5(snakemake.output.mpm) as file:
         mirrored=params.ensemble["mirrored"],
     )
     for image_id, grid in grids:
-        mpm.write_grid(file, image_id, grid)
+        mpm.write_grid(file, image_id, grid, part_of[image_id])
     precision = (
         ", ".join(sorted({network.policy for network in chosen})) or "none, since there are no windows"
     )
@@ -50,6 +53,6 @@ with storage.create_hdf5(snakemake.output.mpm) as file:
 
 logs.announce(
     f"{wildcards.dataset} fold {wildcards.fold} {wildcards.backbone} {wildcards.init}: maps of "
-    f"{len(image_ids)} {' and '.join(params.roles)} images by run {', '.join(map(str, runs))}, "
-    f"precision: {precision}"
+    f"{len(parts[mpm.TESTED])} test images and of {len(parts[mpm.LEARNING])} to learn from, "
+    f"by run {', '.join(map(str, runs))}, precision: {precision}"
 )

@@ -60,13 +60,15 @@ def test_a_score_is_read_as_it_was_written(kind, tmp_path):
     candidate_scores.write(score, tmp_path / "score.json")
     again = candidate_scores.read(tmp_path / "score.json")
     np.testing.assert_array_equal(again(examples), score(examples))
-    assert candidate_scores.described(again) == candidate_scores.described(score)
+    assert candidate_scores.described(again, kind) == candidate_scores.described(score, kind)
 
 
-def test_nothing_to_learn_from_is_said():
+def test_without_a_mass_to_learn_from_the_peak_is_the_score():
     examples, _ = table()
-    with pytest.raises(ValueError, match=r"candidates on masses and elsewhere .* got 0 and 200; .*'peak'"):
-        candidate_scores.learn(examples, masses(("c", LESION)))
+    score = candidate_scores.learn(examples, masses(("c", LESION)))
+    assert score is candidate_scores.peak
+    assert "none on masses" in candidate_scores.described(score, "learnt")
+    assert candidate_scores.learn(examples[:0], masses(("a", LESION))) is candidate_scores.peak
 
 
 def test_the_best_box_at_each_place_stays_with_a_score_on_a_level():

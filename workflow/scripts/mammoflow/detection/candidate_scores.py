@@ -64,7 +64,7 @@ def peak(table: pd.DataFrame) -> np.ndarray:
     return table["peak"].to_numpy(float)
 
 
-def learn(table: pd.DataFrame, lesions: pd.DataFrame) -> Learnt:
+def learn(table: pd.DataFrame, lesions: pd.DataFrame) -> Score:
     """Learn a score from candidates of images that are not tested.
 
     Parameters
@@ -74,17 +74,14 @@ def learn(table: pd.DataFrame, lesions: pd.DataFrame) -> Learnt:
     lesions : pandas.DataFrame
         Lesions of these images, or of more.
 
-    Raises
-    ------
-    ValueError
-        When no candidate fits a mass, or all do.
+    Returns
+    -------
+    Learnt or function
+        `peak` if no candidate fits a mass, or all do: then there is nothing to tell apart.
     """
     masses = best_overlap(table, lesions) > _HIT
     if masses.all() or not masses.any():
-        raise ValueError(
-            "detection.candidates.scoring: expected candidates on masses and elsewhere to learn from, "
-            f"got {masses.sum()} and {(~masses).sum()}; learn from more images, or set it to 'peak'"
-        )
+        return peak
     values = table[list(FEATURES)].to_numpy(float)
     mean, deviation = values.mean(axis=0), values.std(axis=0)
     deviation[deviation == 0] = 1
@@ -133,9 +130,12 @@ def scored(table: pd.DataFrame, score: Score, settings: candidates.Settings, lev
     return table.loc[np.concatenate([np.empty(0, int), *kept])].reset_index(drop=True)
 
 
-def described(score: Score) -> str:
-    """What candidates are scored by, in words."""
-    return "their features" if isinstance(score, Learnt) else "the height of their peak"
+def described(score: Score, wanted: str) -> str:
+    """What candidates are scored by, in words; `wanted` is one of `SCORES`."""
+    if isinstance(score, Learnt):
+        return f"their features, learnt from {score.masses} on masses and {score.others} others"
+    why = "" if wanted == "peak" else ", since the images to learn from have none on masses"
+    return f"the height of their peak{why}"
 
 
 def write(score: Score, path: str | Path) -> None:

@@ -78,11 +78,6 @@ class Settings:
     overlap: float
     containment: float
 
-    @classmethod
-    def from_config(cls, section: Mapping) -> "Settings":
-        """Create settings from the config section, which has further keys."""
-        return cls(**{name: section[name] for name in cls.__dataclass_fields__})
-
 
 class _Nodes(NamedTuple):
     """The n components of a map that become candidates; boxes are in pixels of the map, (n, 4) int."""
@@ -116,14 +111,21 @@ class _View(NamedTuple):
 
 
 def of_maps(
-    file: h5py.File, store: Mapping[str, Image], window: int, settings: Settings, threads: int
+    file: h5py.File,
+    part: str,
+    store: Mapping[str, Image],
+    window: int,
+    settings: Settings,
+    threads: int,
 ) -> pd.DataFrame:
-    """Find the candidates of all images of an MPM file; see `of_image`.
+    """Find the candidates of all images of a part of an MPM file; see `of_image`.
 
     Parameters
     ----------
     file : h5py.File
-        Opened by `storage.open_hdf5`; see `mpm.read_grid`.
+        Opened by `storage.open_hdf5`.
+    part : str
+        ``mpm.TESTED`` or ``mpm.LEARNING``.
     store : mapping of str to Image
         Stored images.
     window, settings
@@ -133,9 +135,9 @@ def of_maps(
     """
 
     def of_one(image_id: str) -> pd.DataFrame:
-        return of_image(image_id, store[image_id], mpm.read_grid(file, image_id), window, settings)
+        return of_image(image_id, store[image_id], mpm.read_grid(file, image_id, part), window, settings)
 
-    tables = [table for table in pool.ordered(of_one, mpm.image_ids(file), threads) if len(table)]
+    tables = [table for table in pool.ordered(of_one, mpm.image_ids(file, part), threads) if len(table)]
     if not tables:
         return pd.DataFrame(columns=["image_id", *BOX, *FEATURES])
     return pd.concat(tables, ignore_index=True)

@@ -1,14 +1,17 @@
 """Interpolates window probabilities to the mass probability map (MPM), and stores them on their grid."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import h5py
 import numpy as np
+import pandas as pd
 
-from mammoflow.base import storage
+from mammoflow.base import seeds, storage
 from mammoflow.breasts.geometry import Geometry
 
-_GROUP = "images"
+# Parts of a file: maps of images that the fold tests, and of images that scores are learnt from.
+TESTED, LEARNING = "images", "learning"
 
 
 @dataclass(frozen=True)
@@ -111,8 +114,8 @@ def _check(probabilities: np.ndarray, centres_y: np.ndarray, centres_x: np.ndarr
         )
 
 
-def write_grid(file: h5py.File, image_id: str, grid: Grid) -> None:
-    """Add the grid of one image to a file opened by `storage.create_hdf5`.
+def write_grid(file: h5py.File, image_id: str, grid: Grid, part: str = TESTED) -> None:
+    """Add the grid of one image to a part of a file opened by `storage.create_hdf5`.
 
     Raises
     ------
@@ -120,7 +123,7 @@ def write_grid(file: h5py.File, image_id: str, grid: Grid) -> None:
         When the grid is inconsistent, or the file already contains the image.
     """
     _check(grid.probabilities, grid.centres_y, grid.centres_x)
-    group = file.create_group(f"{_GROUP}/{image_id}")
+    group = file.create_group(f"{part}/{image_id}")
     group.create_dataset("probabilities", data=grid.probabilities.astype(np.float32), **storage.ARRAY)
     group.create_dataset("centres_y", data=np.asarray(grid.centres_y, np.float64))
     group.create_dataset("centres_x", data=np.asarray(grid.centres_x, np.float64))
@@ -128,15 +131,15 @@ def write_grid(file: h5py.File, image_id: str, grid: Grid) -> None:
     group.attrs.update(grid.geometry.to_attributes())
 
 
-def read_grid(file: h5py.File, image_id: str) -> Grid:
-    """Read the grid of one image from a file opened by `storage.open_hdf5`.
+def read_grid(file: h5py.File, image_id: str, part: str = TESTED) -> Grid:
+    """Read the grid of one image from a part of a file opened by `storage.open_hdf5`.
 
     Raises
     ------
     KeyError
-        When the file does not contain the image.
+        When this part does not contain the image.
     """
-    path = f"{_GROUP}/{image_id}"
+    path = f"{part}/{image_id}"
     if path not in file:
         raise KeyError(f"{file.filename}: expected a grid of image '{image_id}', got none of that name")
     group = file[path]
@@ -150,10 +153,34 @@ def read_grid(file: h5py.File, image_id: str) -> Grid:
 
 
 def windows_per_image(file: h5py.File) -> list[int]:
-    """Number of windows on each image's grid in an open file, including windows not classified."""
-    return [file[f"{_GROUP}/{image_id}/probabilities"].size for image_id in image_ids(file)]
+    """Number of windows on the grid of each tested image of an open file, classified or not."""
+    return [file[f"{TESTED}/{image_id}/probabilities"].size for image_id in image_ids(file)]
 
 
-def image_ids(file: h5py.File) -> list[str]:
-    """Identifiers of the images in a file opened by `storage.open_hdf5`, sorted; may be empty."""
-    return sorted(file[_GROUP]) if _GROUP in file else []
+def image_ids(file: h5py.File, part: str = TESTED) -> list[str]:
+    """Identifiers of the images in a part of a file opened by `storage.open_hdf5`, sorted; may be empty."""
+    return sorted(file[part]) if part in file else []
+
+
+def learning(
+    fold: pd.DataFrame, settings: Mapping[str, object] | None, seed: Sequence[str | int]
+) -> list[str]:
+    """Images of a fold that the score of candidates is learnt from, sorted.
+
+    Parameters
+    ----------
+    fold : pandas.DataFrame
+        Stored images of one fold, with columns image_id and role.
+    settings : mapping, optional
+        ``parts``, roles in the fold, and ``images``, the largest number drawn from them, None for all. By
+        default no image.
+    seed : sequence of str or int
+        Root seed and labels, passed to `seeds.generator`.
+    """
+    if settings is None:
+        return []
+    image_ids = sorted(fold.loc[fold["role"].isin(settings["parts"]), "image_id"])
+    if settings["images"] is None or len(image_ids) <= settings["images"]:
+        return image_ids
+    generator = seeds.generator(*seed)
+    return sorted(generator.choice(image_ids, settings["images"], replace=False).tolist())

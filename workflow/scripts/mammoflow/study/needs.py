@@ -173,12 +173,6 @@ class Needs:
         """Maps of the test images of the fold."""
         return paths.mpm(self._mapped(wildcards), int(wildcards.fold))
 
-    def learning_map(self, wildcards: Wildcards) -> list[str]:
-        """Maps that the score of candidates is learnt from; none if it is not learnt."""
-        if self.candidate_settings(wildcards)["scoring"] != "learnt":
-            return []
-        return [paths.learning_mpm(self._mapped(wildcards), int(wildcards.fold))]
-
     def _mapped(self, wildcards: Wildcards) -> str:
         init = self._study.mapped_as(wildcards.init)
         return f"{wildcards.dataset}/{wildcards.backbone}/{init}"
@@ -206,10 +200,22 @@ class Needs:
         changes, settings = self._study.changes(wildcards.init), self._config["detection"]["ensemble"]
         return {key: changes.get(key, value) for key, value in settings.items()}
 
+    def learning(self, wildcards: Wildcards) -> dict[str, Any] | None:
+        """Images whose maps scores are learnt from; None if no model of the study learns them."""
+        settings = self._config["detection"]["candidates"]
+        scorings = [settings["scoring"], *(each.get("scoring") for each in self._study.ablations.values())]
+        return settings["learning"] if "learnt" in scorings else None
+
     def candidate_settings(self, wildcards: Wildcards) -> dict[str, Any]:
-        """How candidates are found and scored for a model; what they learn from decides on maps only."""
+        """How the candidates of a model are found."""
         changes, settings = self._study.changes(wildcards.init), self._config["detection"]["candidates"]
-        return {key: changes.get(key, value) for key, value in settings.items() if key != "learning"}
+        keys = ("smoothing", "fractions", "overlap", "containment")
+        return {key: changes.get(key, settings[key]) for key in keys}
+
+    def scoring(self, wildcards: Wildcards) -> str:
+        """How the candidates of a model are scored."""
+        settings = self._config["detection"]["candidates"]
+        return self._study.changes(wildcards.init).get("scoring", settings["scoring"])
 
     def evaluation(self, wildcards: Wildcards) -> dict[str, Any]:
         """Definition of a detection for a model."""

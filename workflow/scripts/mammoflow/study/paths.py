@@ -43,11 +43,6 @@ def mpm(chain: str, fold: int) -> str:
     return f"results/mpm/{chain}/fold-{fold}.h5"
 
 
-def learning_mpm(chain: str, fold: int) -> str:
-    """Probability maps of a model on images of a fold's other parts, from which scores are learnt."""
-    return f"results/mpm/{chain}/fold-{fold}-learning.h5"
-
-
 def candidates(chain: str, fold: int) -> str:
     """Candidates of a model on a fold."""
     return f"results/candidates/{chain}/fold-{fold}.csv"
