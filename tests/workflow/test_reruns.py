@@ -66,9 +66,11 @@ def graph():
         use(f"classify film {model}", "table_2", "figure_scores")
     for model in MODELS["digital"]:
         use(f"train digital {model}", f"classify digital {model}", f"mpm digital {model}")
-        use(f"mpm digital {model}", f"detections digital {model}")
-        use(f"detections digital {model}", f"froc digital {model}")
-    use(f"detections digital {SHOWN}", f"froc digital {SHOWN}@iou-0.5")
+        for boxes in ("detections", "candidates"):
+            use(f"mpm digital {model}", f"{boxes} digital {model}")
+            use(f"{boxes} digital {model}", f"froc digital {model}")
+    for boxes in ("detections", "candidates"):
+        use(f"{boxes} digital {SHOWN}", f"froc digital {SHOWN}@iou-0.5")
     use("index digital", "contours digital")
     for model in {*COMPARED, *ABLATED}:
         use("contours digital", f"froc digital {model}")
@@ -206,6 +208,9 @@ SETTINGS = {
     ),
     "detection.levels": Case({"detection": {"levels": 50}}),
     "detection.drawn": Case({"detection": {"drawn": "paper"}}),
+    "detection.ensemble": Case({"detection": {"ensemble": {"mirrored": True}}}),
+    "detection.candidates.learning": Case({"detection": {"candidates": {"learning": {"images": 5}}}}),
+    "detection.candidates": Case({"detection": {"candidates": {"smoothing": 1}}}),
     "detection.overlays": Case({"detection": {"overlays": {"fpi": 2}}}),
     "detection.evaluation.iou": Case(
         evaluation(iou=0.3),

@@ -35,7 +35,7 @@ rule mpm:
         edge=config["patches"]["edge"],
         precision=config["inference"]["precision"],
         ensemble=NEEDS.ensemble,
-        learning=NEEDS.learning,
+        learning=config["detection"]["candidates"]["learning"],
         seed=config["seed"],
     script:
         "../scripts/mpm.py"

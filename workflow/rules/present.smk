@@ -61,7 +61,11 @@ TABLES = {
     "table-ablations": {
         "input": {
             **NEEDS.of_runs([run for case in CASES for run in case.runs]),
-            **NEEDS.of_chains([case.chain for case in CASES], operating_points="operating-points.csv"),
+            **NEEDS.of_chains(
+                [case.chain for case in CASES],
+                operating_points="operating-points.csv",
+                draws="draws.parquet",
+            ),
             "maps": [paths.mpm(case.mapped, fold) for case in CASES for fold in case.folds],
             "images": IMAGES,
         },

@@ -11,7 +11,7 @@ import numpy as np
 
 from mammoflow.base import storage
 from mammoflow.base.contracts.classification import CLASSIFICATION
-from mammoflow.base.contracts.froc import OPERATING_POINTS
+from mammoflow.base.contracts.froc import DRAWS, OPERATING_POINTS
 from mammoflow.base.contracts.index import IMAGES
 from mammoflow.detection import mpm
 from mammoflow.evaluation.definitions import Evaluation
@@ -33,13 +33,14 @@ cases = [
     ablations.Ablation(
         changes=changes,
         operating_points=OPERATING_POINTS.read(points),
+        draws=DRAWS.read(draws),
         runs=runs,
         classifications=[CLASSIFICATION.read(next(classifications)) for _ in runs],
         metadata=[json.loads(Path(next(metadata)).read_text()) for _ in runs],
         windows=windows([next(maps) for _ in range(count)]),
     )
-    for changes, points, runs, count in zip(
-        params.changes, given.operating_points, params.runs, params.maps, strict=True
+    for changes, points, draws, runs, count in zip(
+        params.changes, given.operating_points, given.draws, params.runs, params.maps, strict=True
     )
 ]
 evaluation = Evaluation(**params.evaluation)

@@ -78,13 +78,21 @@ def test_the_best_box_at_each_place_stays_with_a_score_on_a_level():
         ("b", 60, 60, 70, 70, 0.0),
         ("a", 0, 0, 20, 20, 0.5),
     ]
-    examples = pd.DataFrame(cells, columns=["image_id", *BOX, "peak"])
+    examples = pd.DataFrame(cells, columns=["image_id", *BOX, "peak"]).assign(fraction=0.5)
     kept = CANDIDATES.check(candidate_scores.scored(examples, candidate_scores.peak, SETTINGS, levels=10))
     assert kept.to_numpy().tolist() == [
         ["a", 0, 0, 20, 20, 0.5],
         ["b", 2, 2, 18, 18, 0.7],
         ["b", 60, 60, 70, 70, 0.0],
     ]
+
+
+def test_around_one_peak_the_box_at_half_its_height_is_kept():
+    cells = [("a", 0, 0, 30, 30, 0.8, 0.1), ("a", 4, 4, 20, 20, 0.8, 0.5), ("a", 8, 8, 12, 12, 0.8, 0.9)]
+    examples = pd.DataFrame(cells, columns=["image_id", *BOX, "peak", "fraction"])
+    for order in ([0, 1, 2], [2, 0, 1]):
+        kept = candidate_scores.scored(examples.iloc[order], candidate_scores.peak, SETTINGS, levels=10)
+        assert kept.to_numpy().tolist() == [["a", 4, 4, 20, 20, 0.8]]
 
 
 def test_no_candidates_at_all():

@@ -159,6 +159,8 @@ def test_every_key_is_described():
         (["workspace"], 3, "'workspace'"),
         (["detection", "evaluation", "size_strata_cm2"], [4, 1], "the smaller first; got [4, 1]"),
         (["training_of", "vgg16"], {"augmentation": {"scale": [2, 1]}}, "'training_of.vgg16.augmentation"),
+        (["detection", "candidates", "learning", "images"], 0, "learn the scores of candidates from; got 0"),
+        (["detection", "candidates", "fractions"], [1], "'detection.candidates.fractions"),
         (["datasets", "cbis-ddsm", "resolution"], {"mm": 0.2}, "does not tell the spacing"),
         (["datasets", "cbis-ddsm", "negatives"], "normal-images", "has no images without masses"),
     ],

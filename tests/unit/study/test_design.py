@@ -28,21 +28,25 @@ def test_an_ablation_takes_from_the_model_what_its_setting_does_not_touch(paper)
         {"name": "strict", "iou": 0.5},
         {"name": "scaled", "normalization": "scale"},
         {"name": "shallow", "layers": "head"},
+        {"name": "every-run", "runs": "all"},
+        {"name": "peak", "scoring": "peak"},
     ]
     study = Study(paper)
     chain = "imagenet+cbis-ddsm"
     lies = {
-        name: (study.trained_as(f"{chain}@{name}"), study.mapped_as(f"{chain}@{name}"))
+        name: [at(f"{chain}@{name}") for at in (study.trained_as, study.mapped_as, study.scored_as)]
         for name in study.ablations
     }
     assert lies == {
-        "fine": (chain, f"{chain}@fine"),
-        "strict": (chain, chain),
-        "scaled": (f"{chain}@scaled", f"{chain}@scaled"),
-        "shallow": (f"{chain}@shallow", f"{chain}@shallow"),
+        "fine": [chain, f"{chain}@fine", f"{chain}@fine"],
+        "strict": [chain, chain, chain],
+        "scaled": 3 * [f"{chain}@scaled"],
+        "shallow": 3 * [f"{chain}@shallow"],
+        "every-run": [chain, f"{chain}@every-run", f"{chain}@every-run"],
+        "peak": [chain, chain, f"{chain}@peak"],
     }
     assert [case.chain for case in study.cases] == [
-        f"inbreast/inceptionv3/{chain}{suffix}" for suffix in ("", "@fine", "@strict", "@scaled", "@shallow")
+        f"inbreast/inceptionv3/{chain}{suffix}" for suffix in ("", *(f"@{name}" for name in study.ablations))
     ]
     assert study.cases[1].runs == study.cases[2].runs == study.cases[0].runs
     assert study.cases[2].mapped == study.cases[0].mapped
@@ -52,5 +56,5 @@ def test_an_ablation_that_changes_nothing_is_left_out(paper):
     paper["detection"]["stride"] = 28
     paper["experiments"]["ablations"].append({"name": "partly", "stride": 28, "iou": 0.4})
     study = Study(paper)
-    assert list(study.ablations) == ["stride-112", "iou-0.5", "scaling", "shallow", "partly"]
+    assert list(study.ablations) == ["stride-112", "iou-0.5", "half-height", "scaling", "shallow", "partly"]
     assert study.ablations["partly"] == {"iou": 0.4}

@@ -118,6 +118,24 @@ def test_an_ablation_changes_its_setting_and_no_other(paper):
     assert settings(f"{chain}@iou-0.5") == ("all", "gcn", 56, 0.5)
 
 
+def test_candidates_are_those_of_the_nearest_model_that_has_them(paper):
+    study = Study(paper)
+    needs = Needs(study, SCRIPTS, SCRIPTS.joinpath)
+    folder = "results/candidates/inbreast/inceptionv3/imagenet+cbis-ddsm"
+
+    def first(name):
+        wildcards = SimpleNamespace(
+            dataset="inbreast", backbone="inceptionv3", init=f"imagenet+cbis-ddsm{name}", fold="0"
+        )
+        found = needs.candidate_settings(wildcards)
+        assert needs.map_of_fold(wildcards) == needs.maps(wildcards)[0]
+        return needs.candidates(wildcards)[0], needs.scoring(wildcards), found["smoothing"]
+
+    assert first("") == (f"{folder}/fold-0.csv", "learnt", 0.6)
+    assert first("@iou-0.5") == first("")
+    assert first("@half-height") == (f"{folder}@half-height/fold-0.csv", "peak", 0)
+
+
 def test_only_another_normalization_goes_back_through_the_chain(paper):
     study = Study(paper)
     needs = Needs(study, SCRIPTS, SCRIPTS.joinpath)

@@ -121,6 +121,9 @@ def scored(table: pd.DataFrame, score: Score, settings: candidates.Settings, lev
     pandas.DataFrame
         A ``candidates`` table, by image and descending score.
     """
+    # Of boxes around one peak, which `peak` gives the same score, the one at half of its height is kept.
+    table = table.sort_values("fraction", key=lambda values: (values - 0.5).abs(), kind="stable")
+    table = table.reset_index(drop=True)
     scores = score(table) if len(table) else np.empty(0)
     table = table[["image_id", *BOX]].assign(score=np.ceil(scores * levels) / levels)
     kept = [

@@ -162,23 +162,18 @@ def image_ids(file: h5py.File, part: str = TESTED) -> list[str]:
     return sorted(file[part]) if part in file else []
 
 
-def learning(
-    fold: pd.DataFrame, settings: Mapping[str, object] | None, seed: Sequence[str | int]
-) -> list[str]:
+def learning(fold: pd.DataFrame, settings: Mapping[str, object], seed: Sequence[str | int]) -> list[str]:
     """Images of a fold that the score of candidates is learnt from, sorted.
 
     Parameters
     ----------
     fold : pandas.DataFrame
         Stored images of one fold, with columns image_id and role.
-    settings : mapping, optional
-        ``parts``, roles in the fold, and ``images``, the largest number drawn from them, None for all. By
-        default no image.
+    settings : mapping
+        ``parts``, roles in the fold, and ``images``, the largest number drawn from them, None for all.
     seed : sequence of str or int
         Root seed and labels, passed to `seeds.generator`.
     """
-    if settings is None:
-        return []
     image_ids = sorted(fold.loc[fold["role"].isin(settings["parts"]), "image_id"])
     if settings["images"] is None or len(image_ids) <= settings["images"]:
         return image_ids

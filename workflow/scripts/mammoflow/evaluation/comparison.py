@@ -60,7 +60,7 @@ def _row(
     model: Evaluated, against: Evaluated | None, definition: Definition, measure: str, fpi: float
 ) -> dict[str, float | str]:
     value, folds, reached = _value(model, definition, measure, fpi)
-    draws = _draws(model, definition.mode, measure, fpi)
+    draws = draws_of(model.draws, definition.mode, measure, fpi)
     low, high = resampling.percentiles(draws)
     row = {
         **{"mode": definition.mode, "measure": measure, "fpi": fpi, "folds": folds, "folds_reached": reached},
@@ -69,7 +69,7 @@ def _row(
     }
     if against is None:
         return row
-    others = _draws(against, definition.mode, measure, fpi)
+    others = draws_of(against.draws, definition.mode, measure, fpi)
     if len(others) != len(draws):
         raise ValueError(
             f"comparison: expected as many draws of both models, got {len(draws)} and {len(others)}"
@@ -93,8 +93,18 @@ def _value(model: Evaluated, definition: Definition, measure: str, fpi: float) -
     return float(merit["mean"]), int(merit["folds"]), int(merit["folds"])
 
 
-def _draws(model: Evaluated, mode: str, measure: str, fpi: float) -> np.ndarray:
-    draws = model.draws
+def draws_of(draws: pd.DataFrame, mode: str, measure: str, fpi: float) -> np.ndarray:
+    """Values of a measure in every draw of patients, in order: (n,) float.
+
+    Parameters
+    ----------
+    draws : pandas.DataFrame
+        Table ``froc-draws``.
+    mode, measure : str
+        As in the table.
+    fpi : float
+        False positives per image of a TPR, NaN for an area.
+    """
     rows = (draws["mode"] == mode) & (draws["measure"] == measure)
     rows &= draws["fpi"].isna() if np.isnan(fpi) else np.isclose(draws["fpi"], fpi)
     return draws[rows].sort_values("draw")["value"].to_numpy(float)

@@ -200,12 +200,6 @@ class Needs:
         changes, settings = self._study.changes(wildcards.init), self._config["detection"]["ensemble"]
         return {key: changes.get(key, value) for key, value in settings.items()}
 
-    def learning(self, wildcards: Wildcards) -> dict[str, Any] | None:
-        """Images whose maps scores are learnt from; None if no model of the study learns them."""
-        settings = self._config["detection"]["candidates"]
-        scorings = [settings["scoring"], *(each.get("scoring") for each in self._study.ablations.values())]
-        return settings["learning"] if "learnt" in scorings else None
-
     def candidate_settings(self, wildcards: Wildcards) -> dict[str, Any]:
         """How the candidates of a model are found."""
         changes, settings = self._study.changes(wildcards.init), self._config["detection"]["candidates"]

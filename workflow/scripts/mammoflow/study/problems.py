@@ -46,6 +46,13 @@ def problems(study: Study) -> Iterator[str]:
             "Config key 'detection.evaluation.iou': with hit 'iou-at-least' any two boxes would have at "
             "least 0; expected a number above 0, got 0."
         )
+    candidates = study.config["detection"]["candidates"]
+    scorings = [candidates["scoring"], *(changes.get("scoring") for changes in study.ablations.values())]
+    if "learnt" in scorings and candidates["learning"]["images"] == 0:
+        yield (
+            "Config key 'detection.candidates.learning.images': expected at least 1 image, or null for all, "
+            "to learn the scores of candidates from; got 0. Or set 'scoring' to 'peak'."
+        )
     for name, boxes in study.config["detection"]["external"].items():
         yield from _problems_of_boxes(f"detection.external.{name}.path", Path(boxes["path"]))
     labels = [study.config["datasets"][dataset]["label"] for dataset in study.used_datasets]

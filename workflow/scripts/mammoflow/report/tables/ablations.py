@@ -6,11 +6,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from mammoflow.evaluation import statistics
+from mammoflow.evaluation import comparison, resampling, statistics
 from mammoflow.evaluation.definitions import Evaluation
 from mammoflow.report.naming import Labels
-from mammoflow.report.tables.operating_points import FPI, at_protocol_fpi, method, model_of
-from mammoflow.report.tables.presentation import Presentation, p, spread, text, typed
+from mammoflow.report.tables.operating_points import at_protocol_fpi, method, model_of, points_at
+from mammoflow.report.tables.presentation import (
+    Presentation,
+    number,
+    p,
+    spread,
+    text,
+    typed,
+    with_interval,
+)
 from mammoflow.report.tables.trainings import (
     ACCURACY,
     AZ,
@@ -28,13 +36,22 @@ _CHANGE = {
     "layers": "{}, not {}",
     "stride": "step of {} pixels between windows, not {}",
     "iou": "IoU of {}, not {}",
+    "runs": "maps {}, not {}",
+    "mirrored": "windows {}, not {}",
+    "smoothing": "maps smoothed by {} steps, not {}",
+    "fractions": "candidates at {} of the peak, not {}",
+    "scoring": "candidates scored by {}, not by {}",
 }
 _VALUES = {
-    "gcn": "global contrast normalisation",
-    "scale": "grey values scaled to 0–255",
-    "all": "all layers tuned",
-    "head": "only the head tuned",
+    "normalization": {"gcn": "global contrast normalisation", "scale": "grey values scaled to 0–255"},
+    "layers": {"all": "all layers tuned", "head": "only the head tuned"},
+    "runs": {"best": "of the best run", "all": "averaged over all runs"},
+    "mirrored": {True: "mirrored too", False: "as they are"},
+    "scoring": {"learnt": "a learnt score", "peak": "the height of their peak"},
 }
+
+# FPI at which candidates are compared.
+_COMPARED = 1.0
 
 PRESENTATION = Presentation(
     "Ablations. The model of figure 1 with a setting changed.",
@@ -44,15 +61,20 @@ PRESENTATION = Presentation(
         "Accuracy (%)": ACCURACY,
         "Az": AZ,
         "p": p("setting"),
-        **{
-            f"TPR at {fpi:g} FPI": spread(f"tpr_mean_at_{fpi:g}", f"tpr_std_at_{fpi:g}", ".2f") for fpi in FPI
-        },
+        "TPR at 1 FPI": spread("tpr_mean_at_1", "tpr_std_at_1", ".2f"),
+        "Candidates: TPR at 1 FPI": number("candidates_tpr", ".2f"),
+        "Difference (95 %)": with_interval(
+            number("candidates_difference", "+.2f"),
+            "candidates_difference_low",
+            "candidates_difference_high",
+        ),
         "Note": text("note"),
     },
     "Mean ± sample standard deviation (n − 1) over folds. Accuracy, Az and p (two-sided paired t-test of "
     "the accuracies, fold by fold) only where there was training. Grey values are normalised alike in "
     "the whole chain; layers are chosen in its last step only. Ablations train once a fold; of a model that "
-    "was trained several times the best run, by validation loss, stands here. The paper's text: very large "
+    "was trained several times the best run, by validation loss, stands here. Difference: of candidates from "
+    "the model as it is, with the interval of a paired bootstrap of patients. The paper's text: very large "
     "steps place boxes worse and very small ones cost much; an IoU of 0.5 gives a TPR of 0.82 ± 0.2 at 1.7 "
     "FPI; global contrast normalisation did better than scaling; tuning only the last layers brought no "
     "significant improvement.",
@@ -66,9 +88,10 @@ class Ablation:
     Parameters
     ----------
     changes : mapping
-        New values of ``normalization``, ``layers``, ``stride`` and ``iou``; none for the model as it is.
-    operating_points : pandas.DataFrame
-        Table ``froc-operating-points``.
+        New values of ``normalization``, ``layers``, ``stride``, ``iou``, ``runs``, ``mirrored``,
+        ``smoothing``, ``fractions`` and ``scoring``; none for the model as it is.
+    operating_points, draws : pandas.DataFrame
+        Tables ``froc-operating-points`` and ``froc-draws``.
     runs, classifications, metadata
         As in `patch_classification`; those of the model where an ablation trains nothing.
     windows : float
@@ -77,6 +100,7 @@ class Ablation:
 
     changes: Mapping[str, object]
     operating_points: pd.DataFrame
+    draws: pd.DataFrame
     runs: Sequence[Run]
     classifications: Sequence[pd.DataFrame]
     metadata: Sequence[Mapping]
@@ -131,6 +155,7 @@ def table(
                 **tested("setting", test if trained else None, "the model as it is"),
                 "windows": case.windows,
                 **at_protocol_fpi(definition.rows(case.operating_points), evaluation.bootstrap),
+                **_candidates(case, cases[0], evaluation),
             }
         )
     return typed(pd.DataFrame(rows))
@@ -141,10 +166,42 @@ def _accuracies(case: Ablation, patients: Patients) -> pd.DataFrame:
     return best_runs(scores_of(case.runs, case.classifications, case.metadata, patients)).set_index("fold")
 
 
+def _candidates(case: Ablation, reference: Ablation, evaluation: Evaluation) -> dict[str, float]:
+    """TPR of the candidates, and its difference from that of the model as it is."""
+    tpr, before = (
+        points_at(
+            replace(evaluation.definition, mode="candidate", iou=its.changes.get("iou", evaluation.iou)).rows(
+                its.operating_points
+            ),
+            [_COMPARED],
+        )["tpr_mean"].item()
+        for its in (case, reference)
+    )
+    low = high = difference = np.nan
+    if case.changes:
+        draws, others = (
+            comparison.draws_of(its.draws, "candidate", "TPR", _COMPARED) for its in (case, reference)
+        )
+        difference, (low, high) = tpr - before, resampling.percentiles(draws - others)
+    return {
+        "candidates_tpr": tpr,
+        "candidates_difference": difference,
+        "candidates_difference_low": float(low),
+        "candidates_difference_high": float(high),
+    }
+
+
 def _changed(changes: Mapping[str, object], settings: Mapping[str, object]) -> str:
     """What an ablation changes, in print."""
     texts = [
-        _CHANGE[key].format(*(_VALUES.get(which, which) for which in (value, settings[key])))
+        _CHANGE[key].format(_in_print(key, value), _in_print(key, settings[key]))
         for key, value in changes.items()
     ]
     return "; ".join(texts) or "as it is"
+
+
+def _in_print(key: str, value: object) -> str:
+    """A value of a setting, in print."""
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(_VALUES[key][value] if key in _VALUES else value)
