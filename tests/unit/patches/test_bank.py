@@ -77,10 +77,11 @@ def test_every_positive_is_there_and_classes_balance(written):
             )
             assert rows.labels.sum() == positives == count.positives
             assert len(rows) - positives == count.negatives
-            kind = "mass" if written.policy == "mass-images" else "normal"
+            kinds = {"mass-images": "mass", "normal-images": "normal", "all-images": ("mass", "normal")}
+            kind = kinds[written.policy]
             assert all(name.startswith(kind) for name in rows.image_id[rows.labels == 0])
             normal = sum(name.startswith("normal") for name in PARTS[part])
-            if written.policy == "mass-images":
+            if written.policy != "normal-images":
                 assert count.negatives == positives - count.short
             else:
                 assert (
@@ -287,13 +288,14 @@ def test_equation_1_and_the_balances_hold_in_any_cohort(tmp_path_factory, store,
     positive = {name: sliding_windows.labels(store[name].lesions, begin[name], windows) > 0 for name in store}
     positives = sum(map(np.sum, positive.values()))
     masses = {name for name, each in store.items() if each.masses}
-    sources = masses if policy == "mass-images" else store.keys() - masses
+    normal = store.keys() - masses
+    sources = {"mass-images": masses, "normal-images": normal, "all-images": store.keys()}[policy]
     offered = {
         name: int((~positive[name] & whole).sum())
         for name in sources
         for whole in [
             sliding_windows.within_breast(store[name].breast, begin[name], windows)
-            | (policy == "normal-images")
+            | (policy != "mass-images")
         ]
     }
     # The test part alone: of the others an empty class is refused.
@@ -309,7 +311,7 @@ def test_equation_1_and_the_balances_hold_in_any_cohort(tmp_path_factory, store,
     assert labels.sum() == positives == count.positives
     assert set(images[labels == 0]) <= set(sources)
     taken = {name: int((images[labels == 0] == name).sum()) for name in sources}
-    if policy == "mass-images":
+    if policy != "normal-images":
         assert sum(taken.values()) == min(positives, sum(offered.values()))
     else:
         each = -(-positives // len(sources)) if sources else 0

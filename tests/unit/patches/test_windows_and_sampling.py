@@ -67,6 +67,14 @@ def test_mass_images_alone_give_negatives_under_mass_images():
     assert (counts.tolist(), short) == ([3, 0], 2)
 
 
+@given(seed=st.integers(0, 99))
+def test_all_images_give_negatives_by_their_windows_under_all_images(seed):
+    supply = Supply(np.array([400, 0]), np.array([1000, 3000]), np.array([True, False]))
+    counts, short = sampling.share(supply, "all-images", np.random.default_rng(seed))
+    assert (counts.sum(), short) == (400, 0)
+    assert 50 < counts[0] < 150
+
+
 def test_no_image_to_take_negatives_from_is_refused():
     supply = Supply(np.array([5]), np.array([3]), np.array([True]))
     with pytest.raises(ValueError, match=r"expected images to draw from.*'normal-images', got none among 1"):
@@ -75,7 +83,7 @@ def test_no_image_to_take_negatives_from_is_refused():
 
 def test_unknown_policy_is_refused():
     supply = Supply(np.array([5]), np.array([3]), np.array([True]))
-    with pytest.raises(ValueError, match="expected one of mass-images, normal-images, got 'all'"):
+    with pytest.raises(ValueError, match="expected one of mass-images, normal-images, all-images, got 'all'"):
         sampling.share(supply, "all", np.random.default_rng(0))
 
 

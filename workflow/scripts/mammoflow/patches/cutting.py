@@ -87,7 +87,7 @@ def write(
         Stored images by id, as returned by ``image_store.open_store``.
     windows : sliding_windows.Windows
         Size and placement of the windows.
-    policy : {'mass-images', 'normal-images'}
+    policy : {'mass-images', 'normal-images', 'all-images'}
         Images that negatives are drawn from; see `sampling.share`.
     seed : sequence of str or int
         Root seed and labels, passed to `seeds.generator`.
@@ -144,7 +144,7 @@ def _offer(image_id: str, image: Image, windows: sliding_windows.Windows, policy
     if policy == "mass-images":
         drawable = negative & sliding_windows.within_breast(image.breast, begin, windows)
     masses = image.masses > 0
-    source = masses == (policy == "mass-images")
+    source = policy == "all-images" or masses == (policy == "mass-images")
     lacking = not len(begin) or (source and negative.any() and not drawable.any())
     unfit = _size(image.breast, windows) if lacking else ""
     return _Offer(image_id, begin[positive], begin[drawable], masses, unfit)

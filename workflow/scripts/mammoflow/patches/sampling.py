@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-NEGATIVES = ("mass-images", "normal-images")
+NEGATIVES = ("mass-images", "normal-images", "all-images")
 
 
 def negatives_per_image(positives: int, images: int) -> int:
@@ -57,12 +57,13 @@ def share(supply: Supply, policy: str, generator: np.random.Generator) -> tuple[
     ----------
     supply : Supply
         Windows available in the images of one part of a fold.
-    policy : {'mass-images', 'normal-images'}
+    policy : {'mass-images', 'normal-images', 'all-images'}
         ``mass-images`` (CBIS-DDSM): as many negatives as positives, drawn with equal probability from all
         windows of the images with masses. ``normal-images`` (INbreast): the number of equation 1 from
-        every image without masses, or all of its windows if it has fewer.
+        every image without masses, or all of its windows if it has fewer. ``all-images``: as many negatives
+        as positives, drawn with equal probability from all windows of all images.
     generator : numpy.random.Generator
-        Used for ``mass-images`` only.
+        Not used for ``normal-images``.
 
     Returns
     -------
@@ -82,7 +83,11 @@ def share(supply: Supply, policy: str, generator: np.random.Generator) -> tuple[
     """
     if policy not in NEGATIVES:
         raise ValueError(f"negatives: expected one of {', '.join(NEGATIVES)}, got {policy!r}")
-    sources = supply.masses if policy == "mass-images" else ~supply.masses
+    sources = {
+        "mass-images": supply.masses,
+        "normal-images": ~supply.masses,
+        "all-images": np.ones_like(supply.masses),
+    }[policy]
     offered = np.where(sources, supply.negatives, 0)
     positives = int(supply.positives.sum())
     if positives == 0:
