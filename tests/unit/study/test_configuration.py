@@ -7,7 +7,7 @@ from pathlib import Path
 
 import h5py
 import pytest
-from configs import REPOSITORY, SCHEMA, refusal
+from configs import REPOSITORY, SCHEMA, load, refusal
 from snakemake.cli import parse_config
 from snakemake.utils import update_config
 from weights_files import write_notop
@@ -307,3 +307,10 @@ def test_a_file_of_other_weights_is_refused_before_any_job(paper, tmp_path, writ
     message = refusal(paper)
     assert message.startswith(f"Config key 'weights.imagenet.files.vgg16.path': {path}: ")
     assert said in message
+
+
+def test_the_study_without_a_gpu_can_be_run_once_its_archives_are_there(paper):
+    settings = load("config.yaml", "cpu.yaml")
+    for archive in ("cbis-ddsm", "inbreast"):
+        settings["datasets"][archive]["root"] = paper["datasets"][archive]["root"]
+    configuration.check(settings, SCHEMA)
