@@ -239,7 +239,8 @@ def own(finished):
 
 
 def test_every_setting_of_the_document_is_tried():
-    apart = {"datasets.*.root", "weights.*.files"}  # see test_paths_of_a_user
+    # See test_paths_of_a_user, and test_only_maps_depend_on_how_they_are_computed.
+    apart = {"datasets.*.root", "weights.*.files", "inference.maps"}
     assert set(table("A changed setting")) == {*SETTINGS, *apart}
 
 
@@ -253,6 +254,13 @@ def test_a_changed_setting(finished, setting):
     expected |= {"page", *case.new}
     found = planned(finished, settings=case.settings)
     check(found, expected - set(case.gone), trains)
+
+
+def test_only_maps_depend_on_how_they_are_computed():
+    """Not tried with a plan, because the normalisation of the tiny study does not allow dense maps."""
+    readers = [name for name, text in rules().items() if '["inference"]["maps"]' in text]
+    begins, trains = table("A changed setting")["inference.maps"]
+    assert (readers, trains) == (begins, "no")
 
 
 def test_settings_that_are_said_again_rerun_nothing(finished):

@@ -33,6 +33,7 @@ rule mpm:
         stride=NEEDS.stride,
         edge=config["patches"]["edge"],
         precision=config["inference"]["precision"],
+        maps=config["inference"]["maps"],
     script:
         "../scripts/mpm.py"
 

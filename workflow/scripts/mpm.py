@@ -9,7 +9,7 @@ from mammoflow.base.contracts.index import IMAGES
 from mammoflow.base.contracts.splits import SPLITS
 from mammoflow.base.contracts.stored import STORED
 from mammoflow.breasts import image_store
-from mammoflow.detection import classification, mpm
+from mammoflow.detection import classification, dense, mpm
 from mammoflow.networks import runtime, trained
 from mammoflow.patches import leakage, sliding_windows
 
@@ -28,7 +28,8 @@ image_ids = sorted(fold.loc[fold["role"] == "test", "image_id"])
 
 chosen = []
 with storage.create_hdf5(snakemake.output.mpm) as file:
-    grids = classification.grids(
+    way = {"windows": classification, "dense": dense}[params.maps]
+    grids = way.grids(
         model,
         store,
         image_ids,
@@ -40,9 +41,9 @@ with storage.create_hdf5(snakemake.output.mpm) as file:
     for image_id, grid in grids:
         mpm.write_grid(file, image_id, grid)
     precision = chosen[0].policy if chosen else "none, since there are no windows"
-    file.attrs.update(precision=precision, run=best)
+    file.attrs.update(precision=precision, maps=params.maps, run=best)
 
 logs.announce(
     f"{wildcards.dataset} fold {wildcards.fold} {wildcards.backbone} {wildcards.init}: "
-    f"maps of {len(image_ids)} test images by run {best}, precision: {precision}"
+    f"maps of {len(image_ids)} test images ({params.maps}) by run {best}, precision: {precision}"
 )
