@@ -11,7 +11,7 @@ from mammoflow.base.contracts.stored import STORED
 from mammoflow.breasts import image_store
 from mammoflow.detection import classification, dense, mpm
 from mammoflow.networks import runtime, trained
-from mammoflow.patches import leakage, sliding_windows
+from mammoflow.patches import leakage, local_contrast, sliding_windows
 
 wildcards, params = snakemake.wildcards, snakemake.params
 runtime.configure(snakemake.threads, training=False)
@@ -31,7 +31,7 @@ with storage.create_hdf5(snakemake.output.mpm) as file:
     way = {"windows": classification, "dense": dense}[params.maps]
     grids = way.grids(
         model,
-        store,
+        local_contrast.of(store, record["normalization"], record["window"]),
         image_ids,
         windows,
         record["normalization"],

@@ -44,7 +44,7 @@ def probabilities(
         A network made by `backbones.build`, in float32.
     batches : iterable of Batch
         Patches in batches of any length; they are regrouped.
-    normalization : {'gcn', 'scale'}
+    normalization : {'gcn', 'scale', 'local'}
         Normalisation that the network was trained with.
     precision : str, optional
         See `inference.compiled`.
@@ -162,7 +162,8 @@ def grids(
     model : keras.Model
         A network made by `backbones.build`, in float32.
     store : mapping of str to Located
-        Stored images. Each is read once, and only a few are in memory at a time.
+        Stored images; for ``local``, those of `local_contrast.of`. Each is read once, and only a few are in
+        memory at a time.
     image_ids : iterable of str
         Images of the store, in the order of the results.
     windows : Windows

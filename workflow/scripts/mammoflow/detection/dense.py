@@ -182,12 +182,13 @@ def grids(
     model : keras.Model
         A network made by `backbones.build`, in float32.
     store : mapping of str to Located
-        Stored images. Each is read once, and only a few are in memory at a time.
+        Stored images; for ``local``, those of `local_contrast.of`. Each is read once, and only a few are in
+        memory at a time.
     image_ids : iterable of str
         Images of the store, in the order of the results.
     windows : Windows
         Size and placement of the windows; their stride becomes a `step` of the network.
-    normalization : {'scale'}
+    normalization : {'scale', 'local'}
         Normalisation that the network was trained with.
     precision : str, optional
         See `inference.compiled`; ``auto`` is tested on up to 64 windows of the first tile.

@@ -131,7 +131,7 @@ def _problems_of_maps(study: Study) -> Iterator[str]:
         if kind == "gcn":
             yield (
                 f"Config key '{key}': 'gcn' normalises each window by itself, but 'inference.maps: dense' "
-                "computes all windows of an image together; expected another normalization."
+                "computes all windows of an image together; expected 'scale' or 'local'."
             )
 
 
