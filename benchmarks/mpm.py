@@ -8,10 +8,16 @@ only once per process; there all threads work on one call. Run from the root of 
     python benchmarks/mpm.py --backbone inceptionv3 --window 224
 
 Without `--model`, a folder with a trained `model.weights.h5` and `model.json`, weights are random.
+
+With `--dense`, the maps of one pass over the image are compared with those of windows instead, at the step of
+the paper and in the same precision, each in a separate process, of which the peak memory is measured:
+
+    python benchmarks/mpm.py --dense
 """
 
 import argparse
 import multiprocessing
+import resource
 import sys
 import tempfile
 import time
@@ -29,10 +35,11 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"
 from mammoflow.base import pool, storage
 from mammoflow.breasts import image_store
 from mammoflow.breasts.geometry import Geometry
-from mammoflow.detection import classification, inference, mpm
+from mammoflow.detection import classification, dense, inference, mpm
 from mammoflow.networks import backbones, runtime, trained
 from mammoflow.networks.normalization import gcn
-from mammoflow.patches import sliding_windows
+from mammoflow.patches import local_contrast, sliding_windows
+from mammoflow.study import provenance
 
 _MODELS: list[keras.Model] = []
 
@@ -58,17 +65,22 @@ def random_network(backbone: str, window: int) -> keras.Model:
     return model
 
 
+def cloudy_image(seed: int, shape: tuple[int, int]) -> image_store.StoredImage:
+    """An image of cloudy noise, all breast."""
+    noise = np.random.default_rng(seed).normal(size=shape)
+    cloudy = sum(ndimage.gaussian_filter(noise, width) * width for width in (1, 4, 16))
+    pixels = np.clip(2000 + 800 * cloudy, 0, 4095).astype(np.uint16)
+    geometry = Geometry(*shape, 0, 0, *shape, mirrored=False, factor=1.0)
+    return image_store.StoredImage(
+        f"{seed}", pixels, np.ones(shape, bool), np.zeros(shape, np.uint8), geometry
+    )
+
+
 def write_store(path: Path, count: int, window: int) -> None:
     """Images of cloudy noise, all breast, of 16 × 8 windows: whole batches for everyone."""
-    shape = (window * 19 // 4, window * 11 // 4)
-    geometry = Geometry(*shape, 0, 0, *shape, mirrored=False, factor=1.0)
-    breast, lesions = np.ones(shape, bool), np.zeros(shape, np.uint8)
     with storage.create_hdf5(path) as file:
         for number in range(count):
-            noise = np.random.default_rng(number).normal(size=shape)
-            cloudy = sum(ndimage.gaussian_filter(noise, width) * width for width in (1, 4, 16))
-            pixels = np.clip(2000 + 800 * cloudy, 0, 4095).astype(np.uint16)
-            image_store.write(file, image_store.StoredImage(f"{number}", pixels, breast, lesions, geometry))
+            image_store.write(file, cloudy_image(number, (window * 19 // 4, window * 11 // 4)))
 
 
 def predict(
@@ -115,13 +127,58 @@ def end_to_end(
     From the first grid on: compiling takes as long for three images as for three thousand.
     """
     with storage.create_hdf5(path) as file:
-        found = classification.grids(model, store, sorted(store), windows, "gcn", precision)
+        found = classification.grids([model], store, sorted(store), windows, "gcn", precision)
         next(found)
         begun, used, count = time.perf_counter(), time.process_time(), 0
         for image_id, grid in found:
             mpm.write_grid(file, image_id, grid)
             count += grid.probabilities.size
         return count, time.perf_counter() - begun, time.process_time() - used
+
+
+def maps(options: argparse.Namespace, way: str, count: int) -> tuple[np.ndarray, float, mpm.Grid]:
+    """Seconds and processor time for an image, peak memory in GiB, and the grid of the first image.
+
+    The seconds are those of ``1 + count`` images minus those of one, so that compiling does not count. Called
+    in a process that does nothing else.
+    """
+    runtime.configure(options.threads, training=False)
+    model = network(options)
+    window, policy = model.input_shape[1], runtime.policy("auto")
+    grids = {"dense": dense.grids, "windows": classification.grids}[way]
+    windows = sliding_windows.Windows(window, window // 4, "inside")
+    images = {str(seed): cloudy_image(seed, (options.rows, options.columns)) for seed in range(1 + count)}
+    store = local_contrast.of(images, "local", window)
+
+    def made(names: list[str]) -> list[tuple[str, mpm.Grid]]:
+        return list(grids([model], store, names, windows, "local", policy))
+
+    (found, *short), (_, *long) = (timed(made, list(store)[:number]) for number in (1, 1 + count))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return np.subtract(long, short) / count, peak, found[0][1]
+
+
+def compare_dense(options: argparse.Namespace) -> None:
+    """Print how much faster dense maps are, and what they need."""
+    grids, seconds = {}, {}
+    for way, count in (("dense", 4), ("windows", 1)):
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as apart:
+            seconds[way], peak, grids[way] = apart.submit(maps, options, way, count).result()
+        step = int(grids[way].centres_y[1] - grids[way].centres_y[0])
+        print(
+            f"{way}: {grids[way].probabilities.size} windows at a step of {step}, {seconds[way][0]:.1f} s, "
+            f"{seconds[way][1]:.1f} s of processor time, for an image of {options.rows}×{options.columns}, "
+            f"{peak:.1f} GiB at most"
+        )
+    both = [grid.map().ravel() for grid in grids.values()]
+    faster, lighter = seconds["windows"] / seconds["dense"]
+    print(
+        f"{options.backbone}, {runtime.policy('auto')}, {provenance.processor()}, {options.threads} threads"
+    )
+    print(f"correlation of both maps {np.corrcoef(both)[0, 1]:.3f}")
+    print(f"dense against windows {faster:.1f} times, {lighter:.1f} times less processor time")
+    finer = grids["dense"].probabilities.size / grids["windows"].probabilities.size
+    print(f"for each window {faster * finer:.1f} times, {lighter * finer:.1f} times less processor time")
 
 
 def main() -> None:
@@ -132,7 +189,13 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=4)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--dense", action="store_true")
+    parser.add_argument("--rows", type=int, default=3328)
+    parser.add_argument("--columns", type=int, default=1600)
     options = parser.parse_args()
+    if options.dense:
+        compare_dense(options)
+        return
     runtime.configure(options.threads, training=False)
     model = network(options)
     window = model.input_shape[1]

@@ -245,7 +245,8 @@ def own(finished):
 
 
 def test_every_setting_of_the_document_is_tried():
-    apart = {"datasets.*.root", "weights.*.files"}  # see test_paths_of_a_user
+    # See test_paths_of_a_user, and test_only_maps_depend_on_how_they_are_computed.
+    apart = {"datasets.*.root", "weights.*.files", "inference.maps"}
     assert set(table("A changed setting")) == {*SETTINGS, *apart}
 
 
@@ -261,12 +262,34 @@ def test_a_changed_setting(finished, setting):
     check(found, expected - set(case.gone), trains)
 
 
+def test_only_maps_depend_on_how_they_are_computed():
+    """Not tried with a plan, because the normalisation of the tiny study does not allow dense maps."""
+    readers = [name for name, text in rules().items() if '["inference"]["maps"]' in text]
+    begins, trains = table("A changed setting")["inference.maps"]
+    assert (readers, trains) == (begins, "no")
+
+
 def test_settings_that_are_said_again_rerun_nothing(finished):
     said = yaml.safe_load((finished.folder / "config/config.yaml").read_text())["detection"]["evaluation"]
     said |= yaml.safe_load(TINY.read_text())["detection"]["evaluation"]
     training = dict(reversed(yaml.safe_load(TINY.read_text())["training"].items()))
     settings = {"training": training, "detection": {"evaluation": dict(reversed(said.items()))}}
     assert planned(finished, settings=settings) == set()
+
+
+def test_local_contrast_has_banks_of_its_own(finished):
+    found = planned(finished, settings={"normalization": "local"})
+    banks = {f"local_bank {data}" for data in MODELS}
+    # Its ablation still scales grey values, so it is trained as before.
+    unchanged = {
+        node
+        for node in with_all_that_follows(["train"])
+        if node.startswith(("train", "classify")) and "@" in node
+    }
+    assert banks <= found
+    assert {node.split()[0] for node in found} >= {"train", "classify", "mpm", "page"}
+    assert not [node for node in found - banks if node.startswith(("bank", "splits", "pretrain"))]
+    assert not found & unchanged
 
 
 def test_more_runs_train_only_what_is_new(finished):

@@ -7,7 +7,7 @@ Makes: results/classification/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}.
 
 rule classify:
     input:
-        bank="results/patches/{dataset}/fold-{fold}.h5",
+        bank=NEEDS.bank,
         weights="results/models/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}/model.weights.h5",
         metadata="results/models/{dataset}/{backbone}/{init}/fold-{fold}/run-{run}/model.json",
     output:

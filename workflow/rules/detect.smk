@@ -34,6 +34,7 @@ rule mpm:
         stride=NEEDS.stride,
         edge=config["patches"]["edge"],
         precision=config["inference"]["precision"],
+        maps=config["inference"]["maps"],
         ensemble=NEEDS.ensemble,
         learning=config["detection"]["candidates"]["learning"],
         seed=config["seed"],

@@ -9,7 +9,7 @@ run resumes, and logs/tensorboard/..., for `tensorboard --logdir logs/tensorboar
 
 rule train:
     input:
-        bank="results/patches/{dataset}/fold-{fold}.h5",
+        bank=NEEDS.bank,
         initial=NEEDS.initial_weights,
         metadata=NEEDS.initial_metadata,
         splits="results/splits/{dataset}.csv",

@@ -8,7 +8,7 @@ from mammoflow.base.contracts.index import IMAGES
 from mammoflow.base.contracts.splits import SPLITS
 from mammoflow.base.contracts.stored import STORED
 from mammoflow.breasts import image_store
-from mammoflow.patches import bank, cutting, leakage, sliding_windows
+from mammoflow.patches import bank, cutting, leakage, local_contrast, sliding_windows
 
 wildcards, params = snakemake.wildcards, snakemake.params
 
@@ -20,7 +20,7 @@ windows = sliding_windows.Windows(**params.patches)
 counts = cutting.write(
     snakemake.output.bank,
     {part: sorted(fold.loc[fold["role"] == part, "image_id"]) for part in bank.PARTS},
-    store,
+    local_contrast.of(store, params.normalization, windows.window),
     windows,
     params.negatives,
     (params.seed, "bank", wildcards.dataset, wildcards.fold),

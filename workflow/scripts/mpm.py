@@ -9,9 +9,9 @@ from mammoflow.base.contracts.index import IMAGES
 from mammoflow.base.contracts.splits import SPLITS
 from mammoflow.base.contracts.stored import STORED
 from mammoflow.breasts import image_store
-from mammoflow.detection import classification, mpm
+from mammoflow.detection import classification, dense, mpm
 from mammoflow.networks import runtime, trained
-from mammoflow.patches import leakage, sliding_windows
+from mammoflow.patches import leakage, local_contrast, sliding_windows
 
 given, wildcards, params = snakemake.input, snakemake.wildcards, snakemake.params
 runtime.configure(snakemake.threads, training=False)
@@ -34,9 +34,10 @@ part_of = {image_id: part for part, image_ids in parts.items() for image_id in i
 
 chosen = []
 with storage.create_hdf5(snakemake.output.mpm) as file:
-    grids = classification.grids(
+    way = {"windows": classification, "dense": dense}[params.maps]
+    grids = way.grids(
         models,
-        store,
+        local_contrast.of(store, record["normalization"], record["window"]),
         part_of,
         windows,
         record["normalization"],
@@ -49,10 +50,10 @@ with storage.create_hdf5(snakemake.output.mpm) as file:
     precision = (
         ", ".join(sorted({network.policy for network in chosen})) or "none, since there are no windows"
     )
-    file.attrs.update(precision=precision, runs=runs)
+    file.attrs.update(precision=precision, maps=params.maps, runs=runs)
 
 logs.announce(
     f"{wildcards.dataset} fold {wildcards.fold} {wildcards.backbone} {wildcards.init}: maps of "
-    f"{len(parts[mpm.TESTED])} test images and of {len(parts[mpm.LEARNING])} to learn from, "
+    f"{len(parts[mpm.TESTED])} test images and of {len(parts[mpm.LEARNING])} to learn from ({params.maps}), "
     f"by run {', '.join(map(str, runs))}, precision: {precision}"
 )

@@ -105,7 +105,7 @@ def an_image(seed, shape, share=0.7):
 
 
 def maps(store, image_ids, windows, size=16):
-    grids = classification.grids(CENTRE_ANSWERS, store, image_ids, windows, "scale", size=size)
+    grids = classification.grids([CENTRE_ANSWERS], store, image_ids, windows, "scale", size=size)
     return {image_id: grid.map() for image_id, grid in grids}
 
 
@@ -205,6 +205,17 @@ def test_a_map_below_the_lowest_threshold_has_no_box():
     assert boxes_of({"a": image}, sliding_windows.Windows(16, 5, "inside"))["a"].empty
 
 
+def test_a_mirrored_view_shows_windows_upside_down():
+    """The network answers with the pixel at row 8 of 16, which is row 7 of the mirrored window."""
+    windows = sliding_windows.Windows(16, 4, "inside")
+    image = an_image(3, (48, 40), share=1)
+    grids = classification.grids([CENTRE_ANSWERS], {"a": image}, ["a"], windows, "scale", mirrored=True)
+    grid = dict(grids)["a"]
+    y, x = (centres[1:3].astype(int) for centres in (grid.centres_y, grid.centres_x))
+    seen = (image.pixels[np.ix_(y, x)].astype(float) + image.pixels[np.ix_(y - 1, x)]) / 2 / FULL
+    np.testing.assert_allclose(grid.probabilities[1:3, 1:3], seen, atol=1e-5)
+
+
 def test_images_are_read_while_maps_are_made():
     read = []
 
@@ -216,7 +227,7 @@ def test_images_are_read_while_maps_are_made():
     names = [f"{number:02d}" for number in range(40)]
     store = Store(dict.fromkeys(names, an_image(6, (60, 60))))
     grids = classification.grids(
-        CENTRE_ANSWERS, store, names, sliding_windows.Windows(16, 5, "inside"), "scale", size=8
+        [CENTRE_ANSWERS], store, names, sliding_windows.Windows(16, 5, "inside"), "scale", size=8
     )
     assert next(grids)[0] == "00"
     assert len(read) < 10

@@ -54,6 +54,11 @@ def test_scale_of_a_constant_breast_is_zero():
     assert not normalization.scale(patches, np.array([7]), np.array([7])).numpy().any()
 
 
+def test_local_undoes_how_contrasts_are_stored():
+    stored = np.array([[[32768, 32768 + 1024], [32768 - 2048, 0]]], np.uint16)
+    assert normalization.local(stored).numpy().tolist() == [[[0, 1], [-2, -32]]]
+
+
 def test_unknown_kind_is_refused():
-    with pytest.raises(ValueError, match="expected one of gcn, scale, got 'zca'"):
+    with pytest.raises(ValueError, match="expected one of gcn, scale, local, got 'zca'"):
         normalization.normalize(np.ones((1, 2, 2)), np.zeros(1), np.ones(1), "zca")

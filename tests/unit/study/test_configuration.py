@@ -97,6 +97,18 @@ def nested(schema):
         yield from nested(part)
 
 
+def test_dense_maps_need_a_normalisation_of_the_image(paper):
+    assert not [each for each in problems(Study(paper)) if "maps" in each]
+    paper["inference"]["maps"] = "dense"
+    (said,) = [each for each in problems(Study(paper)) if "maps" in each]
+    assert said.startswith("Config key 'normalization': 'gcn' normalises each window by itself")
+    paper["normalization"] = "scale"
+    assert not [each for each in problems(Study(paper)) if "maps" in each]
+    paper["experiments"]["ablations"] = [{"name": "contrast", "normalization": "gcn"}]
+    (said,) = [each for each in problems(Study(paper)) if "maps" in each]
+    assert said.startswith("Config key 'experiments.ablations (contrast)'")
+
+
 def test_every_key_is_described():
     def undescribed(schema, place):
         for key, part in schema.get("properties", {}).items():
@@ -156,6 +168,7 @@ def test_every_key_is_described():
         (["detection", "external"], {"Theirs": {"label": "x", "path": "."}}, "'detection.external'"),
         (["detection", "external"], {"theirs": {"path": "."}}, "'detection.external.theirs' lacks 'label'"),
         (["seed"], -1, "'seed'"),
+        (["inference", "maps"], "sparse", "'inference.maps'"),
         (["workspace"], 3, "'workspace'"),
         (["detection", "evaluation", "size_strata_cm2"], [4, 1], "the smaller first; got [4, 1]"),
         (["training_of", "vgg16"], {"augmentation": {"scale": [2, 1]}}, "'training_of.vgg16.augmentation"),

@@ -149,6 +149,17 @@ def test_only_another_normalization_goes_back_through_the_chain(paper):
     assert starts("imagenet@scaling") == ["results/weights/imagenet/inceptionv3.json"]
 
 
+def test_local_contrast_has_a_bank_of_its_own(paper):
+    paper["experiments"]["ablations"] = [{"name": "local", "normalization": "local"}]
+    needs = Needs(Study(paper), SCRIPTS, SCRIPTS.joinpath)
+
+    def bank(init):
+        return needs.bank(SimpleNamespace(dataset="inbreast", backbone="inceptionv3", init=init, fold="3"))
+
+    assert bank("imagenet+cbis-ddsm") == "results/patches/inbreast/fold-3.h5"
+    assert bank("imagenet+cbis-ddsm@local") == "results/patches/inbreast/local/fold-3.h5"
+
+
 def test_a_networks_weights_depend_on_its_own_file_only(paper):
     entry = {"path": "a.h5", "sha256": "0" * 64}
     paper["weights"]["imagenet"] = {

@@ -66,5 +66,5 @@ def test_a_patch_does_not_know_of_the_others(kind):
 def test_unknown_normalisation_is_refused():
     one = np.zeros(1, np.uint16)
     stored = np.zeros((1, 4, 4), np.uint16)
-    with pytest.raises(ValueError, match="expected one of gcn, scale, got 'zca'"):
+    with pytest.raises(ValueError, match="expected one of gcn, scale, local, got 'zca'"):
         kernels.prepare(stored, drawn(stored, PAPER, 0), one, one, "zca")

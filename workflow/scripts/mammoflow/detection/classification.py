@@ -44,7 +44,7 @@ def probabilities(
         A network made by `backbones.build`, in float32.
     batches : iterable of Batch
         Patches in batches of any length; they are regrouped.
-    normalization : {'gcn', 'scale'}
+    normalization : {'gcn', 'scale', 'local'}
         Normalisation that the network was trained with.
     precision : str, optional
         See `inference.compiled`.
@@ -169,7 +169,8 @@ def grids(
         Networks made by `backbones.build`, in float32, for the same windows and normalisation. The grids
         hold their mean.
     store : mapping of str to Located
-        Stored images. Each is read once, and only a few are in memory at a time.
+        Stored images; for ``local``, those of `local_contrast.of`. Each is read once, and only a few are in
+        memory at a time.
     image_ids : iterable of str
         Images of the store, in the order of the results.
     windows : Windows

@@ -28,7 +28,7 @@ class Compiled:
     Parameters
     ----------
     model : keras.Model
-        A network made by `backbones.build`.
+        A network made by `backbones.build` or `dense.convolutional`.
     policy : {'float32', 'mixed_bfloat16', 'mixed_float16'}
         Precision of the computation.
     size : int
@@ -48,12 +48,16 @@ class Compiled:
             # As constants, so that kernels are laid out for the processor once and not in every call.
             constants = [[tf.constant(array) for array in arrays] for arrays in weights]
             probabilities, _ = folded.stateless_call(*constants, patches, training=False)
-            return probabilities[:, backbones.MASS]
+            return probabilities[..., backbones.MASS]
 
         self._graph = forward.get_concrete_function()
 
     def __call__(self, patches: np.ndarray) -> np.ndarray:
-        """Probability of a mass, (n,) float32, of normalised patches, (n, w, w, 1) float32, n ≤ `size`."""
+        """Probability of a mass, (n,) float32, of normalised patches, (n, w, w, 1) float32, n ≤ `size`.
+
+        Networks made by `dense.convolutional` return the probabilities of all windows of each patch,
+        (n, rows, columns).
+        """
         missing = self.size - len(patches)
         if missing:
             patches = np.pad(patches, [(0, missing), (0, 0), (0, 0), (0, 0)])
@@ -84,7 +88,7 @@ def compiled(model: keras.Model, precision: str, size: int, sample: np.ndarray) 
     Parameters
     ----------
     model : keras.Model
-        A network made by `backbones.build`, in float32.
+        A network made by `backbones.build` or `dense.convolutional`, in float32.
     precision : {'auto', 'float32', 'mixed_bfloat16', 'mixed_float16'}
         ``auto`` selects the precision of `runtime.policy` for this machine if the probabilities of the
         sample differ from float32 by no more than `TOLERANCE`, and float32 otherwise.
@@ -108,7 +112,7 @@ def compiled(model: keras.Model, precision: str, size: int, sample: np.ndarray) 
     chosen = fast if most <= TOLERANCE[0] and mean <= TOLERANCE[1] else exact
     print(
         f"{policy} differs from float32 by {most:.4f} at most and {mean:.4f} on average "
-        f"on {len(sample)} patches: computing in {chosen.policy}"
+        f"on {difference.size} windows: computing in {chosen.policy}"
     )
     return chosen
 
@@ -127,10 +131,14 @@ def mean(networks: Sequence[Compiled], patches: np.ndarray, mirrored: bool) -> n
 
     Returns
     -------
-    (n,) float32 array
+    (n,) or (n, rows, columns) float32 array
+        As the networks return it.
     """
-    views = [patches, patches[:, ::-1]] if mirrored else [patches]
-    return np.mean([network(view) for network in networks for view in views], axis=0)
+    answers = [network(patches) for network in networks]
+    if mirrored:
+        turned = [network(patches[:, ::-1]) for network in networks]
+        answers += [answer[:, ::-1] if answer.ndim > 1 else answer for answer in turned]
+    return np.mean(answers, axis=0)
 
 
 def fold(model: keras.Model, policy: str) -> keras.Model:

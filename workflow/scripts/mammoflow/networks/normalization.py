@@ -3,7 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
-KINDS = ("gcn", "scale")
+from mammoflow.patches.local_contrast import STEPS, ZERO
+
+KINDS = ("gcn", "scale", "local")
 
 # A patch counts as constant if the standard deviation of its grey values (integers) is below this.
 FLOOR = 1e-3
@@ -73,6 +75,21 @@ def scale(
     return tf.clip_by_value((tf.cast(patches, tf.float32) - minimum) * factor, 0, 255)
 
 
+def local(patches: np.ndarray | tf.Tensor) -> tf.Tensor:
+    """Standard deviations from the local mean, of patches cut from images of `local_contrast`.
+
+    Parameters
+    ----------
+    patches : (n, w, w) array or tensor
+        Patches of any numeric type; contrasts as `local_contrast.normalized` stores them.
+
+    Returns
+    -------
+    (n, w, w) tensor of float32
+    """
+    return (tf.cast(patches, tf.float32) - ZERO) * (1 / STEPS)
+
+
 def normalize(
     patches: np.ndarray | tf.Tensor,
     minimum: np.ndarray | tf.Tensor,
@@ -87,7 +104,7 @@ def normalize(
         Patches of any numeric type.
     minimum, maximum : (n,) array or tensor
         Least and greatest grey value of the breast; only ``scale`` uses them.
-    kind : {'gcn', 'scale'}
+    kind : {'gcn', 'scale', 'local'}
         Name of the normalisation.
 
     Returns
@@ -100,7 +117,12 @@ def normalize(
         When `kind` is unknown.
     """
     check(kind)
-    return gcn(patches) if kind == "gcn" else scale(patches, minimum, maximum)
+    match kind:
+        case "gcn":
+            return gcn(patches)
+        case "scale":
+            return scale(patches, minimum, maximum)
+    return local(patches)
 
 
 def check(kind: str) -> None:

@@ -11,7 +11,8 @@ A bank is an HDF5 file with a group per part (``train``, ``validation``, ``test`
 ``image_maximum``  (n,) uint16             ablation that scales grey values to 0–255
 =================  ======================  =====================================================
 
-Grey values are stored as in the image; they are normalised later.
+Grey values are stored as in the image, and normalised later. The banks of models with the normalisation
+``local`` are cut from images whose contrast is already normalised; see `local_contrast`.
 """
 
 import threading

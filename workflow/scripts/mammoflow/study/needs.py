@@ -118,6 +118,10 @@ class Needs:
         """Patch bank of the first fold."""
         return paths.bank(wildcards.dataset, self._study.folds(wildcards.dataset)[0])
 
+    def bank(self, wildcards: Wildcards) -> str:
+        """Patch bank of the fold that a model is trained and tested on."""
+        return paths.bank(wildcards.dataset, wildcards.fold, self.normalization(wildcards))
+
     # ---- models ------------------------------------------------------------------------------------
 
     def initial_weights(self, wildcards: Wildcards) -> list[str]:

@@ -18,9 +18,10 @@ def index(dataset: str, table: str) -> str:
     return f"results/index/{dataset}/{table}.csv"
 
 
-def bank(dataset: str, fold: int) -> str:
-    """Patch bank of a fold."""
-    return f"results/patches/{dataset}/fold-{fold}.h5"
+def bank(dataset: str, fold: int | str, normalization: str = "") -> str:
+    """Patch bank of a fold; the normalisation ``local`` has a separate one."""
+    folder = "local/" if normalization == "local" else ""
+    return f"results/patches/{dataset}/{folder}fold-{fold}.h5"
 
 
 def base_weights(weights: str, backbone: str, suffix: str) -> str:

@@ -62,6 +62,7 @@ def problems(study: Study) -> Iterator[str]:
             f"them apart; got '{label}' {labels.count(label)} times."
         )
     yield from _problems_of_ablations(study)
+    yield from _problems_of_maps(study)
     for key, path in _paths(study):
         if "{" in path or "}" in path:
             yield f"Config key '{key}': expected a path without braces (wildcards); got '{path}'."
@@ -123,6 +124,21 @@ def _problems_of_ablations(study: Study) -> Iterator[str]:
             yield (
                 f"{key}: with hit 'iou-at-least' any two boxes would have at least 0; expected an 'iou' "
                 f"above 0 in '{name}', got 0."
+            )
+
+
+def _problems_of_maps(study: Study) -> Iterator[str]:
+    if study.config["inference"]["maps"] != "dense":
+        return
+    used = {"normalization": study.config["normalization"]}
+    for name, changes in study.ablations.items():
+        if "normalization" in changes:
+            used[f"experiments.ablations ({name})"] = changes["normalization"]
+    for key, kind in used.items():
+        if kind == "gcn":
+            yield (
+                f"Config key '{key}': 'gcn' normalises each window by itself, but 'inference.maps: dense' "
+                "computes all windows of an image together; expected 'scale' or 'local'."
             )
 
 

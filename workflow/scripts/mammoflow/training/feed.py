@@ -37,7 +37,7 @@ class Feed:
         Source of the patches.
     batch : int
         Number of patches in a batch.
-    normalization : {'gcn', 'scale'}
+    normalization : {'gcn', 'scale', 'local'}
         Applied after augmentation, so that with ``gcn`` the input of the network has exactly mean 0 and
         standard deviation 1.
     workers : int, optional

@@ -167,7 +167,7 @@ def fit(
         Settings of the training.
     learning_rate : float
         Learning rate of Adam.
-    normalization : {'gcn', 'scale'}
+    normalization : {'gcn', 'scale', 'local'}
         Normalisation of the patches.
     seed : int
         Seed of shuffling, augmentation and random operations of the network.

@@ -9,8 +9,11 @@ import numpy as np
 from numpy import float32, int32, uint32
 
 from mammoflow.networks import normalization
+from mammoflow.patches import local_contrast
 
 _FLOOR = normalization.FLOOR
+_GCN, _LOCAL = normalization.KINDS.index("gcn"), normalization.KINDS.index("local")
+_ZERO, _STEP = float32(local_contrast.ZERO), float32(1 / local_contrast.STEPS)
 
 _compiled = numba.njit(nogil=True, error_model="numpy")
 # Allows sums to be computed in any order and therefore vectorised.
@@ -48,7 +51,7 @@ def prepare(
         See `show`.
     minimum, maximum : (n,) ndarray of uint16
         Least and greatest grey value of the breast; only ``scale`` uses them.
-    kind : {'gcn', 'scale'}
+    kind : {'gcn', 'scale', 'local'}
         Name of the normalisation; see `normalization`.
 
     Returns
@@ -63,16 +66,18 @@ def prepare(
     """
     normalization.check(kind)
     prepared = np.empty(patches.shape, float32)
-    _prepare(patches, transforms, minimum, maximum, kind == "gcn", prepared)
+    _prepare(patches, transforms, minimum, maximum, normalization.KINDS.index(kind), prepared)
     return prepared
 
 
 @_compiled
-def _prepare(patches, transforms, minimum, maximum, gcn, prepared):
+def _prepare(patches, transforms, minimum, maximum, kind, prepared):
     for k in range(len(patches)):
         _show(patches[k : k + 1], transforms[k : k + 1], prepared[k : k + 1])
-        if gcn:
+        if kind == _GCN:
             _gcn(prepared[k].ravel())
+        elif kind == _LOCAL:
+            _local(prepared[k].ravel())
         else:
             _scale(prepared[k].ravel(), float32(minimum[k]), float32(maximum[k]))
 
@@ -163,3 +168,9 @@ def _scale(grey, minimum, maximum):
     factor = float32(255) / span if span > 0 else float32(0)
     for i in range(len(grey)):
         grey[i] = min(max((grey[i] - minimum) * factor, float32(0)), float32(255))
+
+
+@_compiled
+def _local(grey):
+    for i in range(len(grey)):
+        grey[i] = (grey[i] - _ZERO) * _STEP
