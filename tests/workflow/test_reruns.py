@@ -277,21 +277,6 @@ def test_settings_that_are_said_again_rerun_nothing(finished):
     assert planned(finished, settings=settings) == set()
 
 
-def test_local_contrast_has_banks_of_its_own(finished):
-    found = planned(finished, settings={"normalization": "local"})
-    banks = {f"local_bank {data}" for data in MODELS}
-    # Its ablation still scales grey values, so it is trained as before.
-    unchanged = {
-        node
-        for node in with_all_that_follows(["train"])
-        if node.startswith(("train", "classify")) and "@" in node
-    }
-    assert banks <= found
-    assert {node.split()[0] for node in found} >= {"train", "classify", "mpm", "page"}
-    assert not [node for node in found - banks if node.startswith(("bank", "splits", "pretrain"))]
-    assert not found & unchanged
-
-
 def test_more_runs_train_only_what_is_new(finished):
     jobs = finished.jobs(settings=SETTINGS["experiments.classification.runs"].settings)
     film = [job for rule, job in jobs if rule in ("train", "classify") and job["dataset"] == "film"]
