@@ -43,7 +43,11 @@ _CHANGE = {
     "scoring": "candidates scored by {}, not by {}",
 }
 _VALUES = {
-    "normalization": {"gcn": "global contrast normalisation", "scale": "grey values scaled to 0–255"},
+    "normalization": {
+        "gcn": "global contrast normalisation",
+        "scale": "grey values scaled to 0–255",
+        "local": "contrast normalised around each pixel",
+    },
     "layers": {"all": "all layers tuned", "head": "only the head tuned"},
     "runs": {"best": "of the best run", "all": "averaged over all runs"},
     "mirrored": {True: "mirrored too", False: "as they are"},
