@@ -112,7 +112,7 @@ def test_all_windows_of_every_test_image_have_a_place_in_a_map(results):
             expected = splits.loc[(splits["fold"] == fold) & (splits["role"] == "test"), "image_id"]
             assert sorted(mpm.image_ids(file)) == sorted(expected)
             assert file.attrs["precision"] in ("float32", "mixed_bfloat16")
-            assert file.attrs["runs"].tolist() == 0
+            assert file.attrs["runs"].tolist() == [0]
             grids = [mpm.read_grid(file, image) for image in expected]
         assert all(np.isfinite(grid.probabilities).all() for grid in grids)
         assert max(grid.probabilities.max() for grid in grids) > 0

@@ -87,6 +87,5 @@ rule candidates:
         *NEEDS.code("candidates.py"),
         candidates=NEEDS.candidate_settings,
         scoring=NEEDS.scoring,
-        levels=config["detection"]["levels"],
     script:
         "../scripts/candidates.py"

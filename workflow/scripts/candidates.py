@@ -7,6 +7,8 @@ logs.redirect(snakemake.log[0])
 import json
 from pathlib import Path
 
+import pandas as pd
+
 from mammoflow.base import storage
 from mammoflow.base.contracts.detections import CANDIDATES
 from mammoflow.base.contracts.index import LESIONS
@@ -20,14 +22,15 @@ window = json.loads(Path(given.metadata[0]).read_text())["window"]
 
 
 with storage.open_hdf5(given.mpm) as file:
-    tested, learning = (
-        candidates.of_maps(file, part, store, window, settings, snakemake.threads)
-        for part in (mpm.TESTED, mpm.LEARNING)
-    )
-score = candidate_scores.peak
-if params.scoring == "learnt":
-    score = candidate_scores.learn(learning, LESIONS.read(given.lesions))
-boxes = candidate_scores.scored(tested, score, settings, params.levels)
+
+    def found(part: str) -> pd.DataFrame:
+        """Candidates in one part of the maps."""
+        return candidates.of_maps(file, part, store, window, settings, snakemake.threads)
+
+    score = candidate_scores.peak
+    if params.scoring == "learnt":
+        score = candidate_scores.learn(found(mpm.LEARNING), LESIONS.read(given.lesions))
+    boxes = candidate_scores.scored(found(mpm.TESTED), score, settings)
 CANDIDATES.write(boxes, output.candidates)
 candidate_scores.write(score, output.score)
 logs.announce(

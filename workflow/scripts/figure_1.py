@@ -28,11 +28,12 @@ example = examples.one(boxes, missed, folds)
 
 with storage.open_hdf5(given.mpms[example.fold]) as file:
     grid = mpm.read_grid(file, example.image_id)
+windows = sliding_windows.Windows(**params.windows)
 figure = framework.draw(
     image_store.open_store(given.stores)[example.image_id],
     grid,
     examples.boxes_on(example, boxes),
-    sliding_windows.Windows(**params.windows),
+    replace(windows, stride=grid.step or windows.stride),  # dense maps have steps of their network
     threshold,
     params.drawn,
     described.set_index("image_id").loc[example.image_id, "spacing_mm"],

@@ -27,8 +27,7 @@ except ValueError as error:
     sys.exit(1)
 
 threshold = overlays.threshold(definition.rows(POINTS.read(inputs.points)), params.levels, **params.overlays)
-boxes = examples.read_boxes(inputs.boxes[fold], definition.mode, ("image_id", "==", image_id))
-boxes = boxes[boxes["image_id"] == image_id]
+boxes = examples.read_boxes(inputs.boxes[fold], definition.mode, "image_id", image_id)
 lesions = LESIONS.read(inputs.lesions)
 judged, _ = examples.judge(
     examples.boxes_at(boxes, threshold, definition.mode), lesions[lesions["image_id"] == image_id], definition

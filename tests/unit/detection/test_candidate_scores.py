@@ -1,6 +1,7 @@
+import json
+
 import numpy as np
 import pandas as pd
-import pytest
 from froc_cases import masses
 from sklearn.linear_model import LogisticRegression
 
@@ -45,33 +46,31 @@ def test_a_learnt_score_is_a_logistic_regression_of_standardised_features():
     spread = np.where(values.std(axis=0) > 0, values.std(axis=0), 1)
     oracle = LogisticRegression(C=0.1, max_iter=1000).fit((values - values.mean(axis=0)) / spread, on)
     np.testing.assert_allclose(
-        score(examples), oracle.predict_proba((values - values.mean(axis=0)) / spread)[:, 1], atol=1e-9
+        score(examples), oracle.predict_proba((values - values.mean(axis=0)) / spread)[:, 1], atol=0.003
     )
     others, on = table(seed=1)
     assert score(others)[on].min() > np.median(score(others)[~on])
 
 
-@pytest.mark.parametrize("kind", candidate_scores.SCORES)
-def test_a_score_is_read_as_it_was_written(kind, tmp_path):
+def test_a_written_score_has_all_that_it_needs(tmp_path):
     examples, _ = table()
-    score = (
-        candidate_scores.peak if kind == "peak" else candidate_scores.learn(examples, masses(("a", LESION)))
-    )
-    candidate_scores.write(score, tmp_path / "score.json")
-    again = candidate_scores.read(tmp_path / "score.json")
+    score = candidate_scores.learn(examples, masses(("a", LESION)))
+    candidate_scores.write(score, tmp_path / "learnt.json")
+    again = candidate_scores.Learnt(**json.loads((tmp_path / "learnt.json").read_text()))
     np.testing.assert_array_equal(again(examples), score(examples))
-    assert candidate_scores.described(again, kind) == candidate_scores.described(score, kind)
+    candidate_scores.write(candidate_scores.peak, tmp_path / "peak.json")
+    assert json.loads((tmp_path / "peak.json").read_text()) == {"features": ["peak"]}
 
 
 def test_without_a_mass_to_learn_from_the_peak_is_the_score():
     examples, _ = table()
     score = candidate_scores.learn(examples, masses(("c", LESION)))
     assert score is candidate_scores.peak
-    assert "none on masses" in candidate_scores.described(score, "learnt")
+    assert "too few on masses" in candidate_scores.described(score, "learnt")
     assert candidate_scores.learn(examples[:0], masses(("a", LESION))) is candidate_scores.peak
 
 
-def test_the_best_box_at_each_place_stays_with_a_score_on_a_level():
+def test_the_best_box_at_each_place_stays():
     cells = [
         ("b", 0, 0, 20, 20, 0.31),
         ("b", 2, 2, 18, 18, 0.62),
@@ -79,10 +78,10 @@ def test_the_best_box_at_each_place_stays_with_a_score_on_a_level():
         ("a", 0, 0, 20, 20, 0.5),
     ]
     examples = pd.DataFrame(cells, columns=["image_id", *BOX, "peak"]).assign(fraction=0.5)
-    kept = CANDIDATES.check(candidate_scores.scored(examples, candidate_scores.peak, SETTINGS, levels=10))
+    kept = CANDIDATES.check(candidate_scores.scored(examples, candidate_scores.peak, SETTINGS))
     assert kept.to_numpy().tolist() == [
         ["a", 0, 0, 20, 20, 0.5],
-        ["b", 2, 2, 18, 18, 0.7],
+        ["b", 2, 2, 18, 18, 0.62],
         ["b", 60, 60, 70, 70, 0.0],
     ]
 
@@ -91,10 +90,10 @@ def test_around_one_peak_the_box_at_half_its_height_is_kept():
     cells = [("a", 0, 0, 30, 30, 0.8, 0.1), ("a", 4, 4, 20, 20, 0.8, 0.5), ("a", 8, 8, 12, 12, 0.8, 0.9)]
     examples = pd.DataFrame(cells, columns=["image_id", *BOX, "peak", "fraction"])
     for order in ([0, 1, 2], [2, 0, 1]):
-        kept = candidate_scores.scored(examples.iloc[order], candidate_scores.peak, SETTINGS, levels=10)
+        kept = candidate_scores.scored(examples.iloc[order], candidate_scores.peak, SETTINGS)
         assert kept.to_numpy().tolist() == [["a", 4, 4, 20, 20, 0.8]]
 
 
 def test_no_candidates_at_all():
     none = pd.DataFrame(columns=["image_id", *BOX, *FEATURES])
-    assert CANDIDATES.check(candidate_scores.scored(none, candidate_scores.peak, SETTINGS, levels=10)).empty
+    assert CANDIDATES.check(candidate_scores.scored(none, candidate_scores.peak, SETTINGS)).empty

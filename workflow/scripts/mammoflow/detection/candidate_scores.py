@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from mammoflow.base import storage
@@ -14,10 +15,8 @@ from mammoflow.base.boxes import BOX, overlap
 from mammoflow.detection import candidates
 from mammoflow.detection.candidates import FEATURES
 
-SCORES = ("learnt", "peak")
-
-# A candidate is an example of a mass if its intersection over union with one is larger. That is more than
-# the 0.2 of a hit, so that of the boxes at one place the best one gets the highest score.
+# A candidate is an example of a mass if its intersection over union with one is larger. More than the
+# paper asks of a hit (0.2), so that of the boxes at one place the best one gets the highest score.
 _HIT = 0.4
 
 # Inverse strength of the L2 penalty. Chosen on validation parts; from 0.03 to 0.3 hardly anything changes.
@@ -53,10 +52,13 @@ class Learnt:
     others: int
 
     def __call__(self, table: pd.DataFrame) -> np.ndarray:
-        """Scores of candidates, (n,) float64 in (0, 1), from a table of `candidates.of_maps`."""
+        """Scores of candidates, (n,) float64 in (0, 1), from a table of `candidates.of_maps`.
+
+        Their log odds are rounded to hundredths, so that a study of any size has few thresholds.
+        """
         values = table[self.features].to_numpy(float)
         standard = (values - np.array(self.mean)) / np.array(self.deviation)
-        return 1 / (1 + np.exp(-(standard @ np.array(self.weights) + self.intercept)))
+        return expit(np.round(standard @ np.array(self.weights) + self.intercept, 2))
 
 
 def peak(table: pd.DataFrame) -> np.ndarray:
@@ -102,7 +104,7 @@ def best_overlap(boxes: pd.DataFrame, lesions: pd.DataFrame) -> np.ndarray:
     return best
 
 
-def scored(table: pd.DataFrame, score: Score, settings: candidates.Settings, levels: int) -> pd.DataFrame:
+def scored(table: pd.DataFrame, score: Score, settings: candidates.Settings) -> pd.DataFrame:
     """Score candidates and keep the best one at each place.
 
     Parameters
@@ -113,8 +115,6 @@ def scored(table: pd.DataFrame, score: Score, settings: candidates.Settings, lev
         `peak` or a `Learnt`.
     settings : candidates.Settings
         What counts as one place.
-    levels : int
-        Scores are rounded up to multiples of ``1 / levels``, as the thresholds of maps are.
 
     Returns
     -------
@@ -125,7 +125,7 @@ def scored(table: pd.DataFrame, score: Score, settings: candidates.Settings, lev
     table = table.sort_values("fraction", key=lambda values: (values - 0.5).abs(), kind="stable")
     table = table.reset_index(drop=True)
     scores = score(table) if len(table) else np.empty(0)
-    table = table[["image_id", *BOX]].assign(score=np.ceil(scores * levels) / levels)
+    table = table[["image_id", *BOX]].assign(score=scores)
     kept = [
         rows.index[candidates.suppress(rows[BOX].to_numpy(), scores[rows.index], settings)]
         for _, rows in table.groupby("image_id")
@@ -134,21 +134,15 @@ def scored(table: pd.DataFrame, score: Score, settings: candidates.Settings, lev
 
 
 def described(score: Score, wanted: str) -> str:
-    """What candidates are scored by, in words; `wanted` is one of `SCORES`."""
+    """What candidates are scored by, in words; `wanted` is the setting."""
     if isinstance(score, Learnt):
         return f"their features, learnt from {score.masses} on masses and {score.others} others"
-    why = "" if wanted == "peak" else ", since the images to learn from have none on masses"
+    why = "" if wanted == "peak" else "; there were too few on masses or elsewhere to learn from"
     return f"the height of their peak{why}"
 
 
 def write(score: Score, path: str | Path) -> None:
-    """Write a score as JSON, which `read` reads."""
+    """Write a score as JSON: that of a `Learnt`, or only the name of the feature."""
     record = asdict(score) if isinstance(score, Learnt) else {"features": ["peak"]}
     with storage.whole(path) as temporary:
         temporary.write_text(json.dumps(record, indent=2) + "\n")
-
-
-def read(path: str | Path) -> Score:
-    """Read a file of `write`."""
-    record = json.loads(Path(path).read_text())
-    return Learnt(**record) if "weights" in record else peak

@@ -4,7 +4,8 @@ A component that is small at a high threshold and large at a low one may fit a m
 component around each peak is taken at several fractions of the peak's height, and each of these boxes is a
 candidate. `candidate_scores` gives them scores; then `suppress` keeps the best box at each place.
 
-Lengths are in sides of the window that the network sees, so that nothing depends on the working resolution.
+Lengths are in sides of the window that the network sees, so that features hardly depend on the working
+resolution.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,24 +19,23 @@ from scipy import ndimage
 from skimage.measure import block_reduce
 
 from mammoflow.base import pool
-from mammoflow.base.boxes import BOX, overlap
+from mammoflow.base.boxes import BOX
 from mammoflow.detection import components, mpm
 from mammoflow.detection.mpm import Grid, probability_map
 from mammoflow.patches.cutting import Image
 
-# Pixels per window that are enough to describe a candidate.
+# About as many pixels per window are enough to describe a candidate.
 _PIXELS = 64
 
 # Steps between 0 and 1 at which components are looked for.
 _LEVELS = 1000
 
-# Least side of a candidate, in windows: two candidates less than this apart are one place.
+# Least side of a candidate, in windows.
 _LEAST = 0.1
 
 FEATURES = (
     "peak",
     "fraction",
-    "lifetime",
     "log_area",
     "log_elongation",
     "map_inside",
@@ -85,7 +85,6 @@ class _Nodes(NamedTuple):
     boxes: np.ndarray
     peak: np.ndarray
     fraction: np.ndarray
-    lifetime: np.ndarray
 
 
 class _View(NamedTuple):
@@ -195,40 +194,50 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, settings: Settings) -> np.nd
     >>> suppress(nested, np.array([0.5, 0.7, 0.1]), Settings(0.6, [0.5], 0.2, 0.6))
     array([1, 2])
     """
-    order = np.argsort(-np.asarray(scores), kind="stable")
-    iou, within = overlap(boxes, boxes), _containment(boxes)
-    rivals = (iou > settings.overlap) | (within > settings.containment)
-    kept = np.zeros(len(order), bool)
-    for row in order:
-        kept[row] = not rivals[row, kept].any()
-    return order[kept[order]]
+    boxes, rest = np.asarray(boxes), np.argsort(-np.asarray(scores), kind="stable")
+    kept = []
+    while len(rest):
+        best, rest = rest[0], rest[1:]
+        kept.append(best)
+        shared, areas = _intersections(boxes[best], boxes[rest]), _areas(boxes[rest])
+        own = _areas(boxes[best])
+        rivals = shared > settings.overlap * (own + areas - shared)
+        rivals |= shared > settings.containment * np.minimum(own, areas)
+        rest = rest[~rivals]
+    return np.array(kept, int)
 
 
-def _containment(boxes: np.ndarray) -> np.ndarray:
-    """Intersection of each two boxes over the smaller area, (n, n) float."""
-    boxes = np.asarray(boxes)
-    sides = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:]) - np.maximum(
-        boxes[:, None, :2], boxes[None, :, :2]
-    )
-    area = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    smaller = np.minimum(area[:, None], area[None])
-    return np.divide(sides.clip(0).prod(axis=-1), smaller, out=np.zeros(smaller.shape), where=smaller > 0)
+def _intersections(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Area that a box shares with each of n boxes, (n,)."""
+    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
+    return sides.clip(0).prod(axis=1)
+
+
+def _areas(boxes: np.ndarray) -> np.ndarray:
+    return (boxes[..., 2:] - boxes[..., :2]).prod(axis=-1)
 
 
 # ---- where candidates are ----------------------------------------------------------------------------
 
 
 def smoothed(grid: Grid, smoothing: float) -> np.ndarray:
-    """Probabilities of a grid after a Gaussian of `smoothing` steps, (gy, gx) float32."""
+    """Probabilities of a grid, each a mean of classified windows weighted by a Gaussian, (gy, gx) float32."""
     if not smoothing or not grid.probabilities.size:
         return grid.probabilities
-    return ndimage.gaussian_filter(grid.probabilities, smoothing, mode="constant").clip(0, 1)
+    classified = (grid.probabilities > 0).astype(np.float32)
+    sums, shares = (
+        ndimage.gaussian_filter(each, smoothing, mode="constant") for each in (grid.probabilities, classified)
+    )
+    return np.divide(sums, shares, out=np.zeros_like(sums), where=classified > 0).clip(0, 1)
 
 
 def _view(image: Image, grid: Grid, window: int, smoothing: float) -> _View:
     reduction = max(1, round(window / _PIXELS))
     breast = block_reduce(image.breast, (reduction, reduction), np.any)
-    grey = block_reduce(image.pixels.astype(np.float64), (reduction, reduction), np.mean)
+    # Repeated at its edges where its size is no multiple; `block_reduce` itself would add zeros.
+    margins = [(0, -size % reduction) for size in image.pixels.shape]
+    whole = np.pad(image.pixels.astype(np.float64), margins, mode="edge")
+    grey = block_reduce(whole, (reduction, reduction), np.mean)
     values = grey[breast] if breast.any() else grey
     grey = (grey - np.median(values)) / max(values.std(), 1e-6) * breast
     middle = (reduction - 1) / 2  # of the stored pixels under a pixel of the view
@@ -241,12 +250,11 @@ def _nodes(view: _View, fractions: Sequence[float]) -> _Nodes:
     """Components of a view's map at fractions of the height of their peak, each box once."""
     found = components.find(components.quantise(view.map.astype(np.float32), _LEVELS))
     parts = []
-    for fraction in fractions:
+    for fraction in sorted(fractions):
         level = np.floor(fraction * found.score).astype(int)
         there = (found.first <= level) & (level <= found.last)
         there &= (found.boxes[:, 2:] - found.boxes[:, :2]).min(axis=1) >= _LEAST * view.window
-        height, lasts = found.score[there] / _LEVELS, (found.last - found.first + 1)[there] / _LEVELS
-        parts.append(_Nodes(found.boxes[there], height, np.full(there.sum(), fraction), lasts))
+        parts.append(_Nodes(found.boxes[there], found.score[there] / _LEVELS, np.full(there.sum(), fraction)))
     nodes = _Nodes(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
     _, once = np.unique(nodes.boxes, axis=0, return_index=True)
     return _Nodes(*(column[once] for column in nodes))
@@ -269,7 +277,6 @@ def _features(view: _View, nodes: _Nodes) -> dict[str, np.ndarray]:
     columns = {
         "peak": nodes.peak,
         "fraction": nodes.fraction,
-        "lifetime": nodes.lifetime,
         "log_area": np.log(height * width / view.window**2),
         "log_elongation": np.log(height / width),
         "map_inside": inside,
@@ -337,7 +344,9 @@ def _radial(grey: np.ndarray, boxes: np.ndarray) -> dict[str, np.ndarray]:
     ----------
     Kupinski and Giger, "Automated seeded lesion segmentation on digital mammograms", IEEE TMI 17(4), 1998.
     """
-    down, right = np.gradient(ndimage.gaussian_filter(grey, 1.5)) if min(grey.shape) > 1 else (grey, grey)
+    down, right = (
+        np.gradient(ndimage.gaussian_filter(grey, 1.5)) if min(grey.shape) > 1 else 2 * [np.zeros_like(grey)]
+    )
     strength = np.hypot(down, right) + 1e-6
     values = np.zeros((len(boxes), 2))
     for row, (y0, x0, y1, x1) in enumerate(boxes):

@@ -37,6 +37,11 @@ class Grid:
     breast: np.ndarray
     geometry: Geometry
 
+    @property
+    def step(self) -> int | None:
+        """Distance between neighbouring centres in stored pixels; None without two in a column."""
+        return int(self.centres_y[1] - self.centres_y[0]) if len(self.centres_y) > 1 else None
+
     def map(self) -> np.ndarray:
         """Mass probability map, (M, N) float32; see `probability_map`."""
         return probability_map(self.probabilities, self.centres_y, self.centres_x, self.breast)

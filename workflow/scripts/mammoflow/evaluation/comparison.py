@@ -69,17 +69,13 @@ def _row(
     }
     if against is None:
         return row
-    others = draws_of(against.draws, definition.mode, measure, fpi)
-    if len(others) != len(draws):
-        raise ValueError(
-            f"comparison: expected as many draws of both models, got {len(draws)} and {len(others)}"
-        )
-    low, high = resampling.percentiles(draws - others)
+    differences = paired(draws, draws_of(against.draws, definition.mode, measure, fpi))
+    low, high = resampling.percentiles(differences)
     return row | {
         "difference": value - _value(against, definition, measure, fpi)[0],
         "difference_low": float(low),
         "difference_high": float(high),
-        "p": resampling.p_value(draws - others),
+        "p": resampling.p_value(differences),
     }
 
 
@@ -91,6 +87,21 @@ def _value(model: Evaluated, definition: Definition, measure: str, fpi: float) -
         return float(point["tpr_mean"]), int(point["folds"]), int(point["folds_reached"])
     merit = model.merits[model.merits["measure"] == measure].iloc[0]
     return float(merit["mean"]), int(merit["folds"]), int(merit["folds"])
+
+
+def paired(draws: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Differences of two models in each draw of the same patients, (n,) float.
+
+    Raises
+    ------
+    ValueError
+        When the numbers of draws differ.
+    """
+    if len(others) != len(draws):
+        raise ValueError(
+            f"comparison: expected as many draws of both models, got {len(draws)} and {len(others)}"
+        )
+    return draws - others
 
 
 def draws_of(draws: pd.DataFrame, mode: str, measure: str, fpi: float) -> np.ndarray:

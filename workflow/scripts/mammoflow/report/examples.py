@@ -103,16 +103,29 @@ def findings(
         What counts as a hit.
     """
     threshold = operating_threshold(definition.rows(points))
-    read = (read_boxes(path, definition.mode, ("threshold", "==", threshold)) for path in boxes)
+    read = (read_boxes(path, definition.mode, "threshold", threshold) for path in boxes)
     folds = list(folds_of(splits, lesions, read, images))
     return Findings(threshold, folds, *examine(folds, threshold, definition))
 
 
-def read_boxes(path: str | Path, mode: str, wanted: tuple[str, str, object]) -> pd.DataFrame:
-    """Boxes of a fold: the wanted rows of a ``detections`` table in mode ``paper``, or its ``candidates``."""
+def read_boxes(path: str | Path, mode: str, column: str, value: object) -> pd.DataFrame:
+    """Boxes of a fold with one value in a column; candidates have no thresholds of their own.
+
+    Parameters
+    ----------
+    path : str or Path
+        A ``detections`` table for mode ``paper``, or ``candidates``.
+    mode : {"paper", "candidate"}
+        As in `evaluation`.
+    column : str
+        A column of the former.
+    value : object
+        Its value.
+    """
     if mode == "paper":
-        return DETECTIONS.read(path, filters=[wanted])
-    return CANDIDATES.read(path)
+        return DETECTIONS.read(path, filters=[(column, "==", value)])
+    boxes = CANDIDATES.read(path)
+    return boxes[boxes[column] == value] if column in boxes else boxes
 
 
 def boxes_at(boxes: pd.DataFrame, threshold: float, mode: str) -> pd.DataFrame:

@@ -187,6 +187,8 @@ class Study:
             }
             for entry in listed
         }
+        if self.runs(*self.shown_chain.split("/")) == 1:  # all runs are the best one
+            changes = {name: {k: v for k, v in its.items() if k != "runs"} for name, its in changes.items()}
         return {name: changed for name, changed in changes.items() if changed}
 
     @property

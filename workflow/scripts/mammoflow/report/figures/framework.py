@@ -83,8 +83,7 @@ def draw(
     for axes, name in zip(steps.values(), names, strict=True):
         axes.set_title(name, loc="left", fontsize=7)
     bar = figure.colorbar(picture, ax=list(steps.values()), shrink=0.7, pad=0.01, aspect=30)
-    bar.ax.axhline(min(threshold, 1), color="white", lw=1.2)
-    bar.set_label("Mass probability; line: threshold", fontsize=7)
+    mammogram.label_of_map(bar, threshold if mode == "paper" else None)
     figure.suptitle(title, fontsize=8, x=0.01, ha="left")
     return figure
 

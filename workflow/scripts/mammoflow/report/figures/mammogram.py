@@ -8,6 +8,7 @@ from math import isnan
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colorbar import Colorbar
 from matplotlib.patches import Rectangle
 
 from mammoflow.base.boxes import BOX
@@ -133,3 +134,11 @@ def scale_bar(axes: Axes, image: StoredImage, spacing_mm: float) -> None:
         ha="center",
         va="bottom",
     )
+
+
+def label_of_map(bar: Colorbar, threshold: float | None) -> None:
+    """Label of a colour bar of probabilities, with a line at the threshold of a map, if boxes have one."""
+    bar.set_label("Mass probability", fontsize=7)
+    if threshold is not None:
+        bar.ax.axhline(min(threshold, 1), color="white", lw=1.2)
+        bar.set_label("Mass probability; line: threshold", fontsize=7)

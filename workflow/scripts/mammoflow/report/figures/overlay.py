@@ -60,8 +60,7 @@ def draw(
     heat = _heat(found, values)
     mammogram.draw_boxes(found, image, boxes)
     bar = figure.colorbar(heat, cax=scale)
-    bar.ax.axhline(min(threshold, 1), color="white", lw=1.2)
-    bar.set_label("Mass probability; line: threshold", fontsize=7)
+    mammogram.label_of_map(bar, threshold if mode == "paper" else None)
     figure.suptitle(f"{title}\n{boxes_at(mode, threshold)}", fontsize=8, x=0.01, ha="left")
     figure.legend(handles=detection_examples.key(), loc="outside lower center", ncols=4)
     return figure

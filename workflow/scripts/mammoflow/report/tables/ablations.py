@@ -186,7 +186,7 @@ def _candidates(case: Ablation, reference: Ablation, evaluation: Evaluation) -> 
         draws, others = (
             comparison.draws_of(its.draws, "candidate", "TPR", _COMPARED) for its in (case, reference)
         )
-        difference, (low, high) = tpr - before, resampling.percentiles(draws - others)
+        difference, (low, high) = tpr - before, resampling.percentiles(comparison.paired(draws, others))
     return {
         "candidates_tpr": tpr,
         "candidates_difference": difference,
