@@ -602,12 +602,12 @@ def test_an_unknown_side_and_view_is_a_dash():
     assert figure.axes[0].get_title(loc="left") == "(a) correct, –\nfixed candidates"
 
 
-@pytest.mark.parametrize("spacing", [0.07, float("nan")])
-def test_an_overlay_has_contours_heat_boxes_and_scale(spacing, saved):
+@pytest.mark.parametrize(("spacing", "mode"), [(0.07, "candidate"), (float("nan"), "paper")])
+def test_an_overlay_has_contours_heat_boxes_and_scale(spacing, mode, saved):
     image = stored()
     values = np.where(image.breast, np.linspace(0, 1, 80), 0).astype(np.float32)
     boxes = judged((60, 40, 100, 80, 0.9, examples.TRUE), (2, 0, 30, 20, 0.6, examples.FALSE))
-    figure = overlay.draw(image, values, boxes, 0.5, "candidate", spacing, "Image f0i0")
+    figure = overlay.draw(image, values, boxes, 0.5, mode, spacing, "Image f0i0")
     saved(figure)
     plain, found, bar = figure.axes
     (heat,) = found.images[1:]
@@ -615,10 +615,12 @@ def test_an_overlay_has_contours_heat_boxes_and_scale(spacing, saved):
     assert heat.get_alpha()[~image.breast].max() == 0
     assert [same_color(box.get_edgecolor(), style.HIT) for box in found.patches] == [True, False]
     assert {"0.90", "0.60"} <= set(texts(figure))
-    assert "Image f0i0\nfixed candidates, threshold 0.5" in texts(figure)
+    kind = {"candidate": "fixed candidates", "paper": "the paper's boxes"}[mode]
+    assert f"Image f0i0\n{kind}, threshold 0.5" in texts(figure)
     words = [text.get_text() for text in plain.texts]
     assert words == (["spacing unknown"] if np.isnan(spacing) else ["2 mm"])
-    assert [line.get_ydata()[0] for line in bar.lines][-1] == 0.5
+    # A score of a candidate is no probability of the map.
+    assert ([line.get_ydata()[0] for line in bar.lines][-1:] == [0.5]) == (mode == "paper")
 
 
 def test_an_overlay_where_there_is_nothing(saved):

@@ -28,7 +28,8 @@ def test_an_ablation_takes_from_the_model_what_its_setting_does_not_touch(paper)
         {"name": "strict", "iou": 0.5},
         {"name": "scaled", "normalization": "scale"},
         {"name": "shallow", "layers": "head"},
-        {"name": "every-run", "runs": "all"},
+        {"name": "mirrored", "mirrored": True},
+        {"name": "every-run", "runs": "all"},  # the only one
         {"name": "peak", "scoring": "peak"},
     ]
     study = Study(paper)
@@ -42,7 +43,7 @@ def test_an_ablation_takes_from_the_model_what_its_setting_does_not_touch(paper)
         "strict": [chain, chain, chain],
         "scaled": 3 * [f"{chain}@scaled"],
         "shallow": 3 * [f"{chain}@shallow"],
-        "every-run": [chain, f"{chain}@every-run", f"{chain}@every-run"],
+        "mirrored": [chain, f"{chain}@mirrored", f"{chain}@mirrored"],
         "peak": [chain, chain, f"{chain}@peak"],
     }
     assert [case.chain for case in study.cases] == [

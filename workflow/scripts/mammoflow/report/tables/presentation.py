@@ -139,7 +139,9 @@ def with_interval(cell: Cell, low: str, high: str) -> Cell:
     """Cells of a value, and its interval in brackets where there is one."""
 
     def both(row: Mapping) -> str:
-        return cell(row) if pd.isna(row[low]) else f"{cell(row)} ({interval(low, high)(row)})"
+        value = cell(row)
+        whole = value != NONE and pd.notna(row[low]) and pd.notna(row[high])
+        return f"{value} ({interval(low, high)(row)})" if whole else value
 
     return both
 
@@ -153,7 +155,7 @@ def p(what: str) -> Cell:
     """Cells of a p-value and what the test was against."""
 
     def cell(row: Mapping) -> str:
-        if pd.isna(row[f"p_{what}"]):
+        if pd.isna(row[f"p_{what}"]) or worded(row[f"{what}_against"]) == NONE:
             return NONE
         return f"{p_of(row[f'p_{what}'])} (against {row[f'{what}_against']})"
 
