@@ -22,13 +22,14 @@ def test_the_papers_study(project):
         "splits": 2,
         "bank": 1 + 5,
         "weights": 3,
-        # Ablations: two strides, an IoU, and two trainings, one of which goes back through the chain.
+        # Ablations: two strides, an IoU, candidates, and two trainings, one of which goes back through the chain.
         "train": 3 * 2 * 5 + 2 * 5 + 2 * 5 + 1,
         "classify": 3 * 2 * 5 + 2 * 5 + 2 * 5,
         "mpm": 2 * 5 + 4 * 5,
         "detections": 2 * 5 + 4 * 5,
+        "candidates": 2 * 5 + 5 * 5,
         "contours": 1,
-        "froc": 2 + 5,
+        "froc": 2 + 6,
     }
 
 
@@ -44,6 +45,7 @@ def test_the_demo(project):
         "classify": 4 * 2 * 2 + 2 * 5,
         "mpm": 2 * 5 + 5,
         "detections": 2 * 5 + 5,
+        "candidates": 2 * 5 + 5,
         "contours": 1,
         "froc": 2 + 2,
     }
@@ -105,7 +107,7 @@ def test_boxes_of_others(project, tmp_path):
     external = {"theirs": {"label": "Others", "path": str(boxes)}}
     planned = project.planned(configfile=None, settings={"detection": {"external": external}})
     assert planned["froc_external"] == 1
-    assert planned["froc"] == 2 + 5
+    assert planned["froc"] == 2 + 6
 
 
 @pytest.mark.usefixtures("releases")
