@@ -140,19 +140,16 @@ def test_a_constant_image_has_no_contrast_whatever_its_size():
             np.testing.assert_allclose(table[feature], 0, atol=1e-9, err_msg=feature)
 
 
-def test_smoothing_neither_lowers_a_map_at_its_edges_nor_spreads_beyond_windows():
-    values = np.full((6, 5), 0.9, np.float32)
-    values[:2] = 0  # not classified
+def test_smoothing_counts_what_lies_beyond_the_grid_as_zero():
     image, _ = case([])
-    grid = Grid(
-        values,
-        np.arange(6) * 20.0,
-        np.arange(5) * 20.0,
-        image.breast,
-        Geometry(120, 100, 0, 0, 120, 100, False, 1),
-    )
-    for smoothing in (0, 0.6, 5):
-        np.testing.assert_allclose(candidates.smoothed(grid, smoothing), values, atol=1e-6)
+    geometry = Geometry(120, 100, 0, 0, 120, 100, False, 1)
+    values = np.full((13, 11), 0.9, np.float32)
+    grid = Grid(values, np.arange(13) * 9.0, np.arange(11) * 9.0, image.breast, geometry)
+    assert candidates.smoothed(grid, 0) is values
+    smooth = candidates.smoothed(grid, 0.6)
+    assert smooth[6, 5] == pytest.approx(0.9)
+    weights = np.exp(-0.5 * (np.arange(-2, 3) / 0.6) ** 2)
+    assert smooth[6, 0] == pytest.approx(0.9 * weights[2:].sum() / weights.sum(), abs=1e-4)
 
 
 def test_boxes_of_a_mirrored_breast_are_those_of_its_mirror_image():
