@@ -22,7 +22,7 @@ def test_the_papers_study(project):
         "splits": 2,
         "bank": 1 + 5,
         "weights": 3,
-        # Ablations: two strides, an IoU, candidates, and two trainings, one of which goes back through the chain.
+        # Ablations: two strides, an IoU, candidates, and two trainings, one through the whole chain.
         "train": 3 * 2 * 5 + 2 * 5 + 2 * 5 + 1,
         "classify": 3 * 2 * 5 + 2 * 5 + 2 * 5,
         "mpm": 2 * 5 + 4 * 5,
