@@ -40,4 +40,4 @@ figure = framework.draw(
     f"{naming.experiment(params.chain, params.labels)}: image {example.image_id}",
 )
 style.save(figure, snakemake.output.png, snakemake.output.svg)
-logs.announce(f"{snakemake.output.png}: image {example.image_id} at threshold {threshold:g}")
+logs.announce(f"{snakemake.output.png}: image {example.image_id} at threshold {threshold:.3g}")

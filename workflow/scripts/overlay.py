@@ -45,4 +45,4 @@ figure = overlay.draw(
     f"Image {image_id}, test of fold {fold}\n{naming.experiment(chain, params.labels)}",
 )
 style.save(figure, snakemake.output.png)
-logs.announce(f"{snakemake.output.png}: {len(judged)} boxes at threshold {threshold:g}")
+logs.announce(f"{snakemake.output.png}: {len(judged)} boxes at threshold {threshold:.3g}")

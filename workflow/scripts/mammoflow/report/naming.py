@@ -80,5 +80,5 @@ def boxes_at(mode: str, threshold: float) -> str:
     >>> boxes_at("candidate", 0.4)
     'fixed candidates, threshold 0.4'
     """
-    at = "no box at any threshold" if threshold == float("inf") else f"threshold {threshold:g}"
+    at = "no box at any threshold" if threshold == float("inf") else f"threshold {threshold:.3g}"
     return f"{BOXES[mode]}, {at}"
