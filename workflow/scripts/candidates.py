@@ -20,7 +20,6 @@ settings = candidates.Settings(**params.candidates)
 store = image_store.open_store(given.stores)
 window = json.loads(Path(given.metadata[0]).read_text())["window"]
 
-
 with storage.open_hdf5(given.mpm) as file:
 
     def found(part: str) -> pd.DataFrame:

@@ -26,7 +26,8 @@ except ValueError as error:
     logs.announce(str(error))
     sys.exit(1)
 
-threshold = overlays.threshold(definition.rows(POINTS.read(inputs.points)), params.levels, **params.overlays)
+levels = params.levels if definition.mode == "paper" else None
+threshold = overlays.threshold(definition.rows(POINTS.read(inputs.points)), levels, **params.overlays)
 boxes = examples.read_boxes(inputs.boxes[fold], definition.mode, "image_id", image_id)
 lesions = LESIONS.read(inputs.lesions)
 judged, _ = examples.judge(

@@ -35,3 +35,4 @@ def test_threshold_is_the_operating_point_or_the_nearest_level():
     assert overlays.threshold(points, 10, fpi=1, threshold=None) == 0.5
     assert overlays.threshold(points, 10, fpi=0.5, threshold=None) == 0.9
     assert overlays.threshold(points, 10, fpi=1, threshold=0.33) == np.arange(10)[3] / 10
+    assert overlays.threshold(points, None, fpi=1, threshold=0.003) == 0.003  # of candidates

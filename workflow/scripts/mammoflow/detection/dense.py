@@ -180,14 +180,8 @@ def grids(
 
     Parameters
     ----------
-    models : sequence of keras.Model
-        Networks made by `backbones.build`, in float32, for the same windows and normalisation. The grids
-        hold their mean.
-    store : mapping of str to Located
-        Stored images; for ``local``, those of `local_contrast.of`. Each is read once, and only a few are in
-        memory at a time.
-    image_ids : iterable of str
-        Images of the store, in the order of the results.
+    models, store, image_ids
+        As in `classification.grids`.
     windows : Windows
         Size and placement of the windows; their stride becomes a `step` of the network.
     normalization : {'scale', 'local'}

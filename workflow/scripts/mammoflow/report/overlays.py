@@ -36,20 +36,20 @@ def fold_testing(splits: pd.DataFrame, image_id: str, origin: str) -> int:
     return int(folds.min())
 
 
-def threshold(points: pd.DataFrame, levels: int, fpi: float, threshold: float | None) -> float:
+def threshold(points: pd.DataFrame, levels: int | None, fpi: float, threshold: float | None) -> float:
     """Threshold at which boxes are drawn: the config section ``detection.overlays``.
 
     Parameters
     ----------
     points : pandas.DataFrame
         Table ``froc-points`` of one definition.
-    levels : int
-        As in `components.quantise`.
+    levels : int or None
+        As in `components.quantise`; None for candidates, whose scores are not levels of a map.
     fpi : float
         The threshold is that with the highest mean TPR at no more false positives per image than this.
     threshold : float or None
-        In place of it: the level nearest to this.
+        In place of it: the level nearest to this, or this itself without levels.
     """
     if threshold is None:
         return examples.operating_threshold(points, fpi)
-    return round(threshold * levels) / levels
+    return threshold if levels is None else round(threshold * levels) / levels
