@@ -1,6 +1,7 @@
 # make env    the environment in .venv (GPU=1: with CUDA)
 # make demo   the complete study design on synthetic cohorts; results in demo/results
 # make status progress of a study     (make status ARGS="--configfile config/demo.yaml")
+# make gpu-check  whether this machine, and its GPU, train and detect right; in five minutes
 # make test   all tests               (make test ARGS="-m 'not workflow'": only the fast ones)
 # make lint   ruff, snakefmt, snakemake --lint
 # make test-pythons  the fast tests and the tiny study with every supported Python on the PATH
@@ -10,6 +11,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 LOCK := envs/$(if $(GPU),gpu,cpu).lock
 CORES ?= all
+PROCESSES ?= 2
 
 # Snakemake interprets braces in the path of a script as wildcards.
 ifneq ($(findstring {,$(CURDIR))$(findstring },$(CURDIR)),)
@@ -22,7 +24,7 @@ export XDG_CACHE_HOME := $(CURDIR)/.cache
 export MPLCONFIGDIR := $(CURDIR)/.cache/matplotlib
 endif
 
-.PHONY: env demo status test test-pythons lint format locks
+.PHONY: env demo status gpu-check test test-pythons lint format locks
 
 env: $(VENV)/$(notdir $(LOCK))
 
@@ -43,8 +45,12 @@ demo: env
 status:
 	@$(BIN)/python workflow/scripts/status.py $(ARGS)
 
+# The environment that is there is checked, whichever it is.
+gpu-check: $(if $(GPU),env,$(if $(wildcard $(VENV)/[cg]pu.lock),,env))
+	PYTHONPATH=workflow/scripts $(BIN)/python -m mammoflow.commands.main gpu-check $(ARGS)
+
 test: $(VENV)/dev.lock
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-pythons:
 	@for python in python3.11 python3.12; do \

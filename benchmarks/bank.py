@@ -1,9 +1,11 @@
 """Compares writing a bank with writing the same bytes by HDF5 alone, and measures the memory.
 
 HDF5 writes the patches from memory without compression or checksum, one chunk each; the bank is drawn, cut,
-compressed, checksummed and written from images. Run from the root of the repository:
+compressed, checksummed and written from images. With several folds, HDF5 writes the patches of each. Run
+from the root of the repository:
 
     python benchmarks/bank.py --patches 4000 --window 224
+    python benchmarks/bank.py --patches 2000 --folds 5
     python benchmarks/bank.py --patches 20000 --rounds 1
 """
 
@@ -41,10 +43,10 @@ def clocks() -> np.ndarray:
     return np.array([time.perf_counter(), time.process_time()])
 
 
-def raw(path: Path, like: Path) -> np.ndarray:
-    """Seconds in which HDF5 writes the patches of a bank, which lie in memory, 64 at a time."""
+def raw(path: Path, like: Path, fold: int) -> np.ndarray:
+    """Seconds in which HDF5 writes the patches of a fold, which lie in memory, 64 at a time."""
     spent = np.zeros(2)
-    with bank.open_bank(like) as opened, h5py.File(path, "w", libver="latest") as file:
+    with bank.open_bank(like, fold) as opened, h5py.File(path, "w", libver="latest") as file:
         for name in bank.PARTS:
             part = getattr(opened, name)
             shape = (part.window, part.window)
@@ -65,7 +67,8 @@ def raw(path: Path, like: Path) -> np.ndarray:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--patches", type=int, default=4000)
+    parser.add_argument("--patches", type=int, default=4000, help="of a fold")
+    parser.add_argument("--folds", type=int, default=1)
     parser.add_argument("--window", type=int, default=224)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
@@ -73,7 +76,12 @@ def main() -> None:
 
     numbers = [f"{n:06}" for n in range(max(3, options.patches // PER_IMAGE))]
     third = max(1, len(numbers) // 3)
-    parts = {"train": numbers[2 * third :], "validation": numbers[:third], "test": numbers[third : 2 * third]}
+    generator = np.random.default_rng(0)
+    folds = {}
+    for fold in range(options.folds):
+        mixed = generator.permutation(numbers).tolist()
+        roles = {"train": mixed[2 * third :], "validation": mixed[:third], "test": mixed[third : 2 * third]}
+        folds[fold] = {part: sorted(names) for part, names in roles.items()}
     images = Images(options.window, kept=50)
     windows = sliding_windows.Windows(options.window, STRIDE, "inside")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
@@ -82,14 +90,19 @@ def main() -> None:
         for _ in range(options.rounds):
             path, images.spent = Path(folder, "bank.h5"), np.zeros(2)
             begun = clocks()
-            counts = cutting.write(path, parts, images, windows, "mass-images", (0,), options.threads)
-            total = sum(count.positives + count.negatives for count in counts.values())
+            counts = cutting.write(path, folds, images, images, windows, "mass-images", (0,), options.threads)
+            total = sum(
+                count.positives + count.negatives for parts in counts.values() for count in parts.values()
+            )
             ours.append((clocks() - begun - images.spent) / total)
             size = path.stat().st_size / (total * options.window**2 * 2)
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-            theirs.append(raw(path.with_name("raw.h5"), path) / total)
+            theirs.append(sum(raw(path.with_name("raw.h5"), path, fold) for fold in folds) / total)
     (bank_clock, bank_used), (raw_clock, raw_used) = (np.median(each, axis=0) for each in (ours, theirs))
-    print(f"{len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f}, {total} patches")
+    print(
+        f"{len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f}, "
+        f"{total} patches of {len(folds)} folds"
+    )
     for name, clock, used in (("bank", bank_clock, bank_used), ("raw HDF5", raw_clock, raw_used)):
         print(f"writing, {name:8} {1 / clock:6.0f} patches/s, {1e6 * used:4.0f} µs of processor each")
     print(

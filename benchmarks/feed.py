@@ -61,7 +61,10 @@ def fed(part: bank.Part, workers: int) -> Iterator[np.ndarray]:
 
 def feed_alone(folder: Path, window: int, options: argparse.Namespace) -> None:
     """Patches per second without a network; the methods alternate."""
-    with bank.open_bank(folder / "bank.h5") as disk, bank.open_bank(folder / "bank.h5", 2**33) as memory:
+    with (
+        bank.open_bank(folder / "bank.h5", 0) as disk,
+        bank.open_bank(folder / "bank.h5", 0, 2**33) as memory,
+    ):
         ways: dict[str, Callable[[], Iterator[np.ndarray]]] = {
             "bank": lambda: fed(disk.train, options.workers),
             "memory": lambda: fed(memory.train, options.workers),
@@ -152,10 +155,10 @@ def main() -> None:
         path, images = Path(folder, "bank.h5"), store(options.patches, options.window)
         parts = {"train": list(images), "validation": list(images), "test": []}
         windows = sliding_windows.Windows(options.window, STRIDE, "inside")
-        cutting.write(path, parts, images, windows, "mass-images", (0,))
+        cutting.write(path, {0: parts}, images, images, windows, "mass-images", (0,))
         print(f"{len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f}")
         feed_alone(Path(folder), options.window, options)
-        with bank.open_bank(path) as opened:
+        with bank.open_bank(path, 0) as opened:
             for name in options.networks:
                 training(opened.train, name, options.precision, options)
 

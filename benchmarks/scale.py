@@ -17,6 +17,8 @@ UNITS = {
     "read": (0.181, "s of a core, an image of the store: images.py"),
     "write": (232e-6, "s of a core, a patch: bank.py"),
     "boxes": (0.40, "s of a core, a map of 3328×2560 at 1000 levels: the one pass of boxes.py"),
+    "candidates": (0.22, "s of a core, a map of 3328×2560: image.py"),
+    "learning": (300, "images of a fold that scores are learnt from: config.yaml"),
     "froc": (0.034, "s of a core, an image: froc.py, 14 s for 410 images and 2,000 draws"),
     "page": (1.5, "s of a core, a table or figure: the tests' tiny study"),
     "image_mb": (19.0, "MB, an image of the store: images.py, film phantoms"),
@@ -35,7 +37,8 @@ WINDOW_MB = 4e-6
 class Cohort:
     """A data set: the size of its release, its division, and the patches of one fold.
 
-    `mapped` counts sets of maps of all its images; `maps` does so by windows, one at the usual stride.
+    `models` counts those that are classified, and `mapped` sets of maps of all its images; `maps` does so by
+    windows, one at the usual stride.
     """
 
     objects: int
@@ -46,21 +49,23 @@ class Cohort:
     validation: int
     test: int
     trainings: int
+    models: int
     maps: float = 0
     mapped: int = 0
 
     @property
     def patches(self) -> int:
-        """In the bank of a fold."""
-        return self.training + self.validation + self.test
+        """In the bank: half of those of a fold are positive and the same in all, the others are its own."""
+        return (self.training + self.validation + self.test) * (1 + self.folds) // 2
 
 
 # Patches of table 1 of the paper. Trainings and maps as config/config.yaml asks for them: on film, three
-# networks, two initialisations, five runs, and one for the ablation of scaling; on digital images two chains
-# and two ablations that train, five folds, and maps of these at stride 56 and of one at 28 and 112.
-FILM = Cohort(10_239, 1592, 16, 1, 2 * 25_979, 2 * 6_210, 2 * 8_694, 3 * 2 * 5 + 1)
-INBREAST = Cohort(410, 410, 16, 5, 2_020 + 2_101, 539 + 549, 882 + 918, 4 * 5, 4 + 4 + 1 / 4, 6)
-EVALUATED, PRESENTED, WEIGHTS = 7, 18, 3
+# networks, two initialisations, five runs, and one each for the ablations of scaling and of labels; on
+# digital images two chains and three ablations that train, five folds, and maps of these at stride 56, of one
+# at 28 and of one at 112. Two banks of each, one for the ablation of labels. Two model files.
+FILM = Cohort(10_239, 1592, 16, 1, 2 * 25_979, 2 * 6_210, 2 * 8_694, 3 * 2 * 5 + 2, 3 * 2)
+INBREAST = Cohort(410, 410, 16, 5, 2_020 + 2_101, 539 + 549, 882 + 918, 5 * 5, 5, 5 + 4 + 1 / 4, 7)
+EVALUATED, PRESENTED, WEIGHTS, BANKS, PACKED = 8, 22, 3, 2, 2
 
 
 def archive(images: int, shards: int) -> Cohort:
@@ -72,7 +77,17 @@ def archive(images: int, shards: int) -> Cohort:
     patches = positive + max(positive, images * 0.99)
     fifth = round(patches / 5)
     return Cohort(
-        images, images, shards, 5, 3 * fifth, fifth, fifth, INBREAST.trainings, INBREAST.maps, INBREAST.mapped
+        images,
+        images,
+        shards,
+        5,
+        3 * fifth,
+        fifth,
+        fifth,
+        INBREAST.trainings,
+        INBREAST.models,
+        INBREAST.maps,
+        INBREAST.mapped,
     )
 
 
@@ -106,10 +121,14 @@ def stages(cohorts: list[Cohort], unit: Mapping[str, float]) -> list[Stage]:
         )
         for cohort in cohorts
     ]
-    swept = [(cohort, cohort.images * unit["windows"] / unit["mapped"] / hour) for cohort in cohorts]
+    # Maps of the tested images, and of the images that scores are learnt from.
+    maps = {cohort: cohort.images + min(unit["learning"], cohort.images) * cohort.folds for cohort in cohorts}
+    swept = [(cohort, maps[cohort] * unit["windows"] / unit["mapped"] / hour) for cohort in cohorts]
+    scored = [(cohort, maps[cohort] * unit["candidates"] / hour) for cohort in cohorts]
     boxed = [(cohort, cohort.images * unit["boxes"] / hour) for cohort in cohorts]
-    fold = [cohort.folds for cohort in cohorts]
-    models = sum(cohort.trainings for cohort in cohorts)
+    tested = cohorts[-1]
+    packed = tested.images / tested.folds * unit["windows"] / unit["mapped"] / hour
+    trainings = sum(cohort.trainings for cohort in cohorts)
     return [
         Stage(
             "index, splits",
@@ -126,23 +145,23 @@ def stages(cohorts: list[Cohort], unit: Mapping[str, float]) -> list[Stage]:
         ),
         Stage(
             "bank",
-            sum(fold),
-            sum(cohort.folds * cost for cohort, cost in banks),
-            size=sum(cohort.folds * cohort.patches for cohort in cohorts) * unit["patch_mb"] / 1e3,
+            BANKS * len(cohorts),
+            BANKS * sum(cost for _, cost in banks),
+            size=BANKS * total("patch_mb", "patches") / 1e3,
             longest=max(cost for _, cost in banks),
         ),
         Stage(
             "weights, train, classify",
-            WEIGHTS + 2 * models - 1,  # the training of a chain's beginning is not classified
+            WEIGHTS + trainings + sum(cohort.models for cohort in cohorts),
             gpus=sum(cohort.trainings * cost for cohort, cost in trained),
-            size=models * unit["model_mb"] / 1e3,
+            size=trainings * unit["model_mb"] / 1e3,
             longest=max(cost for _, cost in trained),
         ),
         Stage(
             "mpm",
             sum(cohort.mapped * cohort.folds for cohort in cohorts),
             gpus=sum(cohort.maps * cost for cohort, cost in swept),
-            size=sum(cohort.maps * cohort.images for cohort in cohorts) * unit["windows"] * WINDOW_MB / 1e3,
+            size=sum(cohort.maps * maps[cohort] for cohort in cohorts) * unit["windows"] * WINDOW_MB / 1e3,
             longest=max(4 * cost / cohort.folds for cohort, cost in swept if cohort.maps),
         ),
         Stage(
@@ -153,11 +172,19 @@ def stages(cohorts: list[Cohort], unit: Mapping[str, float]) -> list[Stage]:
             longest=max(cost / cohort.folds for cohort, cost in boxed if cohort.maps),
         ),
         Stage(
+            "candidates",
+            sum(cohort.mapped * cohort.folds for cohort in cohorts),
+            sum(cohort.mapped * cost for cohort, cost in scored),
+            longest=max(cost / cohort.folds for cohort, cost in scored if cohort.maps),
+        ),
+        Stage(
             "contours, froc",
             1 + EVALUATED,
             EVALUATED * cohorts[-1].images * unit["froc"] / hour,
             longest=cohorts[-1].images * unit["froc"] / hour,
         ),
+        # Maps of the validation images of one fold.
+        Stage("bundle", PACKED, gpus=PACKED * packed, longest=packed),
         Stage(
             "tables, figures, page", PRESENTED, PRESENTED * unit["page"] / hour, longest=unit["page"] / hour
         ),

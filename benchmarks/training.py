@@ -89,7 +89,7 @@ def loss(options: argparse.Namespace) -> None:
         batch_normalization_momentum=0.9,
         augmentation=PAPER,
     )
-    with bank.open_bank(options.bank, fitting.MEMORY) as opened:
+    with bank.open_bank(options.bank, 0, fitting.MEMORY) as opened:
         for name in options.networks:
             for policy in ("float32", "mixed_bfloat16"):
                 found = []

@@ -22,6 +22,8 @@ SETTINGS = {
     "epochs": 3,
     "patience": 10,
     "learning_rate": {"random": 1e-3, "pretrained": 1e-6},
+    "schedule": "constant",
+    "lesion_balance": 0,
     "layers": "all",
     "steps_per_epoch": None,
     "parts": 1,
@@ -80,7 +82,7 @@ def write_bank(path: Path) -> None:
     store = {f"{n:02}": image(n) for n in range(18)}
     parts = {part: sorted(store)[6 * n : 6 * n + 6] for n, part in enumerate(bank.PARTS)}
     windows = sliding_windows.Windows(WINDOW, 8, "centred")
-    cutting.write(path, parts, store, windows, "normal-images", (0, "bank"))
+    cutting.write(path, {0: parts}, store, store, windows, "normal-images", (0, "bank"))
 
 
 def train(
@@ -149,7 +151,7 @@ def train(
         storage._sync = lambda path: half(path) if here.epoch == stop[1] else sync(path)
 
     checkpoint = resume.Checkpoint(folder / name / "run.state", resume.identity(settings=SETTINGS | changes))
-    with bank.open_bank(folder / "bank.h5") as opened, strategy.scope():
+    with bank.open_bank(folder / "bank.h5", 0) as opened, strategy.scope():
         model, _ = fitting.start("own", WINDOW, settings.precision, [], [], 5)
         fitted = fitting.fit(
             model, opened, settings, 3e-3, "gcn", 5, "own", checkpoint, folder / name / "events"

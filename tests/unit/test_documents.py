@@ -1,15 +1,18 @@
 """The documents: every column of the results is described, and every relative link leads to a file."""
 
 import importlib
+import inspect
 import pkgutil
 import re
 
 import pytest
-from configs import REPOSITORY
+from configs import REPOSITORY, load
 
 from mammoflow.base import contracts
 from mammoflow.base.contracts.table import Table
 from mammoflow.networks.architectures import Network
+from mammoflow.phantoms import cohorts
+from mammoflow.phantoms.patients import Settings
 from mammoflow.report.naming import WHY_BOXES_DIFFER
 from mammoflow.report.tables.catalogue import PRESENTATIONS
 
@@ -54,8 +57,25 @@ def test_so_does_the_note_of_table_4():
     assert WHY_BOXES_DIFFER in PRESENTATIONS["table-4"].note
 
 
+def test_the_practice_images_are_written_where_their_config_looks_for_them(monkeypatch):
+    (code,) = re.findall(r"python -c '\n(.*?)'", (REPOSITORY / "docs" / "own-data.md").read_text(), re.DOTALL)
+    written = []
+    monkeypatch.setattr(cohorts, "write", lambda *given, **settings: written.append((given, settings)))
+    exec(inspect.cleandoc(code), {})
+    ((root, cohort), settings), config = written[0], load("own-data.yaml")
+    own = config["datasets"]["own"]
+    assert (root, settings["archive"]) == (f"{config['workspace']}/{own['root']}", own["archive"])
+    assert Settings.from_config(cohort).cohort == own["acquisition"]
+
+
 def test_the_example_of_a_network_is_one():
     (code,) = re.findall(r"```python\n(.*?)```", (REPOSITORY / "docs" / "networks.md").read_text(), re.DOTALL)
     module = {}
     exec(code, module)
     assert isinstance(module["NETWORK"], Network)
+
+
+def test_the_example_of_another_detector_is_a_program():
+    """It needs packages that are not the project's."""
+    (code,) = re.findall(r"```python\n(.*?)```", (REPOSITORY / "docs" / "convert.md").read_text(), re.DOTALL)
+    compile(code, "convert.md", "exec")

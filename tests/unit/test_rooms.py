@@ -19,10 +19,14 @@ ROOMS = [
     "networks",
     "training",
     "detection",
+    "dicom_results",
     "evaluation",
+    "bundles",
     "report",
     "study",
+    "exchange",
     "library",
+    "application",
     "commands",
 ]
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))

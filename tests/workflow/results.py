@@ -6,10 +6,12 @@ import h5py
 import numpy as np
 import pandas as pd
 
-# Entries that state when, where and how fast something ran.
+from mammoflow.bundles import manifest, model_file
+
 # The filter that banks are compressed with.
 BLOSC = 32001
 
+# Entries that state when, where and how fast something ran.
 OF_THE_RUN = {"provenance", "seconds", "seconds_per_epoch", "patches_per_second"}
 
 
@@ -49,6 +51,19 @@ def _of_files(path, other):
         for key in (set(record) | set(other_record)) - OF_THE_RUN:
             if record.get(key) != other_record.get(key):
                 yield f"{key}: {record.get(key)} and {other_record.get(key)}"
+
+    elif path.suffix == ".mammoflow":
+        yield from _of_model_files(*(model_file.open_model(file) for file in (path, other)))
+
+
+def _of_model_files(model, other):
+    """Weights are those of the trainings, whose files differ in more than their arrays."""
+    for key in (set(model.manifest) | set(other.manifest)) - {"members", "versions"}:
+        if model.manifest.get(key) != other.manifest.get(key):
+            yield f"{key}: {model.manifest.get(key)} and {other.manifest.get(key)}"
+    for name in (manifest.SCORE, manifest.FROC):
+        if model.read(name) != other.read(name):
+            yield f"member {name}"
 
 
 def _arrays(file):

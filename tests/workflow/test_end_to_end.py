@@ -3,18 +3,21 @@
 import json
 import re
 
+import headless
 import numpy as np
 import pandas as pd
 import pytest
 
 from mammoflow.base import storage
 from mammoflow.base.contracts.detections import CANDIDATES, DETECTIONS
-from mammoflow.base.contracts.froc import OPERATING_POINTS
+from mammoflow.base.contracts.froc import OPERATING_POINTS, POINTS, POOLED
 from mammoflow.base.contracts.index import IMAGES, LESIONS
+from mammoflow.base.contracts.review import CASES
 from mammoflow.base.contracts.splits import SPLITS
 from mammoflow.base.contracts.stored import STORED
 from mammoflow.detection import mpm
-from mammoflow.evaluation.definitions import Definition
+from mammoflow.evaluation.definitions import MODES, Definition
+from mammoflow.patches import bank
 from mammoflow.study import provenance
 
 pytestmark = pytest.mark.workflow
@@ -29,14 +32,15 @@ def test_everything_promised_is_there(results):
     for table in (*range(1, 5), "protocol", "comparison", "ablations"):
         assert len(pd.read_csv(results / f"tables/table-{table}.csv")) > 0
         assert (results / f"tables/table-{table}.md").read_text().count("|") > 10
-    figures = [f"figure-{n}" for n in (*range(1, 6), "scores")]
+    figures = [f"figure-{n}" for n in (*range(1, 6), "scores", "errors")]
     figures += ["augmented-patches-film", "augmented-patches-digital"]
     for figure in figures:
         assert (results / f"figures/{figure}.png").read_bytes().startswith(b"\x89PNG")
         assert "<svg" in (results / f"figures/{figure}.svg").read_text()
     for dataset in ("film", "digital"):
         assert (results / f"figures/breast-regions-{dataset}.png").read_bytes().startswith(b"\x89PNG")
-    assert "http" not in re.sub(r"http://www\.w3\.org/\S+", "", (results / "report.html").read_text())
+    page = re.sub(r"http://www\.w3\.org/\S+", "", (results / "report.html").read_text())
+    assert not re.search("https?:", page)
 
 
 def test_every_image_is_accounted_for(results):
@@ -62,11 +66,10 @@ def test_no_patient_is_on_two_sides(results):
 def test_negatives_of_the_digital_bank_come_from_normal_images_only(results):
     lesions = LESIONS.read(results / "index/digital/lesions.csv")
     for fold in range(3):
-        with storage.open_hdf5(results / f"patches/digital/fold-{fold}.h5") as bank:
-            for part in ("train", "validation", "test"):
-                labels, images = bank[part]["labels"][:], bank[part]["image_id"].asstr()[:]
-                with_mass = np.isin(images, lesions["image_id"].to_numpy())
-                np.testing.assert_array_equal(with_mass, labels == 1)
+        with bank.open_bank(results / "patches/digital/stored.h5", fold) as opened:
+            for part in (getattr(opened, name) for name in bank.PARTS):
+                with_mass = np.isin(part.image_id, lesions["image_id"].to_numpy())
+                np.testing.assert_array_equal(with_mass, part.labels == 1)
 
 
 def test_a_chain_starts_from_the_best_run_on_validation_loss(results):
@@ -90,12 +93,16 @@ def test_a_model_says_what_it_was_made_of(results):
     assert made["threads"] == 1
     assert made["settings"]["batch"] == 16
     assert made["config"]["patches"]["window"] == record["window"] == 48
-    assert made["splits"] == storage.sha256(results / "splits/digital.csv")
     lesions = LESIONS.read(results / "index/digital/lesions.csv")
     stored = pd.concat(STORED.read(path) for path in results.glob("images/digital/*.csv"))
-    assert made["dataset"] == provenance.fingerprint(stored, lesions)
-    with storage.open_hdf5(results / "patches/digital/fold-1.h5") as bank:
-        assert made["bank"] == {part: bank[part].attrs["digest"] for part in ("train", "validation", "test")}
+    assert made["datasets"] == [
+        {
+            "images": provenance.fingerprint(stored, lesions),
+            "splits": storage.sha256(results / "splits/digital.csv"),
+        }
+    ]
+    with bank.open_bank(results / "patches/digital/stored.h5", fold=1) as opened:
+        assert made["bank"] == {part: getattr(opened, part).digest for part in bank.PARTS}
     assert 0 < made["seconds"] < made["job_seconds"]
 
 
@@ -143,6 +150,41 @@ def test_boxes_of_others_go_through_the_same_evaluation(finished, results):
     )
     candidate = Definition("candidate")
     pd.testing.assert_frame_equal(*(candidate.rows(table).reset_index(drop=True) for table in (theirs, ours)))
+
+
+def test_the_review_pages_have_every_test_image_and_no_name_of_one(results):
+    cases, splits = CASES.read(results / "cases/digital.csv"), SPLITS.read(results / "splits/digital.csv")
+    assert sorted(cases["image_id"]) == sorted(splits.loc[splits["role"] == "test", "image_id"])
+    facts = "".join(path.read_text() for path in results.glob("review/digital/shard-*/cases.js"))
+    assert all(f'"name":"{name}"' in facts for name in cases["case"])
+    files = [path for path in results.glob("review/**/*") if path.is_file()]
+    assert len(files) == 2 * 3 + 2 * 3
+    content = "".join(path.read_bytes().decode("latin-1") for path in files)
+    assert not [name for name in {*splits["image_id"], *splits["patient_id"]} if f'"{name}"' in content]
+
+
+@pytest.mark.parametrize("init", ["natural", "natural+film"])
+def test_the_review_pages_count_what_the_evaluation_counts(results, init):
+    chain = f"digital/compact/{init}"
+    points, pooled = (
+        table.read(results / f"froc/{chain}/{name}.csv")
+        for table, name in ((POINTS, "points"), (POOLED, "pooled"))
+    )
+    driver = headless.start()
+    try:
+        headless.opened(driver, results / f"review/{chain}/index.html")
+        for mode in MODES:
+            definition = Definition(mode)
+            compared = {"all": definition.rows(pooled)}
+            compared |= dict(iter(definition.rows(points).groupby("fold")))
+            assert len(compared) == 4
+            for fold, rows in compared.items():
+                expected, found = headless.expected(rows), headless.counts(driver, mode, fold)
+                assert {threshold: found[threshold] for threshold in expected} == expected
+        headless.settled(driver, "return change({image: cases[0].name, layout: 'views'})")
+        assert headless.complaints(driver) == []
+    finally:
+        driver.quit()
 
 
 def test_an_ablation_makes_what_its_settings_touch_and_nothing_else(results):

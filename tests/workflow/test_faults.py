@@ -27,15 +27,16 @@ pytestmark = pytest.mark.workflow
 
 PROFILE = ("--workflow-profile", "profiles/laptop")
 KILLS = int(os.environ.get("MAMMOFLOW_KILLS", "3"))
-CHAIN = "digital/compact/natural/fold-0"
+MODEL_OF_MAPS = "digital/compact/natural"
+CHAIN = f"{MODEL_OF_MAPS}/fold-0"
 SOME = (
     f"results/detections/{CHAIN}.parquet",
-    f"results/classification/{CHAIN}/run-0.csv",
+    f"results/classification/{MODEL_OF_MAPS}.csv",
     "results/figures/breast-regions-digital.png",
 )
 MODEL = "results/models/film/compact/random/fold-0/run-0/model.weights.h5"
 STORE = "results/images/digital/shard-0.h5"
-BANK = "results/patches/film/fold-0.h5"
+BANK = "results/patches/film/stored.h5"
 INDEX = "results/index/film/images.csv"
 MAPS = f"results/mpm/{CHAIN}.h5"
 BOXES = f"results/detections/{CHAIN}.parquet"

@@ -1,6 +1,7 @@
 """What make would do, and in which surroundings; nothing is installed."""
 
 import os
+import re
 import shutil
 import subprocess
 
@@ -90,5 +91,5 @@ def test_every_promised_python_on_the_path_is_tried(tmp_path):
     assert "python3.11: not on the PATH" in ran.stdout
     assert f"python3.12: {programs}/python3.12" in ran.stdout
     assert "python3.12 -m venv .venv-3.12" in ran.stdout
-    assert ".venv-3.12/bin/python -m pytest -m 'not workflow'" in ran.stdout
-    assert ".venv-3.12/bin/python -m pytest tests/workflow/test_end_to_end.py" in ran.stdout
+    for tests in ("-m 'not workflow'", "tests/workflow/test_end_to_end.py"):
+        assert re.search(rf"\.venv-3\.12/bin/python -m pytest .* {re.escape(tests)}", ran.stdout)

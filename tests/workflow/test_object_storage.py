@@ -1,19 +1,24 @@
-"""Results in a storage of Snakemake, tested with the plugin that uses a folder as storage."""
+"""Results in a storage of Snakemake: a folder, and a store that speaks S3."""
 
+import os
 import shutil
+import socket
+import subprocess
+import sys
 
 import pytest
+from project import Project, wait_until
 
 from mammoflow.base.contracts.splits import SPLITS
 
-pytestmark = [
-    pytest.mark.workflow,
-    pytest.mark.skipif(not shutil.which("rsync"), reason="the storage plugin needs rsync"),
-]
-pytest.importorskip("snakemake_storage_plugin_fs")
+pytestmark = pytest.mark.workflow
+
+BUCKET = "study"
 
 
-def test_results_lie_in_the_storage_and_code_where_it_is(project, tmp_path_factory):
+def test_results_lie_in_the_folder_and_code_where_it_is(project, tmp_path_factory):
+    if not shutil.which("rsync"):
+        pytest.skip("the storage plugin needs rsync")
     bucket = tmp_path_factory.mktemp("bucket")
     store = ("--default-storage-provider", "fs", "--default-storage-prefix", bucket)
     arguments = (*store, "results/splits/film.csv")
@@ -25,3 +30,151 @@ def test_results_lie_in_the_storage_and_code_where_it_is(project, tmp_path_facto
     assert project.planned(*arguments) == {}
     with project.edited("workflow/scripts/mammoflow/patches/leakage.py", ("got none", "got nothing")):
         assert project.planned(*arguments) == {"splits": 1}
+
+
+class Store:
+    """A server of S3 on this machine, with one bucket and one user who may use it."""
+
+    def __init__(self, folder):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.address = f"http://127.0.0.1:{free.getsockname()[1]}"
+        port = self.address.rpartition(":")[2]
+        self.log = (folder / "server.log").open("w")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", port],
+            # What makes the user needs no credentials; afterwards the server checks those of each request.
+            env=os.environ | {"INITIAL_NO_AUTH_ACTION_COUNT": "3"},
+            stdout=self.log,
+            stderr=self.log,
+        )
+        wait_until(self._answers)
+        iam = self._client("iam", "none", "none")
+        iam.create_user(UserName="researcher")
+        policy = (
+            '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
+        )
+        iam.put_user_policy(UserName="researcher", PolicyName="all", PolicyDocument=policy)
+        key = iam.create_access_key(UserName="researcher")["AccessKey"]
+        self.env = self.environment(key["AccessKeyId"], key["SecretAccessKey"])
+        self.objects = self._client("s3", key["AccessKeyId"], key["SecretAccessKey"])
+        self.objects.create_bucket(Bucket=BUCKET)
+
+    def _client(self, service, key, secret):
+        import boto3
+
+        return boto3.client(
+            service,
+            endpoint_url=self.address,
+            aws_access_key_id=key,
+            aws_secret_access_key=secret,
+            region_name="us-east-1",
+        )
+
+    def _answers(self):
+        port = int(self.address.rpartition(":")[2])
+        with socket.socket() as tried:
+            return tried.connect_ex(("127.0.0.1", port)) == 0
+
+    def environment(self, key, secret, address=None):
+        return os.environ | {
+            "SNAKEMAKE_STORAGE_S3_ENDPOINT_URL": address or self.address,
+            "SNAKEMAKE_STORAGE_S3_ACCESS_KEY": key,
+            "SNAKEMAKE_STORAGE_S3_SECRET_KEY": secret,
+        }
+
+    def names(self):
+        pages = self.objects.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+        return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+
+    def stop(self):
+        self._process.terminate()
+        self._process.wait()
+        self.log.close()
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    pytest.importorskip("moto")
+    started = Store(tmp_path_factory.mktemp("store"))
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="module")
+def stored(store, tmp_path_factory):
+    """A project whose first results are in the store."""
+    project = Project(tmp_path_factory.mktemp("in-store"))
+    project.run(*S3, SPLIT, env=store.env)
+    return project
+
+
+S3 = ("--default-storage-provider", "s3", "--default-storage-prefix", f"s3://{BUCKET}")
+SPLIT = "results/splits/film.csv"
+
+
+def test_results_lie_in_the_store(store, stored, tmp_path):
+    names = store.names()
+    assert {SPLIT, "results/images/film/shard-1.h5", "logs/splits/film.log"} <= set(names)
+    assert not any(name.endswith(".py") for name in names)
+    store.objects.download_file(BUCKET, SPLIT, str(tmp_path / "splits.csv"))
+    assert not SPLITS.read(tmp_path / "splits.csv").empty
+    assert not (stored.folder / "tiny/results").exists()
+
+
+def test_only_what_an_edit_concerns_runs_again(store, stored):
+    assert stored.planned(*S3, SPLIT, env=store.env) == {}
+    with stored.edited("workflow/scripts/mammoflow/patches/leakage.py", ("got none", "got nothing")):
+        assert stored.planned(*S3, SPLIT, env=store.env) == {"splits": 1}
+
+
+def test_an_object_that_went_away_is_made_again(store, stored):
+    before = set(store.names())
+    for name in ("results/images/film/shard-0.h5", "results/images/film/shard-0.csv", SPLIT):
+        store.objects.delete_object(Bucket=BUCKET, Key=name)
+    assert stored.planned(*S3, SPLIT, env=store.env) == {"images": 1, "splits": 1}
+    stored.run(*S3, SPLIT, env=store.env)
+    assert set(store.names()) == before
+
+
+@pytest.mark.parametrize(
+    ("key", "address", "said"),
+    [
+        ("nobody", None, "Forbidden"),
+        ("nobody", "http://127.0.0.1:9", "Could not connect to the endpoint URL"),
+    ],
+)
+def test_a_store_that_does_not_answer_is_named_at_once(store, stored, key, address, said):
+    ran = stored.snakemake(*S3, SPLIT, env=store.environment(key, "wrong", address))
+    assert ran.returncode != 0
+    lines = [
+        line for line in (ran.stdout + ran.stderr).splitlines() if "expected a store that answers" in line
+    ]
+    assert len(lines) == 1
+    assert lines[0].startswith(f"s3://{BUCKET}: ")
+    assert said in lines[0]
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_run_killed_while_it_uploads_goes_on(store, stored):
+    """Objects of S3 appear whole or not at all."""
+    with stored.edited("workflow/scripts/mammoflow/patches/leakage.py", ("got none", "got nothing")):
+        process = subprocess.Popen(
+            stored.command(*S3, "results/patches/film/stored.h5"),
+            cwd=stored.folder,
+            env=store.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        for line in process.stdout:
+            if "Storing in storage" in line and "stored.h5" in line:
+                os.killpg(process.pid, 9)
+                break
+        process.communicate()
+        assert process.returncode != 0
+        stored.run("--unlock", *S3, env=store.env)
+        stored.run("--rerun-incomplete", *S3, "results/patches/film/stored.h5", env=store.env)
+        assert "results/patches/film/stored.h5" in store.names()
+        assert stored.planned(*S3, "results/patches/film/stored.h5", env=store.env) == {}

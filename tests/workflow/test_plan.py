@@ -8,9 +8,9 @@ import pytest
 pytestmark = pytest.mark.workflow
 
 PRESENTED = (
-    {f"table_{n}": 1 for n in (*range(1, 5), "protocol", "comparison", "ablations")}
-    | {f"figure_{n}": 1 for n in (*range(1, 6), "scores")}
-    | {"reconciliation": 1, "breast_regions": 2, "augmented_patches": 2, "page": 1}
+    {f"table_{n}": 1 for n in (*range(1, 5), "ceilings", "protocol", "comparison", "ablations")}
+    | {f"figure_{n}": 1 for n in (*range(1, 6), "scores", "errors")}
+    | {"reconciliation": 1, "breast_regions": 2, "augmented_patches": 2, "page": 1, "interactive_figures": 1}
 )
 
 
@@ -20,16 +20,20 @@ def test_the_papers_study(project):
         "index": 2,
         "images": 2 * 16,
         "splits": 2,
-        "bank": 1 + 5,
+        "bank": 2 + 2,
         "weights": 3,
-        # Ablations: two strides, an IoU, candidates, and two trainings, one through the whole chain.
-        "train": 3 * 2 * 5 + 2 * 5 + 2 * 5 + 1,
-        "classify": 3 * 2 * 5 + 2 * 5 + 2 * 5,
-        "mpm": 2 * 5 + 4 * 5,
-        "detections": 2 * 5 + 4 * 5,
-        "candidates": 2 * 5 + 5 * 5,
+        # Ablations: two strides, an IoU, candidates, and three trainings, two through the whole chain.
+        "train": 3 * 2 * 5 + 2 * 5 + 3 * 5 + 2,
+        "classify": 3 * 2 + 2 + 3,
+        "mpm": 2 * 5 + 5 * 5,
+        "detections": 2 * 5 + 5 * 5,
+        "candidates": 2 * 5 + 6 * 5,
         "contours": 1,
-        "froc": 2 + 6,
+        "froc": 2 + 7,
+        "cases": 1,
+        "review_images": 16,
+        "review": 2,
+        "bundle": 2,
     }
 
 
@@ -39,15 +43,23 @@ def test_the_demo(project):
         "index": 2,
         "images": 2 * 2,
         "splits": 2,
-        "bank": 1 + 5,
+        "bank": 2,
         "pretrain": 4,
-        "train": 4 * 2 * 2 + 2 * 5,
-        "classify": 4 * 2 * 2 + 2 * 5,
-        "mpm": 2 * 5 + 5,
-        "detections": 2 * 5 + 5,
-        "candidates": 2 * 5 + 5,
-        "contours": 1,
-        "froc": 2 + 2,
+        # Transfer: film after digital, and a network of both for each fold; the others are there.
+        "train": (3 + 2) * 2 + 2 * 3 + 1 + 3,
+        "classify": 4 * 2 + 2 + 5,
+        # Transfer: four models on the film, two on the three folds of the digital images.
+        "mpm": 2 * 3 + 4 + 2 * 3,
+        "detections": 2 * 3 + 4 + 2 * 3,
+        "candidates": 2 * 3 + 3 + 4 + 2 * 3,
+        "contours": 2,
+        "froc": 2 + 2 + 6,
+        "cases": 1,
+        "review_images": 2,
+        "review": 2,
+        "bundle": 2 + 1,
+        "table_transfer": 1,
+        "figure_transfer": 1,
     }
 
 
@@ -67,7 +79,8 @@ def test_many_shards_and_chains(project):
     )
     inputs = re.findall(r"^rule (\w+):\n +input: (.*)$", out, re.MULTILINE)
     jobs = Counter(rule for rule, _ in inputs)
-    expected = {"images": 16 + 100, "bank": 1 + 5, "mpm": 20 * 5, "froc": 20, "train": 30 + 20 + 20 * 5}
+    expected = {"images": 16 + 100, "bank": 2, "mpm": 20 * 5, "froc": 20, "train": 30 + 20 + 20 * 5}
+    expected |= {"review_images": 100, "review": 20}
     assert {rule: jobs[rule] for rule in expected} == expected
     naming = [rule for rule, files in inputs if "results/images/inbreast/shard-99.csv" in files]
     assert sorted(naming) == ["breast_regions", "splits"]
@@ -78,6 +91,21 @@ def test_a_study_without_ablations_has_no_table_of_them(project):
     planned = project.planned(configfile=None, settings={"experiments": {"ablations": []}})
     assert "table_ablations" not in planned
     assert planned["mpm"] == 2 * 5
+
+
+@pytest.mark.usefixtures("releases")
+def test_hard_negatives_add_a_second_training_and_change_nothing_else(project):
+    found = {"images": 300, "per_image": 5, "probability": 0.5}
+    without = project.planned(configfile=None)
+    # Two models and three ablations that train; those of the map, its boxes and the IoU use the model's.
+    everywhere = project.planned(configfile=None, settings={"detection": {"hard_negatives": found}})
+    assert everywhere == without | {"hard_negatives": 5 * 5, "retrain": 5 * 5}
+    ablations = {"ablations": [{"name": "hard", "hard_negatives": found}]}
+    one = project.planned(configfile=None, settings={"experiments": ablations})
+    none = project.planned(configfile=None, settings={"experiments": {"ablations": []}})
+    of_one = ("hard_negatives", "retrain", "mpm", "detections", "candidates")
+    more = {rule: none.get(rule, 0) + 5 for rule in of_one}
+    assert one == none | more | {"froc": none["froc"] + 1, "table_ablations": 1}
 
 
 @pytest.mark.usefixtures("releases")
@@ -107,7 +135,7 @@ def test_boxes_of_others(project, tmp_path):
     external = {"theirs": {"label": "Others", "path": str(boxes)}}
     planned = project.planned(configfile=None, settings={"detection": {"external": external}})
     assert planned["froc_external"] == 1
-    assert planned["froc"] == 2 + 6
+    assert planned["froc"] == 2 + 7
 
 
 @pytest.mark.usefixtures("releases")
@@ -117,12 +145,16 @@ def test_boxes_of_others(project, tmp_path):
         ({"trainig": {}}, "Unknown config key 'trainig': did you mean 'training'?"),
         ({"patches": {"stride": -56}}, "Config key 'patches.stride': expected the step between windows"),
         (
+            {"detection": {"hard_negatives": {"images": 300, "per_image": 0, "probability": 0.5}}},
+            "Config key 'detection.hard_negatives.per_image': expected the largest number of windows",
+        ),
+        (
             {"datasets": {"inbreast": {"root": "no/such"}}},
             "Config key 'datasets.inbreast.root': expected a folder",
         ),
         (
             {"detection": {"external": {"theirs": {"label": "Others", "path": "no/such.csv"}}}},
-            "Config key 'detection.external.theirs.path': expected a CSV file of boxes; found nothing",
+            "Config key 'detection.external.theirs.path': expected a CSV file or COCO results; found nothing",
         ),
         (
             {"weights": {"imagenet": {"source": "files", "files": {}}}},

@@ -57,7 +57,10 @@ def test_what_takes_seconds_is_grouped_and_nothing_else():
     """That is all that is presented at the end, once in a study; contact sheets are for each data set."""
     presented = {rule for rule, text in rules("present").items() if f'"logs/{rule}.log"' in text}
     assert {"page", "table_ablations"} <= presented
-    assert settings("slurm")["groups"] == dict.fromkeys(presented, "presentation") | {"overlay": "overlays"}
+    presented |= {"table_transfer", "figure_transfer"}  # only in studies that ask for them
+    reviewed = dict.fromkeys(rules("review"), "review")
+    groups = dict.fromkeys(presented, "presentation") | reviewed | {"overlay": "overlays"}
+    assert settings("slurm")["groups"] == groups
 
 
 def test_no_rule_asks_for_more_threads_than_a_job_may_have():

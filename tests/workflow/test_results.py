@@ -4,6 +4,7 @@ import json
 import shutil
 
 import h5py
+import model_files
 import pandas as pd
 import pytest
 from results import differences
@@ -61,3 +62,11 @@ def test_a_missing_array_is_seen(results, other):
     with h5py.File(other / "maps.h5", "a") as file:
         del file["image/name"]
     assert differences(results, other) == ["maps.h5: arrays ['image/name']"]
+
+
+def test_model_files_differ_in_what_they_say_and_not_in_when_they_were_made(results, other):
+    for folder, changes in ((results, {}), (other, {"versions": {"mammoflow": "1"}})):
+        model_files.write(folder / "a.mammoflow", b"weights", **changes)
+    assert differences(results, other) == []
+    model_files.write(other / "a.mammoflow", b"weights", scoring="learnt")
+    assert differences(results, other) == ["a.mammoflow: scoring: peak and learnt"]

@@ -68,7 +68,7 @@ def tiny_config():
     """The tiny study whole, as a deployer would write it."""
     config = yaml.safe_load((REPOSITORY / "config" / "config.yaml").read_text())
     for key, value in yaml.safe_load(TINY.read_text()).items():
-        config[key] = config[key] | value if key in ("training", "patches") else value
+        config[key] = config[key] | value if key in ("training", "patches", "experiments") else value
     config["detection"] = yaml.safe_load((REPOSITORY / "config" / "config.yaml").read_text())["detection"]
     config["detection"] |= {"stride": 12, "levels": 100}
     return config | {"workspace": "."}

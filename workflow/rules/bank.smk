@@ -1,8 +1,8 @@
-"""Stores the labelled patches of each fold in a bank.
+"""Stores the labelled patches of all folds in a bank.
 
 Needs: the splits and the images store of a data set.
-Makes: results/patches/{dataset}/fold-{fold}.h5 with the parts train, validation and test; for models with the
-       normalisation 'local', results/patches/{dataset}/local/fold-{fold}.h5 with the same windows of normalised images.
+Makes: results/patches/{dataset}/stored.h5 with the parts train, validation and test of every fold; for models with the
+       normalisation 'local', results/patches/{dataset}/local.h5 with the same windows of normalised images. The name ends with -fraction where the label of a patch depends on how much of it is mass.
 """
 
 
@@ -13,11 +13,14 @@ rule bank:
         stored="results/index/{dataset}/stored.csv",
         stores=NEEDS.stores,
     output:
-        bank="results/patches/{dataset}/fold-{fold}.h5",
+        bank="results/patches/{dataset}/{contrast}{label}.h5",
     log:
-        "logs/bank/{dataset}/fold-{fold}.log",
+        "logs/bank/{dataset}/{contrast}{label}.log",
     benchmark:
-        "results/benchmarks/bank/{dataset}/fold-{fold}.tsv"
+        "results/benchmarks/bank/{dataset}/{contrast}{label}.tsv"
+    wildcard_constraints:
+        contrast="stored|local",
+        label="|-fraction",
     conda:
         "../envs/imaging.yaml"
     threads: 2
@@ -26,36 +29,7 @@ rule bank:
         runtime=growing(2, "h"),
     params:
         *NEEDS.code("bank.py"),
-        patches=config["patches"],
-        normalization="",
-        negatives=NEEDS.setting("negatives"),
-        seed=config["seed"],
-    script:
-        "../scripts/bank.py"
-
-
-rule local_bank:
-    input:
-        splits="results/splits/{dataset}.csv",
-        images="results/index/{dataset}/images.csv",
-        stored="results/index/{dataset}/stored.csv",
-        stores=NEEDS.stores,
-    output:
-        bank="results/patches/{dataset}/local/fold-{fold}.h5",
-    log:
-        "logs/local_bank/{dataset}/fold-{fold}.log",
-    benchmark:
-        "results/benchmarks/local_bank/{dataset}/fold-{fold}.tsv"
-    conda:
-        "../envs/imaging.yaml"
-    threads: 2
-    resources:
-        mem=growing(8, "GB"),
-        runtime=growing(2, "h"),
-    params:
-        *NEEDS.code("bank.py"),
-        patches=config["patches"],
-        normalization="local",
+        patches=NEEDS.patches,
         negatives=NEEDS.setting("negatives"),
         seed=config["seed"],
     script:

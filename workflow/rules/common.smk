@@ -3,6 +3,7 @@
 import re
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -41,6 +42,9 @@ try:
     configuration.adapt(config, source("../schemas/config.schema.json"))
     configuration.check(config, source("../schemas/config.schema.json"))
     workspace.check(Path.cwd())
+    if STORE := workflow.storage_registry.default_storage_provider:
+        PREFIX = workflow.storage_settings.default_storage_prefix
+        workspace.check_store(STORE.object(f"{PREFIX}/results/report.html").exists, PREFIX)
 except (configuration.ConfigurationError, workspace.WorkspaceError) as error:
     raise WorkflowError(str(error)) from None
 
@@ -62,9 +66,9 @@ def one_of(names):
 
 
 wildcard_constraints:
-    dataset=one_of(STUDY.datasets),
+    dataset=one_of(STUDY.datasets + STUDY.joint_datasets),
     backbone=one_of(STUDY.backbones),
-    init=one_of(STUDY.chains + STUDY.ablated_chains),
+    init=one_of(STUDY.chains + STUDY.ablated_chains + STUDY.transferred_chains),
     weights=one_of(STUDY.base_weights),
     external=one_of(config["detection"]["external"]),
     shard=r"\d+",

@@ -36,7 +36,8 @@ rule mpm:
         precision=config["inference"]["precision"],
         maps=config["inference"]["maps"],
         ensemble=NEEDS.ensemble,
-        learning=config["detection"]["candidates"]["learning"],
+        folds=NEEDS.folds_of_runs,
+        learning=NEEDS.learning,
         seed=config["seed"],
     script:
         "../scripts/mpm.py"
@@ -67,8 +68,10 @@ rule detections:
 rule candidates:
     input:
         mpm=NEEDS.map_of_fold,
+        weights=NEEDS.weights_at_own_scale,
         metadata=NEEDS.runs_of_fold("model.json"),
         stores=NEEDS.stores,
+        scores=NEEDS.given_scores,
         lesions="results/index/{dataset}/lesions.csv",
     output:
         candidates="results/candidates/{dataset}/{backbone}/{init}/fold-{fold}.csv",
@@ -78,14 +81,17 @@ rule candidates:
     benchmark:
         "results/benchmarks/candidates/{dataset}/{backbone}/{init}/fold-{fold}.tsv"
     conda:
-        "../envs/imaging.yaml"
+        "../envs/tensorflow.yaml"
     threads: 4
     resources:
         mem=growing(8, "GB"),
         runtime=growing(2, "h"),
     params:
         *NEEDS.code("candidates.py"),
+        network=NEEDS.network_code,
         candidates=NEEDS.candidate_settings,
         scoring=NEEDS.scoring,
+        own_scale=NEEDS.own_scale,
+        precision=config["inference"]["precision"],
     script:
         "../scripts/candidates.py"

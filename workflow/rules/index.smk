@@ -28,5 +28,6 @@ rule index:
         archive_code=NEEDS.archive_code,
         archive=NEEDS.setting("archive"),
         root=NEEDS.root,
+        settings=NEEDS.index_settings,
     script:
         "../scripts/index.py"

@@ -20,6 +20,7 @@ rule phantoms:
         runtime=growing(1, "h"),
     params:
         *NEEDS.code("phantoms.py"),
+        archive=NEEDS.setting("archive"),
         phantoms=NEEDS.setting("phantoms"),
         seed=config["seed"],
     script:

@@ -4,8 +4,9 @@ Each table or figure has an entry below, a script of the same name (table-1: tab
 and a caption in workflow/report. The page and `rule all` include every entry.
 
 Needs: the classifications, histories, FROC tables and maps of the configured experiments.
-Makes: results/tables/{table-{1,...,4,protocol,comparison,ablations},reconciliation}.{csv,md}, results/report.html,
-       results/figures/{figure-{1,...,5,scores}.{png,svg},breast-regions-{dataset}.png,augmented-patches-{dataset}.{png,svg}}.
+Makes: results/tables/{table-{1,...,4,ceilings,protocol,comparison,ablations,transfer},reconciliation}.{csv,md}, results/report.html,
+       results/figures/{figure-{1,...,5,scores,transfer}.{png,svg},breast-regions-{dataset}.png,augmented-patches-{dataset}.{png,svg}},
+       results/figures/figure-errors.{png,svg,csv}.
 """
 
 from dataclasses import asdict
@@ -25,9 +26,9 @@ TABLES = {
         "input": {
             "splits": expand("results/splits/{dataset}.csv", dataset=STUDY.used_datasets),
             "lesions": [paths.index(dataset, "lesions") for dataset in STUDY.used_datasets],
-            "banks": [paths.bank(**key) for key in STUDY.bank_keys],
+            "banks": [NEEDS.bank_of(dataset) for dataset in STUDY.used_datasets],
         },
-        "params": {"datasets": STUDY.used_datasets, "banks": STUDY.bank_keys},
+        "params": {"datasets": STUDY.used_datasets},
     },
     "table-2": {
         "input": {
@@ -56,6 +57,10 @@ TABLES = {
             merits="merits.csv",
             draws="draws.parquet",
         ),
+        "params": {"chains": STUDY.evaluated_chains, "evaluation": EVALUATION},
+    },
+    "table-ceilings": {
+        "input": NEEDS.of_chains(STUDY.evaluated_chains, operating_points="operating-points.csv"),
         "params": {"chains": STUDY.evaluated_chains, "evaluation": EVALUATION},
     },
     "table-ablations": {
@@ -91,6 +96,20 @@ TABLES = {
 }
 if not STUDY.ablations:
     del TABLES["table-ablations"]
+if STUDY.transfers:
+    TABLES["table-transfer"] = {
+        "input": {
+            **NEEDS.of_transfers(),
+            "images": [paths.index(dataset, "images") for dataset in STUDY.transfer["datasets"]],
+        },
+        "params": {
+            "transfers": NEEDS.transfers(),
+            "sources": NEEDS.transfer_sources(),
+            "datasets": STUDY.transfer["datasets"],
+            "evaluation": EVALUATION,
+            **BOOTSTRAP,
+        },
+    }
 
 FIGURES = {
     "figure-1": {
@@ -148,6 +167,8 @@ FIGURES = {
         "params": {"evaluation": EVALUATION, "chain": SHOWN},
     },
 }
+if STUDY.transfers:
+    FIGURES["figure-transfer"] = {"input": {"table": "results/tables/table-transfer.csv"}, "params": {}}
 
 
 for table, entry in TABLES.items():
@@ -202,6 +223,63 @@ for figure, entry in FIGURES.items():
             "../scripts/{params.script}"
 
 
+rule figure_errors:
+    input:
+        splits=f"results/splits/{STUDY.detection_dataset}.csv",
+        images=IMAGES,
+        lesions=LESIONS,
+        mpms=NEEDS.of_shown(paths.mpm),
+        candidates=NEEDS.of_shown(paths.candidates),
+        points=paths.froc(SHOWN, "points.csv"),
+        classification=f"results/classification/{SHOWN}.csv",
+    output:
+        png=report(
+            "results/figures/figure-errors.png", category="Figures", caption="../report/figure-errors.rst"
+        ),
+        svg="results/figures/figure-errors.svg",
+        csv="results/figures/figure-errors.csv",
+    log:
+        "logs/figure_errors.log",
+    benchmark:
+        "results/benchmarks/figure_errors.tsv"
+    conda:
+        "../envs/imaging.yaml"
+    params:
+        *NEEDS.code("figure_errors.py"),
+        evaluation=EVALUATION,
+        chain=SHOWN,
+        labels=STUDY.labels,
+    script:
+        "../scripts/figure_errors.py"
+
+
+rule interactive_figures:
+    input:
+        **NEEDS.of_chains(STUDY.evaluated_chains, points="points.csv", curves="curve.csv"),
+        histories=[
+            paths.model(run, "history.csv")
+            for run in dict.fromkeys(STUDY.classification_runs + STUDY.detection_runs)
+        ],
+    output:
+        page=report(
+            "results/figures/interactive.html", category="Figures", caption="../report/interactive.rst"
+        ),
+    log:
+        "logs/interactive_figures.log",
+    benchmark:
+        "results/benchmarks/interactive_figures.tsv"
+    conda:
+        "../envs/imaging.yaml"
+    params:
+        *NEEDS.code("interactive_figures.py"),
+        chains=STUDY.evaluated_chains,
+        runs=list(map(asdict, dict.fromkeys(STUDY.classification_runs + STUDY.detection_runs))),
+        evaluation=EVALUATION,
+        labels=STUDY.labels,
+    script:
+        "../scripts/interactive_figures.py"
+
+
 rule breast_regions:
     input:
         stores=NEEDS.stores,
@@ -228,7 +306,7 @@ rule breast_regions:
 
 rule augmented_patches:
     input:
-        bank=NEEDS.first_bank,
+        bank=NEEDS.shown_bank,
     output:
         png=report(
             "results/figures/augmented-patches-{dataset}.png",
@@ -244,6 +322,7 @@ rule augmented_patches:
         "../envs/tensorflow.yaml"
     params:
         *NEEDS.code("augmented_patches.py"),
+        folds=NEEDS.folds,
         augmentation=config["training"]["augmentation"],
         seed=config["seed"],
         label=NEEDS.setting("label"),
@@ -254,7 +333,7 @@ rule augmented_patches:
 rule page:
     input:
         tables=[f"results/tables/{table}.csv" for table in TABLES if table != "reconciliation"],
-        figures=[f"results/figures/{figure}.png" for figure in FIGURES],
+        figures=[f"results/figures/{figure}.png" for figure in [*FIGURES, "figure-errors"]],
         breast_regions=expand("results/figures/breast-regions-{dataset}.png", dataset=STUDY.used_datasets),
         augmented=expand("results/figures/augmented-patches-{dataset}.png", dataset=STUDY.used_datasets),
         reconciliation="results/tables/reconciliation.csv",
@@ -270,7 +349,7 @@ rule page:
         *NEEDS.code("page.py"),
         captions={
             name: source(f"../report/{name}.rst").read_text().strip()
-            for name in [*FIGURES, "breast-regions", "augmented-patches"]
+            for name in [*FIGURES, "figure-errors", "breast-regions", "augmented-patches"]
         },
         datasets=STUDY.used_datasets,
         config={key: value for key, value in config.items() if key != "workspace"},

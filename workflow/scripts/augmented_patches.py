@@ -19,7 +19,7 @@ setting = params.augmentation
 augment = augmentation.Augmentation(setting["flip"], setting["rotation_degrees"], tuple(setting["scale"]))
 seed = seeds.integer(params.seed, "augmented-patches", dataset)
 
-with bank.open_bank(snakemake.input.bank) as patches:
+with bank.open_bank(snakemake.input.bank, params.folds[0]) as patches:
     rows = augmented_patches.spread(patches.train.labels, EACH)
     labels, stored = patches.train.labels[rows], patches.train.read(rows).patches
 views = [augmentation.draw(augment, len(rows), seed, epoch) for epoch in range(EPOCHS)]

@@ -1,4 +1,4 @@
-"""Draw the patches of a fold and write its patch bank."""
+"""Draw the patches of every fold of a data set and write its patch bank."""
 
 from mammoflow.base import logs
 
@@ -15,22 +15,30 @@ wildcards, params = snakemake.wildcards, snakemake.params
 splits, store = SPLITS.read(snakemake.input.splits), image_store.open_store(snakemake.input.stores)
 index = IMAGES.read(snakemake.input.images)
 stored = leakage.stored_images(index, STORED.read(snakemake.input.stored))
-fold = leakage.fold_of(splits, int(wildcards.fold), stored, origin=snakemake.input.splits)
+folds = leakage.folds_of(splits, stored, origin=snakemake.input.splits)
 windows = sliding_windows.Windows(**params.patches)
 counts = cutting.write(
     snakemake.output.bank,
-    {part: sorted(fold.loc[fold["role"] == part, "image_id"]) for part in bank.PARTS},
-    local_contrast.of(store, params.normalization, windows.window),
+    {
+        number: {part: sorted(fold.loc[fold["role"] == part, "image_id"]) for part in bank.PARTS}
+        for number, fold in folds.items()
+    },
+    image_store.open_regions(snakemake.input.stores),
+    local_contrast.of(store, wildcards.contrast, windows.window),
     windows,
     params.negatives,
-    (params.seed, "bank", wildcards.dataset, wildcards.fold),
+    (params.seed, "bank", wildcards.dataset),
     snakemake.threads,
 )
 
-for part, count in counts.items():
-    if count.short:
-        print(f"{part}: the images have {count.short} fewer negative windows than the policy asks for")
-    if count.unfit:
-        print(f"{part}: {len(count.unfit)} images have no windows to use{count.why(windows)}")
-parts = ", ".join(f"{part} +{count.positives} −{count.negatives}" for part, count in counts.items())
-logs.announce(f"{wildcards.dataset} fold {wildcards.fold}: patches {parts}")
+for fold, parts in counts.items():
+    for part, count in parts.items():
+        if count.short:
+            print(
+                f"fold {fold} {part}: the images have {count.short} fewer negative windows than the policy "
+                "asks for"
+            )
+        if count.unfit:
+            print(f"fold {fold} {part}: {len(count.unfit)} images have no windows to use{count.why(windows)}")
+    numbers = ", ".join(f"{part} +{count.positives} −{count.negatives}" for part, count in parts.items())
+    logs.announce(f"{wildcards.dataset} fold {fold}: patches {numbers}")

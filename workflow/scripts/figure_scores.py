@@ -4,14 +4,15 @@ from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow.base.contracts.classification import CLASSIFICATION
 from mammoflow.report.figures import style, training_scores
 from mammoflow.report.tables import trainings
 
-params, output, read = snakemake.params, snakemake.output, CLASSIFICATION.read
+params, output = snakemake.params, snakemake.output
 rows = [
-    {**run, **trainings.accuracy_and_az(read(path))}
-    for run, path in zip(params.runs, snakemake.input.classifications, strict=True)
+    {**run, **trainings.accuracy_and_az(classification)}
+    for run, classification in zip(
+        params.runs, trainings.read(snakemake.input.classifications, params.runs), strict=True
+    )
 ]
 first = params.first
 names = [params.labels["datasets"][runs[0]["dataset"]] for runs in (params.runs[:first], params.runs[first:])]

@@ -4,8 +4,6 @@ from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow.base import user_tables
-from mammoflow.base.contracts.detections import EXTERNAL
 from mammoflow.base.contracts.index import IMAGES, LESIONS
 from mammoflow.base.contracts.splits import SPLITS
 from mammoflow.evaluation import external, froc_report, matching
@@ -13,7 +11,7 @@ from mammoflow.evaluation.definitions import Evaluation
 
 given, output = snakemake.input, snakemake.output
 splits, images = SPLITS.read(given.splits), IMAGES.read(given.images)
-boxes = external.check(user_tables.read_as(EXTERNAL, given.boxes), images, splits, origin=given.boxes)
+boxes = external.check(external.read(given.boxes), images, splits, origin=given.boxes)
 report = froc_report.evaluate(
     external.folds(boxes, splits, LESIONS.read(given.lesions), images, LESIONS.read(given.contours)),
     Evaluation(**snakemake.params.evaluation),

@@ -11,7 +11,7 @@ from mammoflow.archives import release
 from mammoflow.base.contracts.index import EXCLUDED, IMAGES, LESIONS, RECONCILIATION
 
 params, output = snakemake.params, snakemake.output
-index = archives.archive(params.archive).index(Path(params.root), snakemake.threads)
+index = archives.archive(params.archive).index(Path(params.root), snakemake.threads, **params.settings)
 IMAGES.write(index.images, output.images)
 LESIONS.write(index.lesions, output.lesions)
 EXCLUDED.write(index.excluded, output.excluded)

@@ -1,4 +1,4 @@
-"""Write a cohort of synthetic mammograms (phantoms) in the layout of CBIS-DDSM or INbreast."""
+"""Write a cohort of synthetic mammograms (phantoms) in the layout of an archive."""
 
 from mammoflow.base import logs
 
@@ -13,6 +13,7 @@ record = cohorts.write(
     snakemake.params.phantoms,
     seed=snakemake.params.seed,
     threads=snakemake.threads,
+    archive=snakemake.params.archive,
 )
 logs.announce(
     f"{snakemake.wildcards.dataset}: {record['images']} images of {record['patients']} patients written"

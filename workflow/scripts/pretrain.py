@@ -1,8 +1,9 @@
 """Pretrain the base weights of one network on natural photographs and write them with their record."""
 
-from mammoflow.base import logs
+from mammoflow.base import imports, logs
 
 logs.redirect(snakemake.log[0])
+imports.skip("matplotlib", "sklearn")
 
 import json
 

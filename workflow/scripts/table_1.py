@@ -17,13 +17,14 @@ splits, lesions = (
     for table, paths in ((SPLITS, snakemake.input.splits), (LESIONS, snakemake.input.lesions))
 )
 counts = []
-for key, path in zip(params.banks, snakemake.input.banks, strict=True):
-    with bank.open_bank(path) as patches:
-        for part in bank.PARTS:
-            labels = getattr(patches, part).labels
-            count = {"positives": int((labels == 1).sum()), "negatives": int((labels == 0).sum())}
-            counts.append({**key, "part": part, **count})
+for (dataset, table), path in zip(splits.items(), snakemake.input.banks, strict=True):
+    for fold in sorted(table["fold"].unique()):
+        with bank.open_bank(path, fold) as patches:
+            for part in bank.PARTS:
+                labels = getattr(patches, part).labels
+                count = {"positives": int((labels == 1).sum()), "negatives": int((labels == 0).sum())}
+                counts.append({"dataset": dataset, "fold": fold, "part": part, **count})
 
 table = data_description.table(splits, lesions, pd.DataFrame(counts), params.labels)
 presentation.write(table, data_description.PRESENTATION, output.csv, output.markdown)
-logs.announce(f"{output.csv}: {len(counts)} parts of {len(params.banks)} folds")
+logs.announce(f"{output.csv}: {len(counts)} parts of {len(params.datasets)} data sets")

@@ -7,7 +7,6 @@ logs.redirect(snakemake.log[0])
 import json
 from pathlib import Path
 
-from mammoflow.base.contracts.classification import CLASSIFICATION
 from mammoflow.base.contracts.history import HISTORY
 from mammoflow.base.contracts.index import IMAGES
 from mammoflow.report.tables import patch_classification, presentation, trainings
@@ -16,7 +15,7 @@ params, output = snakemake.params, snakemake.output
 patients = IMAGES.read(snakemake.input.images).set_index("image_id")["patient_id"]
 table = patch_classification.table(
     params.runs,
-    [CLASSIFICATION.read(path) for path in snakemake.input.classifications],
+    trainings.read(snakemake.input.classifications, params.runs),
     [json.loads(Path(path).read_text()) for path in snakemake.input.metadata],
     [HISTORY.read(path) for path in snakemake.input.histories],
     params.labels,

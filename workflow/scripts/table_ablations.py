@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from mammoflow.base import storage
-from mammoflow.base.contracts.classification import CLASSIFICATION
 from mammoflow.base.contracts.froc import DRAWS, OPERATING_POINTS
 from mammoflow.base.contracts.index import IMAGES
 from mammoflow.detection import mpm
@@ -28,14 +27,16 @@ def windows(paths: list[str]) -> float:
 
 
 given, params, output = snakemake.input, snakemake.params, snakemake.output
-classifications, metadata, maps = iter(given.classifications), iter(given.metadata), iter(given.maps)
+every = [run for runs in params.runs for run in runs]
+classifications = iter(trainings.read(given.classifications, every))
+metadata, maps = iter(given.metadata), iter(given.maps)
 cases = [
     ablations.Ablation(
         changes=changes,
         operating_points=OPERATING_POINTS.read(points),
         draws=DRAWS.read(draws),
         runs=runs,
-        classifications=[CLASSIFICATION.read(next(classifications)) for _ in runs],
+        classifications=[next(classifications) for _ in runs],
         metadata=[json.loads(Path(next(metadata)).read_text()) for _ in runs],
         windows=windows([next(maps) for _ in range(count)]),
     )

@@ -1,38 +1,47 @@
-"""Train one network on one fold, from one initialisation, for one run."""
+"""Train one network on one fold, from one initialisation, for one run; once more, with its hard negatives."""
 
-from mammoflow.base import logs
+from mammoflow.base import imports, logs
 
 logs.redirect(snakemake.log[0])
+imports.skip("matplotlib", "sklearn")
 
+import contextlib
 import time
 from pathlib import Path
 
 from mammoflow.base import seeds, storage
 from mammoflow.base.contracts.history import HISTORY
 from mammoflow.base.contracts.index import LESIONS
+from mammoflow.base.contracts.splits import SPLITS
 from mammoflow.base.contracts.stored import GREY_SCALE, STORED
 from mammoflow.networks import runtime, trained
-from mammoflow.patches import bank
+from mammoflow.patches import bank, leakage
 from mammoflow.study import provenance
 from mammoflow.training import fitting, resume
 
 begun = time.monotonic()
 wildcards, params = snakemake.wildcards, snakemake.params
+hard = snakemake.input.get("hard_negatives")  # of the second training only
 settings = fitting.Settings.from_config(params.training)
 runtime.configure(snakemake.threads, settings.gpus)
 
 names = (wildcards.dataset, wildcards.backbone, wildcards.init, wildcards.fold, wildcards.run)
 # An ablation uses the same random numbers as the model that it is compared with.
 chain = wildcards.init.partition("@")[0]
-seed = seeds.integer(params.seed, "train", *names[:2], chain, *names[3:])
+seed = seeds.integer(params.seed, "retrain" if hard else "train", *names[:2], chain, *names[3:])
 title = "{} fold {} {} {} run {}".format(*(names[i] for i in (0, 3, 1, 2, 4)))
+title += ", hard negatives" if hard else ""
 policy = runtime.policy(settings.precision)
-kind = "random" if chain == "random" else "pretrained"
+kind = "pretrained" if snakemake.input.initial else "random"
 
-with (
-    bank.open_bank(snakemake.input.bank, fitting.MEMORY) as patches,
-    runtime.strategy().scope(),
-):
+with contextlib.ExitStack() as opened:
+    patches = opened.enter_context(bank.open_banks(snakemake.input.banks, params.folds, fitting.MEMORY))
+    if hard:
+        negatives = opened.enter_context(bank.open_negatives(hard, fitting.MEMORY))
+        images = {part: rows.image_id for part, rows in negatives.items()}
+        leakage.check_parts(SPLITS.read(snakemake.input.splits[0]), int(wildcards.fold), images, hard)
+        patches = patches.extended(negatives)
+    opened.enter_context(runtime.strategy().scope())
     model, origin = fitting.start(
         wildcards.backbone, patches.window, policy, snakemake.input.initial, snakemake.input.metadata, seed
     )
@@ -82,10 +91,15 @@ trained.save(
     provenance=provenance.record(
         settings=params.training,
         config={"normalization": params.normalization, "patches": params.patches},
-        dataset=provenance.fingerprint(
-            STORED.read(snakemake.input.stored), LESIONS.read(snakemake.input.lesions)
-        ),
-        splits=storage.sha256(snakemake.input.splits),
+        datasets=[
+            {
+                "images": provenance.fingerprint(STORED.read(stored), LESIONS.read(lesions)),
+                "splits": storage.sha256(splits),
+            }
+            for stored, lesions, splits in zip(
+                snakemake.input.stored, snakemake.input.lesions, snakemake.input.splits, strict=True
+            )
+        ],
         bank=digests,
         seconds=fitted.history["seconds"].sum(),
         job_seconds=time.monotonic() - begun,

@@ -21,4 +21,4 @@ def test_what_it_does_not_know_is_a_usage_error(capsys):
     with pytest.raises(SystemExit) as ended:
         main.main(["nonsense"])
     assert ended.value.code == 2
-    assert "unrecognized arguments: nonsense" in capsys.readouterr().err
+    assert "invalid choice: 'nonsense'" in capsys.readouterr().err

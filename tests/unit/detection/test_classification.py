@@ -31,7 +31,7 @@ def expected(kind):
 
 
 def test_probability_is_that_of_mass(kind):
-    found = classification.probabilities(MODEL, [Batch(PATCHES, LOW, HIGH)], kind)
+    found = classification.probabilities([MODEL], [Batch(PATCHES, LOW, HIGH)], kind)
     assert (found.shape, found.dtype) == ((40,), np.float32)
     np.testing.assert_allclose(found, expected(kind), atol=1e-5)
 
@@ -42,20 +42,20 @@ def test_how_patches_are_batched_does_not_matter(cuts, size):
     edges = [0, *sorted(cuts), 40]
     rows = [slice(*pair) for pair in itertools.pairwise(edges)]
     batches = [Batch(PATCHES[row], LOW[row], HIGH[row]) for row in rows]
-    found = classification.probabilities(MODEL, batches, "gcn", size=size)
+    found = classification.probabilities([MODEL], batches, "gcn", size=size)
     np.testing.assert_allclose(found, expected("gcn"), atol=1e-5)
 
 
 def test_no_patches_no_probabilities():
     told = []
-    assert classification.probabilities(MODEL, [], "gcn", tell=told.append).shape == (0,)
+    assert classification.probabilities([MODEL], [], "gcn", tell=told.append).shape == (0,)
     assert told == []
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
 def test_what_is_computed_in_is_told(precision):
     told = []
-    classification.probabilities(MODEL, [Batch(PATCHES, LOW, HIGH)] * 2, "gcn", precision, 16, told.append)
+    classification.probabilities([MODEL], [Batch(PATCHES, LOW, HIGH)] * 2, "gcn", precision, 16, told.append)
     assert [network.policy for network in told] == [precision]
 
 
@@ -142,7 +142,7 @@ def test_map_is_that_of_all_windows_up_to_the_skin(edge, stride):
     low, high = (np.full(len(top) * len(left), extreme) for extreme in (grey.min(), grey.max()))
     begin = sliding_windows.begins(np.ones((len(top), len(left)), bool), image.breast.shape, windows)
     batch = Batch(sliding_windows.cut(image.pixels, begin, 16), low, high)
-    answers = classification.probabilities(CENTRE_ANSWERS, [batch], "scale").reshape(len(top), len(left))
+    answers = classification.probabilities([CENTRE_ANSWERS], [batch], "scale").reshape(len(top), len(left))
     expected = mpm.probability_map(answers, top + 8, left + 8, image.breast)
     assert not sliding_windows.supporting(image.breast, windows).all()
     np.testing.assert_array_equal(maps({"a": image}, ["a"], windows)["a"], expected)

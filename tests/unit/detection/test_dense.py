@@ -196,7 +196,13 @@ def test_heads_that_have_no_dense_form_are_refused(head):
 
 # -- The networks of the project
 
-NETWORKS = [("compact", 48, 16), ("vgg16", 48, 32), ("resnet50", 64, 32), ("inceptionv3", 107, 32)]
+NETWORKS = [
+    ("compact", 48, 16),
+    ("residual", 48, 16),
+    ("vgg16", 48, 32),
+    ("resnet50", 64, 32),
+    ("inceptionv3", 107, 32),
+]
 
 
 @pytest.mark.parametrize(("name", "window", "own"), NETWORKS)

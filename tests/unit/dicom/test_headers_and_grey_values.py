@@ -22,6 +22,30 @@ def test_plain_image_passes_and_is_decoded_unchanged(tmp_path):
     np.testing.assert_array_equal(decoded, GREY)
 
 
+def view_code(*codes):
+    items = [Dataset() for _ in codes]
+    for item, code in zip(items, codes, strict=True):
+        item.CodeValue = code
+    return items
+
+
+@pytest.mark.parametrize(
+    ("elements", "side", "view"),
+    [
+        ({}, "", ""),
+        ({"ImageLaterality": "L", "ViewPosition": "CC"}, "L", "CC"),
+        ({"Laterality": "right", "ViewPosition": "ML"}, "R", ""),
+        ({"ImageLaterality": "L", "Laterality": "R", "ViewPosition": "MLO"}, "", "MLO"),
+        ({"ViewCodeSequence": view_code("399162004"), "ViewPosition": "MLO"}, "", "CC"),
+        ({"ViewCodeSequence": view_code("R-10226")}, "", "MLO"),
+        ({"ViewCodeSequence": view_code("R-10226", "R-10242")}, "", ""),
+    ],
+)
+def test_side_and_view_of_a_header(tmp_path, elements, side, view):
+    header = headers.read_header(dicom_file(tmp_path / "a.dcm", GREY, **elements))
+    assert (headers.side(header), headers.view(header)) == (side, view)
+
+
 def test_monochrome1_is_inverted_over_the_stored_bits(tmp_path):
     path = dicom_file(
         tmp_path / "a.dcm", GREY, PhotometricInterpretation="MONOCHROME1", BitsStored=12, HighBit=11

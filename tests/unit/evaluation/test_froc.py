@@ -518,6 +518,19 @@ def test_pooled_tables_have_the_images_of_every_fold(scored):
     )
 
 
+def test_the_ceiling_has_what_any_threshold_finds():
+    """New boxes find one lesion at the high threshold and lose it at the low one, where they find another."""
+    lesions = masses(("a", (0, 0, 10, 10)), ("a", (50, 50, 60, 60)), ("b", (0, 0, 10, 10)))
+    detections = rows(("a", 0.5, (0, 0, 10, 10), 0.9), ("a", 0.25, (48, 48, 60, 60), 0.9))
+    its = fold({"a": "p", "b": "q"}, lesions, detections)
+    points = froc_report.evaluate([its], settings_with(), 1).operating_points
+    own = Definition().rows(points)
+    assert own["tpr_ceiling"].tolist() == pytest.approx([2 / 3] * len(own))
+    assert own["tpr_mean"].max() == pytest.approx(1 / 3)
+    of_images = Definition(unit="image").rows(points)
+    assert of_images["tpr_ceiling"].tolist() == [0.5] * len(of_images)
+
+
 def test_one_fold_pooled_is_itself_and_two_are_not_their_mean():
     report = froc_report.evaluate(two_folds()[:1], settings_with(), 1)
     points = report.operating_points

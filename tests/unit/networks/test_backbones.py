@@ -30,6 +30,10 @@ def test_compact_is_compact():
     assert 100_000 < backbones.build("compact", 80).count_params() < 300_000
 
 
+def test_the_residual_network_is_between_compact_and_the_large_ones():
+    assert 500_000 < backbones.build("residual", 96).count_params() < 2_000_000
+
+
 def test_vgg_keeps_its_dense_layers_after_pooling():
     model = backbones.build("vgg16", 32)
     assert [model.get_layer(name).units for name in ("fc1", "fc2")] == [4096, 4096]
@@ -116,7 +120,8 @@ def test_momentum_is_set_everywhere_or_left():
 
 
 def test_unknown_backbone_and_small_window_are_refused():
-    with pytest.raises(ValueError, match="expected one of compact, inceptionv3, resnet50, vgg16, got 'unet'"):
+    known = "compact, inceptionv3, residual, resnet50, vgg16"
+    with pytest.raises(ValueError, match=f"expected one of {known}, got 'unet'"):
         backbones.build("unet", 80)
     with pytest.raises(ValueError, match="expected at least 75 for inceptionv3, got 74"):
         backbones.build("inceptionv3", 74)

@@ -188,3 +188,22 @@ def test_a_part_without_normal_images_is_refused_where_negatives_come_from_them(
         splits.require_normal_images(table, pd.DataFrame({"image_id": list("acde")}), "digital")
     assert str(caught.value).startswith("config key 'datasets.digital.negatives': expected normal images")
     assert str(caught.value).endswith("Choose 'mass-images', or fewer folds")
+
+
+def test_an_official_split_may_have_a_validation_part():
+    split_of = {0: "test", 1: "validation", 2: "train", 3: "train"}
+    images, lesions = cohort([2] * 4, [1] * 4, split_of)
+    table = splits.official(images, lesions, None, seed=1)
+    assert table["role"].tolist() == images["official_split"].tolist()
+    # Films that are shared: with a test patient, then with a validation patient.
+    shared = images.assign(pixels_sha256=images["pixels_sha256"].replace({"p2-0": "p0-0", "p3-1": "p1-1"}))
+    with pytest.raises(ValueError, match="expected images for train, validation, test, got none for train"):
+        splits.official(shared, lesions, None, seed=1)
+
+
+def test_without_a_validation_part_a_fraction_is_needed():
+    images, lesions = cohort([2] * 4, [1] * 4, {0: "test"})
+    with pytest.raises(
+        ValueError, match="between 0 and 1, got None; the official split has no validation images"
+    ):
+        splits.official(images, lesions, None, seed=1)

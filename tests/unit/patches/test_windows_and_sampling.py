@@ -114,14 +114,66 @@ def test_positions_and_labels_follow_the_central_pixel(rows, columns, windows, s
     begin = sliding_windows.positions(breast, windows)
     top, left = sliding_windows.grid(breast.shape, windows)
     expected = [
-        (y, x, lesions[y + windows.window // 2, x + windows.window // 2] > 0)
+        (y, x, lesions[y + windows.window // 2, x + windows.window // 2])
         for y in top
         for x in left
         if breast[y + windows.window // 2, x + windows.window // 2]
     ]
-    found = sliding_windows.labels(lesions, begin, windows)
-    assert [(*place, label) for place, label in zip(begin.tolist(), found, strict=True)] == expected
+    found = sliding_windows.lesions(lesions, begin, windows)
+    assert [(*place, lesion) for place, lesion in zip(begin.tolist(), found, strict=True)] == expected
     assert sliding_windows.in_breast(breast, windows).sum() == len(begin)
+
+
+def fraction(window):
+    return sliding_windows.Windows(window, 1, "inside", "fraction")
+
+
+def test_half_of_a_small_mass_is_enough():
+    lesions = np.zeros((20, 20), np.uint8)
+    lesions[4:8, 4:8] = 3  # 16 pixels
+    begin = np.array([[0, 0], [0, 1], [2, 0], [6, 0], [7, 0], [0, 6], [12, 12]])
+    # Windows of 8 pixels see all columns or some, and rows down to their end.
+    shown = [16, 16, 16, 8, 4, 8, 0]
+    found = sliding_windows.lesions(lesions, begin, fraction(8))
+    assert found.tolist() == [3 if pixels >= 8 else 0 for pixels in shown]
+
+
+def test_of_a_large_mass_half_of_the_window_is_enough():
+    lesions = np.zeros((20, 40), np.uint8)
+    lesions[:, 20:] = 1
+    begin = np.array([[4, 15], [4, 16], [4, 17], [4, 30]])  # 3, 4, 5 and 8 of 8 columns
+    assert sliding_windows.lesions(lesions, begin, fraction(8)).tolist() == [0, 1, 1, 1]
+
+
+def test_of_two_masses_the_one_of_the_larger_share_counts():
+    lesions = np.zeros((12, 12), np.uint8)
+    lesions[2:6, 1:5] = 1
+    lesions[2:4, 6:8] = 2
+    # Of the first mass two columns of four, of the second all; then all of the first, half of the second.
+    begin = np.array([[1, 3], [1, 1]])
+    assert sliding_windows.lesions(lesions, begin, fraction(6)).tolist() == [2, 1]
+
+
+@given(sizes, sizes, st.integers(1, 9), st.integers(0, 99))
+def test_fractions_are_those_counted_window_by_window(rows, columns, window, seed):
+    generator = np.random.default_rng(seed)
+    lesions = generator.integers(0, 3, (rows, columns)).astype(np.uint8)
+    windows = sliding_windows.Windows(window, 2, "centred", "fraction")
+    begin = sliding_windows.positions(np.ones((rows, columns), bool), windows)
+    for (y, x), found in zip(begin, sliding_windows.lesions(lesions, begin, windows), strict=True):
+        seen = lesions[max(y, 0) : y + window, max(x, 0) : x + window]
+        shares = {
+            lesion: (seen == lesion).sum() / min((lesions == lesion).sum(), window**2)
+            for lesion in (1, 2)
+            if (lesions == lesion).any()
+        }
+        best = max(shares.values(), default=0)
+        assert found == 0 if best < 0.5 else shares[found] == best
+
+
+def test_an_unknown_label_is_refused():
+    with pytest.raises(ValueError, match=r"patches.label: expected one of centre, fraction, got 'area'"):
+        sliding_windows.Windows(8, 4, "inside", "area")
 
 
 @given(sizes, sizes, settings, st.integers(0, 99), st.sampled_from([0.01, 0.3, 1]))

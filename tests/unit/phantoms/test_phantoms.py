@@ -3,14 +3,18 @@ import io
 import json
 import plistlib
 import re
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 from skimage.draw import polygon2mask
 
+from mammoflow.archives import annotated as annotated_loader
 from mammoflow.archives import cbis_ddsm as cbis_ddsm_loader
+from mammoflow.archives import coco_masks
 from mammoflow.archives import inbreast as inbreast_loader
 from mammoflow.base.boxes import bounding_box
 from mammoflow.phantoms import anatomy, cohorts, film_release, patients, tissue
@@ -147,6 +151,35 @@ def test_masses_are_brighter_than_their_surroundings_in_both_views():
     assert np.median(differences) > 500
 
 
+def contrast_to_noise(pixels, breast, mass):
+    """Mean of the middle of a mass less that of a ring around it, over the deviation of both."""
+    y0, x0, y1, x1 = bounding_box(mass)
+    rows, columns = np.ogrid[: mass.shape[0], : mass.shape[1]]
+
+    def grown(factor):
+        high = np.abs(rows - (y0 + y1 - 1) / 2) < factor * (y1 - y0) / 2
+        return breast & high & (np.abs(columns - (x0 + x1 - 1) / 2) < factor * (x1 - x0) / 2)
+
+    middle, ring, all_of_it = grown(0.6), grown(1.8) & ~grown(1.2), grown(1.8)
+    return (pixels[middle].mean() - pixels[ring].mean()) / pixels[all_of_it].std()
+
+
+def test_masses_stand_out_as_much_as_on_films():
+    settings = patients.Settings.from_config(entry("film", 16))
+    found = []
+    for index in range(16):
+        patient = patients.draw(settings, SEED, index)
+        for exposure in patient.exposures:
+            side, view = exposure.breast.side, exposure.breast.views[exposure.view]
+            breast = anatomy.breast_mask(view, side, settings.detector)
+            pixels = patients.expose(settings, SEED, patient, exposure).astype(float)
+            masks = (anatomy.mass_mask(contour, side, settings.detector) for contour in view.contours)
+            found += [contrast_to_noise(pixels, breast, mask) for mask in masks]
+    assert len(found) >= 32
+    # Quartiles of the masses of mini-MIAS: docs/results.md.
+    assert 1.20 < np.median(found) < 1.93
+
+
 def test_right_breasts_are_mirrored():
     for detector, exposure in exposures("digital", 4):
         mask = anatomy.breast_mask(exposure.breast.views[exposure.view], exposure.breast.side, detector)
@@ -241,9 +274,69 @@ def test_impossible_settings_name_their_key(change, key):
 
 
 def test_cohorts_are_written_as_the_archives_that_the_config_is_checked_against():
-    assert cohorts._ARCHIVES.keys() == WRITTEN_AS.keys()
-    written = {cohort: writer.ARCHIVE for cohort, writer in cohorts._ARCHIVES.items()}
+    written = {
+        cohort: tuple(writer.ARCHIVE for writer in writers) for cohort, writers in cohorts._WRITERS.items()
+    }
     assert written == WRITTEN_AS
+
+
+def test_a_cohort_is_not_written_as_an_archive_of_the_other_kind(tmp_path):
+    with pytest.raises(ValueError, match=r"expected inbreast or .* for digital phantoms, got cbis-ddsm"):
+        cohorts.write(tmp_path, entry("digital", 1), SEED, archive="cbis-ddsm")
+
+
+def test_the_same_patients_are_written_as_annotated_images(digital, tmp_path):
+    record = cohorts.write(tmp_path, entry("digital", 6), SEED, threads=2, archive="annotated")
+    counts = ("patients", "images", "mass_images", "masses", "contours")
+    assert {name: record[name] for name in counts} == {name: digital[1][name] for name in counts}
+    annotations = {"boxes": "annotations.json", "images": "images.csv", "masses": ["mass"]}
+    index = annotated_loader.index(tmp_path, 2, annotations)
+    other = inbreast_loader.index(digital[0], 2)
+    excluded = index.excluded["reason"].value_counts()
+    assert len(index.images) == record["images"] - excluded["other-findings"]
+    assert (excluded["missing-file"], excluded["not-in-table"]) == (2, 1)
+    assert len(index.lesions) == record["contours"]
+    assert set(index.images["official_split"]) == {"train", "validation", "test"}
+    pixels = {
+        image.tobytes()
+        for image in map(partial(inbreast_loader.read_image, digital[0]), other.images["path"])
+    }
+    read = partial(annotated_loader.read_image, tmp_path)
+    assert {read(path).tobytes() for path in index.images["path"]} <= pixels
+
+
+def test_masses_of_annotated_images_are_the_true_ones(tmp_path):
+    cohorts.write(tmp_path, entry("digital", 6), SEED, archive="annotated")
+    content = json.loads((tmp_path / "annotations.json").read_text())
+    names = {image["id"]: image["file_name"] for image in content["images"]}
+    masses = [each for each in content["annotations"] if each["category_id"] == 1]
+    settings = patients.Settings.from_config(entry("digital", 6))
+    seen = {"segmentation": 0, "bbox": 0}
+    for index in range(6):
+        patient = patients.draw(settings, SEED, index)
+        for position, exposure in enumerate(patient.exposures):
+            side, view = exposure.breast.side, exposure.breast.views[exposure.view]
+            name = f"{patient.code}_{position}_{side}_{exposure.view}.png"
+            written = [each for each in masses if names[each["image_id"]] == name]
+            for contour, each in zip(view.contours, written, strict=True):
+                mask, _ = coco_masks.draw(each, (settings.detector.rows, settings.detector.columns))
+                truth = anatomy.mass_mask(contour, side, settings.detector)
+                if "segmentation" in each:
+                    assert np.count_nonzero(mask != truth) <= 0.02 * truth.sum()
+                    seen["segmentation"] += 1
+                else:
+                    np.testing.assert_allclose(bounding_box(mask), bounding_box(truth), atol=1)
+                    seen["bbox"] += 1
+    assert min(seen.values()) > 0
+
+
+def test_pictures_of_patients_are_not_overwritten(tmp_path):
+    cohorts.write(tmp_path, entry("digital", 1), SEED, archive="annotated")
+    cohorts.write(tmp_path, entry("digital", 1), SEED, archive="annotated")  # its own pictures are
+    Image.fromarray(np.zeros((9, 9), np.uint16)).save(tmp_path / "mammograms" / "mine.png")
+    with pytest.raises(ValueError, match=r"got one with other images \(mine\.png\)"):
+        cohorts.write(tmp_path, entry("digital", 1), SEED)
+    assert len(list((tmp_path / "mammograms").glob("*.png"))) > 2
 
 
 def test_a_mass_shrinks_to_a_small_breast():

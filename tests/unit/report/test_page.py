@@ -15,7 +15,7 @@ LABELS = {
 }
 CONFIG = {
     "seed": 7,
-    "patches": {"window": 64, "stride": 16, "edge": "centred"},
+    "patches": {"window": 64, "stride": 16, "edge": "centred", "label": "centre"},
     "detection": {"evaluation": SETTINGS},
     "training": {"steps_per_epoch": None, "augmentation": {"flip": True, "scale": [0.75, 1.25]}},
     "training_of": {},
@@ -89,14 +89,14 @@ def test_page_is_well_formed_and_needs_nothing_else(text, reader):
 
 
 def test_page_has_every_table_and_figure(text, reader):
-    assert reader.tags.count("img") == 6 + 1
-    assert reader.tags.count("table") == 8
+    assert reader.tags.count("img") == 7 + 1
+    assert reader.tags.count("table") == 9
     assert re.findall(r'section id="(.*?)"', text) == [
         *page.ORDER,
         "breast-regions-film",
         "reconciliation",
     ]
-    assert text.count('tr class="published"') == 6
+    assert text.count('tr class="published"') == 7
 
 
 def test_header_says_what_ran(text):

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from mammoflow.base.contracts.classification import CLASSIFICATION
 from mammoflow.evaluation import froc_report, matching, statistics
 from mammoflow.evaluation.comparison import Evaluated
 from mammoflow.evaluation.definitions import MODES
@@ -17,6 +18,7 @@ from mammoflow.report import literature, naming
 from mammoflow.report.tables import ablations as table_of_ablations
 from mammoflow.report.tables import (
     cascades,
+    ceilings,
     data_description,
     model_comparison,
     patch_classification,
@@ -56,6 +58,15 @@ def answers(right, wrong=0):
     )
 
 
+def test_rows_of_a_run_are_those_of_its_fold_and_number():
+    keys = [{"fold": fold, "run": number} for fold in (0, 1) for number in (0, 1)]
+    model = pd.concat([answers(2 + row).assign(**key) for row, key in enumerate(keys)])
+    for row, key in enumerate(keys):
+        found = trainings.of_run(model, run(fold=key["fold"], number=key["run"]))
+        assert len(found) == 2 * (2 + row)
+        assert (found[["fold", "run"]] == pd.Series(key)).all(axis=None)
+
+
 def history(seconds=(9.0, 2.0, 4.0)):
     return pd.DataFrame({"epoch": np.arange(1, len(seconds) + 1), "seconds": seconds})
 
@@ -72,12 +83,26 @@ def points(**changes):
             "bootstrap_low": 0.72,
             "bootstrap_high": 0.88,
             "tpr_pooled": 0.81,
+            "tpr_ceiling": 0.95,
             "fpi_normal": 0.2,
             "fpi_mass": 0.3,
         },
         **{"targets": 30, "images": 410, "folds": 5, "folds_reached": 5, "folds_normal": 5},
     }
     return row | changes
+
+
+def test_each_training_gets_its_rows_of_the_models_file(tmp_path):
+    """Also in another order than in the file, and of several files."""
+    table = pd.DataFrame(
+        [(fold, run, "a", 0, 0, 1, (fold + run) / 10) for fold in range(2) for run in range(2)],
+        columns=list(CLASSIFICATION.columns),
+    )
+    CLASSIFICATION.write(table, tmp_path / "one.csv")
+    CLASSIFICATION.write(table.assign(probability=0.9), tmp_path / "two.csv")
+    paths = [str(tmp_path / name) for name in ("one.csv", "two.csv", "one.csv")]
+    found = trainings.read(paths, [run(fold=1, number=1), run(), run(fold=1)])
+    assert [rows["probability"].tolist() for rows in found] == [[0.2], [0.9], [0.1]]
 
 
 # ---- table 1
@@ -463,6 +488,22 @@ def test_protocol_names_what_each_row_changes(models):
     assert not re.search(r"\bnan\b", said)
 
 
+def test_ceilings_stand_beside_what_is_found_with_few_false_positives(models):
+    """The second lesion of fold 1 is of middle size and half covered; fold 0 has two small ones."""
+    shown = {chain: model.operating_points for chain, model in list(models.items())[1:]}
+    table = ceilings.table(shown, EVALUATION, LABELS)
+    mine = ours(table).set_index("size")
+    assert mine.index.tolist() == ["all", "below 1 cm²", "1 to 4 cm²", "above 4 cm²"]
+    assert mine["targets"].tolist() == [4, 3, 1, 0]
+    assert mine["paper_ceiling"].tolist()[:3] == [1, 1, 1]
+    assert mine["note"].tolist()[3] == "nothing to find"
+    assert (mine["paper_ceiling"] >= mine["paper_tpr"]).tolist() == [True, True, True, False]
+    theirs = table[table["source"] == "external"]
+    assert theirs["paper_ceiling"].isna().all()
+    assert theirs["candidate_ceiling"].notna().any()
+    assert not re.search(r"\bnan\b", presentation.to_markdown(table, PRESENTATIONS["table-ceilings"]))
+
+
 def test_comparison_pairs_cascades_of_a_network_and_others_with_the_last(models):
     evaluated = {
         chain: Evaluated(model.operating_points, model.merits, model.draws) for chain, model in models.items()
@@ -634,18 +675,34 @@ def test_ablations_of_candidates_are_said_in_words():
     settings = {
         "runs": "best",
         "mirrored": False,
+        "magnifications": [1],
         "smoothing": 0.6,
         "fractions": [0.1, 0.5],
         "scoring": "learnt",
+        "own_scale": [],
+        "hard_negatives": None,
     }
-    changes = {"runs": "all", "mirrored": True, "smoothing": 0, "fractions": [0.5], "scoring": "peak"}
+    changes = {
+        "runs": "all",
+        "mirrored": True,
+        "magnifications": [1, 0.5],
+        "smoothing": 0,
+        "fractions": [0.5],
+        "scoring": "peak",
+        "own_scale": [1.5, 3],
+        "hard_negatives": {"images": 300, "per_image": 5, "probability": 0.5},
+    }
     said = [table_of_ablations._changed({key: value}, settings) for key, value in changes.items()]
     assert said == [
         "maps averaged over all runs, not of the best run",
         "windows mirrored too, not as they are",
+        "images magnified by 1, 0.5, not 1",
         "maps smoothed by 0 steps, not 0.6",
         "candidates at 0.5 of the peak, not 0.1, 0.5",
         "candidates scored by the height of their peak, not by a learnt score",
+        "sizes of candidates' own windows: 1.5, 3, not none",
+        "trained again with up to 5 hard negatives of an image (probability at least 0.5, images: 300), "
+        "not trained once",
     ]
 
 

@@ -97,6 +97,17 @@ def nested(schema):
         yield from nested(part)
 
 
+def test_windows_around_candidates_need_a_learnt_score(paper):
+    ablations = [{"name": "own-scale", "own_scale": [2]}, {"name": "peak", "scoring": "peak"}]
+    paper["experiments"]["ablations"] = ablations
+    configuration.check(paper, SCHEMA)
+    paper["experiments"]["ablations"] = [ablations[0] | {"scoring": "peak"}]
+    assert "experiments.ablations (own-scale)" in refusal(paper)
+    paper["experiments"]["ablations"] = []
+    paper["detection"]["candidates"] |= {"scoring": "peak", "own_scale": [2]}
+    assert "expected scoring 'learnt', or no 'own_scale', got scoring 'peak'" in refusal(paper)
+
+
 def test_dense_maps_need_a_normalisation_of_the_image(paper):
     assert not [each for each in problems(Study(paper)) if "maps" in each]
     paper["inference"]["maps"] = "dense"
@@ -145,12 +156,26 @@ def test_every_key_is_described():
         (["detection", "evaluation", "mode"], "", "'detection.evaluation.mode'"),
         (["detection", "drawn"], "both", "'detection.drawn'"),
         (["datasets", "inbreast", "resolution"], {"mm": 0}, "'datasets.inbreast.resolution"),
-        (["datasets", "inbreast", "folds"], "official", "only cbis-ddsm has an official split"),
+        (
+            ["datasets", "inbreast", "folds"],
+            "official",
+            "only 'cbis-ddsm', 'cbis-ddsm-jpeg', 'vindr-mammo', 'annotated' have an official split",
+        ),
         (["datasets", "inbreast", "folds"], 2, "'datasets.inbreast.folds'"),
         (["datasets", "inbreast", "root"], "", "'datasets.inbreast.root'"),
         (["datasets", "inbreast", "root"], "nowhere/at/all", "found nothing at 'nowhere/at/all'"),
         (["experiments", "detection", "dataset"], "ddsm", "'experiments.detection.dataset'"),
         (["experiments", "detection", "initializations"], ["imagnet"], "got 'imagnet'"),
+        (
+            ["experiments", "detection", "runs_of"],
+            {"vgg19": 1},
+            "'experiments.detection.runs_of': expected one of the networks compact",
+        ),
+        (
+            ["experiments", "detection", "runs_of"],
+            {"inceptionv3": 0},
+            "'experiments.detection.runs_of.inceptionv3'",
+        ),
         (["experiments", "ablations"], [{"name": "nothing"}], "'experiments.ablations.0'"),
         (["experiments", "detection", "initializations"], ["imagenet+ddsm"], "goes through 'ddsm'"),
         (["experiments", "detection", "initializations"], ["imagenet+inbreast"], "trained on"),
@@ -174,7 +199,7 @@ def test_every_key_is_described():
         (["training_of", "vgg16"], {"augmentation": {"scale": [2, 1]}}, "'training_of.vgg16.augmentation"),
         (["detection", "candidates", "learning", "images"], 0, "learn the scores of candidates from; got 0"),
         (["detection", "candidates", "fractions"], [1], "'detection.candidates.fractions"),
-        (["datasets", "cbis-ddsm", "resolution"], {"mm": 0.2}, "does not tell the spacing"),
+        (["datasets", "cbis-ddsm", "resolution"], {"mm": 0.2}, "does not tell the pixel spacing"),
         (["datasets", "cbis-ddsm", "negatives"], "normal-images", "has no images without masses"),
     ],
 )
@@ -248,7 +273,7 @@ def test_the_networks_labels_need_no_tensorflow():
     ran = subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONPATH": path}, capture_output=True, text=True, check=True
     )
-    assert ran.stdout.strip() == "['compact', 'InceptionV3', 'ResNet50', 'VGG16'] False False"
+    assert ran.stdout.strip() == "['compact', 'InceptionV3', 'residual', 'ResNet50', 'VGG16'] False False"
 
 
 def test_the_same_images_under_another_name_are_no_other_images(paper, demo):
@@ -320,6 +345,142 @@ def test_a_file_of_other_weights_is_refused_before_any_job(paper, tmp_path, writ
     message = refusal(paper)
     assert message.startswith(f"Config key 'weights.imagenet.files.vgg16.path': {path}: ")
     assert said in message
+
+
+@pytest.fixture
+def vindr(tmp_path):
+    """The study of VinDr-Mammo, its data set at a folder that looks like the release."""
+    settings = load("config.yaml", "vindr-mammo.yaml")
+    (tmp_path / "vindr" / "images").mkdir(parents=True)
+    for name in ("breast-level_annotations.csv", "finding_annotations.csv"):
+        (tmp_path / "vindr" / name).touch()
+    settings["datasets"]["vindr-mammo"]["root"] = str(tmp_path / "vindr")
+    return settings
+
+
+def test_the_study_of_vindr_mammo_can_be_run_once_its_archive_is_there(vindr, tmp_path):
+    configuration.check(vindr, SCHEMA)
+    assert Study(vindr).archives == {"VinDr-Mammo": "VinDr-Mammo"}
+    (tmp_path / "vindr" / "finding_annotations.csv").unlink()
+    assert "'datasets.vindr-mammo.root': expected finding_annotations.csv in" in refusal(vindr)
+
+
+def test_its_official_split_needs_a_validation_part(vindr):
+    del vindr["datasets"]["vindr-mammo"]["validation_fraction"]
+    assert "lacks 'validation_fraction'" in refusal(vindr)
+
+
+@pytest.mark.parametrize(
+    ("archive", "release", "label"),
+    [
+        (
+            "cdd-cesm",
+            ["Radiology-manual-annotations.csv", "Radiology_hand_drawn_segmentations_v2.csv"],
+            "CDD-CESM",
+        ),
+        (
+            "cbis-ddsm-jpeg",
+            [
+                "csv/dicom_info.csv",
+                "csv/mass_case_description_train_set.csv",
+                "csv/mass_case_description_test_set.csv",
+                "jpeg/1.1/1-001.jpg",
+            ],
+            "CBIS-DDSM (8 bits)",
+        ),
+    ],
+)
+def test_the_studies_of_jpeg_archives_can_be_run_once_they_are_there(tmp_path, archive, release, label):
+    settings = load("config.yaml", f"{archive}.yaml")
+    for name in release:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    settings["datasets"][archive]["root"] = str(tmp_path)
+    configuration.check(settings, SCHEMA)
+    study = Study(settings)
+    assert study.used_datasets == [archive]
+    assert study.archives == {label: label.removesuffix(" (8 bits)")}
+    (tmp_path / release[0]).unlink()
+    assert f"'datasets.{archive}.root': expected {Path(release[0]).name}" in refusal(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "archive", "written"),
+    [
+        (
+            "phantom-digital",
+            "cbis-ddsm",
+            "'inbreast', 'annotated', 'vindr-mammo', 'cdd-cesm', as which digital phantoms",
+        ),
+        ("phantom-film", "vindr-mammo", "'cbis-ddsm', 'cbis-ddsm-jpeg', as which film phantoms"),
+    ],
+)
+def test_phantoms_are_written_as_archives_of_their_kind(demo, name, archive, written):
+    demo["datasets"][name]["archive"] = archive
+    assert f"'datasets.{name}.archive': expected one of {written} are written; got '{archive}'" in refusal(
+        demo
+    )
+
+
+def test_digital_phantoms_can_have_the_form_of_vindr_mammo(demo):
+    demo["datasets"]["phantom-digital"] |= {
+        "archive": "vindr-mammo",
+        "folds": "official",
+        "validation_fraction": 0.3,
+    }
+    configuration.check(demo, SCHEMA)
+    assert Study(demo).archives == {}
+
+
+def test_digital_phantoms_can_have_the_form_of_cdd_cesm_which_has_no_spacing(demo):
+    demo["datasets"]["phantom-digital"] |= {"archive": "cdd-cesm", "resolution": {"factor": 4}}
+    configuration.check(demo, SCHEMA)
+    demo["datasets"]["phantom-digital"]["resolution"] = {"mm": 0.4}
+    assert "'cdd-cesm' does not tell the pixel spacing" in refusal(demo)
+
+
+@pytest.fixture
+def jpeg(demo):
+    """The demo with its film phantoms as JPEG files."""
+    demo["datasets"]["phantom-film"] |= {"archive": "cbis-ddsm-jpeg", "label": "phantom film, 8 bits"}
+    return demo
+
+
+def test_the_label_of_pictures_of_8_bits_says_so(jpeg):
+    configuration.check(jpeg, SCHEMA)
+    jpeg["datasets"]["phantom-film"]["label"] = "phantom film"
+    assert "'datasets.phantom-film.label': the JPEG files of CBIS-DDSM have 8 bits" in refusal(jpeg)
+
+
+def test_both_forms_of_the_same_films_never_make_one_model(jpeg, demo):
+    dicom = dict(jpeg["datasets"]["phantom-film"]) | {"archive": "cbis-ddsm", "label": "DICOM"}
+    jpeg["datasets"]["dicom"] = dicom
+    jpeg["experiments"]["detection"]["initializations"] = ["natural+phantom-film+dicom"]
+    said = "'cbis-ddsm', 'cbis-ddsm-jpeg' are the same patients on different grey scales"
+    assert said in refusal(jpeg)
+    jpeg["experiments"]["detection"]["initializations"] = ["natural"]
+    jpeg["experiments"]["transfer"]["datasets"] = ["phantom-film", "dicom"]
+    assert any("'experiments.transfer.datasets': " + said in problem for problem in problems(Study(jpeg)))
+    dicom["phantoms"] = None
+    dicom["root"] = "real"
+    assert not any(said in problem for problem in problems(Study(jpeg)))
+
+
+def test_cdd_cesm_has_no_spacing(paper):
+    paper["datasets"]["inbreast"] |= {"archive": "cdd-cesm", "resolution": {"mm": 0.2}}
+    assert any("'cdd-cesm' does not tell the pixel spacing" in problem for problem in problems(Study(paper)))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("resolution", {"mm": 0.2}, "does not tell the pixel spacing"),
+        ("negatives", "normal-images", "without masses"),
+    ],
+)
+def test_pictures_of_cbis_ddsm_have_its_limits(jpeg, key, value, said):
+    jpeg["datasets"]["phantom-film"][key] = value
+    assert said in refusal(jpeg)
 
 
 def test_the_study_without_a_gpu_can_be_run_once_its_archives_are_there(paper):

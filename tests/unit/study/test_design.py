@@ -11,6 +11,14 @@ def test_the_paper_asks_for_its_study(paper):
     assert study.shown_chain == "inbreast/inceptionv3/imagenet+cbis-ddsm"
 
 
+def test_single_networks_may_have_other_numbers_of_runs(paper):
+    paper["experiments"]["classification"]["runs_of"] = {"vgg16": 2}
+    study = Study(paper)
+    assert study.runs("cbis-ddsm", "vgg16", "random") == 2
+    assert study.runs("cbis-ddsm", "resnet50", "random") == 5
+    assert len(study.classification_runs) == 2 * (5 + 5 + 2)
+
+
 def test_only_the_real_archives_are_held_against_the_paper(paper, demo):
     assert Study(paper).archives == {"CBIS-DDSM": "CBIS-DDSM", "INbreast": "INbreast"}
     assert Study(demo).archives == {}
@@ -29,8 +37,10 @@ def test_an_ablation_takes_from_the_model_what_its_setting_does_not_touch(paper)
         {"name": "scaled", "normalization": "scale"},
         {"name": "shallow", "layers": "head"},
         {"name": "mirrored", "mirrored": True},
+        {"name": "magnified", "magnifications": [1, 0.5]},
         {"name": "every-run", "runs": "all"},  # the only one
         {"name": "peak", "scoring": "peak"},
+        {"name": "own-scale", "own_scale": [2]},
     ]
     study = Study(paper)
     chain = "imagenet+cbis-ddsm"
@@ -44,7 +54,9 @@ def test_an_ablation_takes_from_the_model_what_its_setting_does_not_touch(paper)
         "scaled": 3 * [f"{chain}@scaled"],
         "shallow": 3 * [f"{chain}@shallow"],
         "mirrored": [chain, f"{chain}@mirrored", f"{chain}@mirrored"],
+        "magnified": [chain, f"{chain}@magnified", f"{chain}@magnified"],
         "peak": [chain, chain, f"{chain}@peak"],
+        "own-scale": [chain, chain, f"{chain}@own-scale"],
     }
     assert [case.chain for case in study.cases] == [
         f"inbreast/inceptionv3/{chain}{suffix}" for suffix in ("", *(f"@{name}" for name in study.ablations))
@@ -53,9 +65,37 @@ def test_an_ablation_takes_from_the_model_what_its_setting_does_not_touch(paper)
     assert study.cases[2].mapped == study.cases[0].mapped
 
 
+def test_hard_negatives_retrain_what_was_trained(paper):
+    found = {"images": None, "per_image": 5, "probability": 0.5}
+    paper["experiments"]["ablations"] = [
+        {"name": "hard", "hard_negatives": found},
+        {"name": "fine", "stride": 28},
+        {"name": "once", "hard_negatives": None},
+    ]
+    study = Study(paper)
+    chain = "imagenet+cbis-ddsm"
+    assert list(study.ablations) == ["hard", "fine"]
+    assert study.trained_as(f"{chain}@hard") == chain
+    assert study.retrained_as(f"{chain}@hard") == study.mapped_as(f"{chain}@hard") == f"{chain}@hard"
+    assert study.retrained_as(f"{chain}@fine") == chain
+    assert study.cases[1].runs == study.cases[0].runs
+    paper["detection"]["hard_negatives"] = found
+    assert list(Study(paper).ablations) == ["fine", "once"]
+
+
+def test_the_order_of_a_list_changes_nothing(paper):
+    paper["detection"]["ensemble"]["magnifications"] = [1, 0.5]
+    paper["experiments"]["ablations"] = [
+        {"name": "same", "magnifications": [0.5, 1]},
+        {"name": "other", "magnifications": [2, 1]},
+    ]
+    assert list(Study(paper).ablations) == ["other"]
+
+
 def test_an_ablation_that_changes_nothing_is_left_out(paper):
     paper["detection"]["stride"] = 28
     paper["experiments"]["ablations"].append({"name": "partly", "stride": 28, "iou": 0.4})
     study = Study(paper)
-    assert list(study.ablations) == ["stride-112", "iou-0.5", "half-height", "scaling", "shallow", "partly"]
+    others = ["stride-112", "iou-0.5", "half-height", "scaling", "fraction", "shallow"]
+    assert list(study.ablations) == [*others, "partly"]
     assert study.ablations["partly"] == {"iou": 0.4}

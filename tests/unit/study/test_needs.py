@@ -82,7 +82,9 @@ def test_boxes_of_others_are_evaluated_after_ours(paper, tmp_path):
 def test_a_new_network_is_one_module(demo, tmp_path, monkeypatch):
     monkeypatch.setattr(architectures, "__path__", [*architectures.__path__])
     demo["experiments"]["classification"]["backbones"] = ["own", "compact"]
-    assert "expected one of the networks compact, inceptionv3, resnet50, vgg16; got" in refusal(demo)
+    assert "expected one of the networks compact, inceptionv3, residual, resnet50, vgg16; got" in refusal(
+        demo
+    )
     trainings.add_network(tmp_path)
     demo["training_of"]["own"] = {"batch": 7}
     try:
@@ -149,6 +151,50 @@ def test_only_another_normalization_goes_back_through_the_chain(paper):
     assert starts("imagenet@scaling") == ["results/weights/imagenet/inceptionv3.json"]
 
 
+def test_weights_are_needed_again_only_for_candidates_at_their_own_scale(paper):
+    paper["experiments"]["ablations"] = [{"name": "own-scale", "own_scale": [2]}]
+    needs = Needs(Study(paper), SCRIPTS, SCRIPTS.joinpath)
+
+    def weights(init):
+        return needs.weights_at_own_scale(
+            SimpleNamespace(dataset="inbreast", backbone="inceptionv3", init=init, fold="3")
+        )
+
+    assert weights("imagenet") == []
+    assert weights("imagenet@own-scale") == [
+        "results/models/inbreast/inceptionv3/imagenet/fold-3/run-0/model.weights.h5"
+    ]
+
+
+def test_maps_are_made_by_the_last_training_of_each_run(paper):
+    found = {"images": 300, "per_image": 5, "probability": 0.5}
+    paper["experiments"]["detection"]["runs"] = 2
+
+    def needed(init, study_wide=None, ablation=found):
+        paper["detection"]["hard_negatives"] = study_wide
+        ablations = [{"name": "hard", "hard_negatives": ablation}, {"name": "shallow", "layers": "head"}]
+        paper["experiments"]["ablations"] = ablations
+        needs = Needs(Study(paper), SCRIPTS, SCRIPTS.joinpath)
+        wildcards = SimpleNamespace(dataset="inbreast", backbone="inceptionv3", init=init, fold="3", run="1")
+        first = needs.first_training("model.json")(wildcards)
+        return needs.runs_of_fold("model.json")(wildcards), first, needs.hard_negatives(wildcards)
+
+    def places(folder, init, runs):
+        return [f"results/{folder}/inbreast/inceptionv3/{init}/fold-3/run-{n}/model.json" for n in runs]
+
+    chain, hard, shallow = (f"imagenet+cbis-ddsm{name}" for name in ("", "@hard", "@shallow"))
+    assert needed(chain) == (places("models", chain, [0, 1]), places("models", chain, [1]), None)
+    assert needed(hard) == (places("retrained", hard, [0, 1]), places("models", chain, [1]), found)
+    # Ablations that begin anew train once a fold.
+    assert needed(shallow, found) == (
+        places("retrained", shallow, [0]),
+        places("models", shallow, [1]),
+        found,
+    )
+    assert needed(chain, found)[0] == places("retrained", chain, [0, 1])
+    assert needed(hard, found, ablation=None)[0] == places("models", chain, [0, 1])
+
+
 def test_local_contrast_has_a_bank_of_its_own(paper):
     paper["experiments"]["ablations"] = [{"name": "local", "normalization": "local"}]
     needs = Needs(Study(paper), SCRIPTS, SCRIPTS.joinpath)
@@ -156,8 +202,8 @@ def test_local_contrast_has_a_bank_of_its_own(paper):
     def bank(init):
         return needs.bank(SimpleNamespace(dataset="inbreast", backbone="inceptionv3", init=init, fold="3"))
 
-    assert bank("imagenet+cbis-ddsm") == "results/patches/inbreast/fold-3.h5"
-    assert bank("imagenet+cbis-ddsm@local") == "results/patches/inbreast/local/fold-3.h5"
+    assert bank("imagenet+cbis-ddsm") == "results/patches/inbreast/stored.h5"
+    assert bank("imagenet+cbis-ddsm@local") == "results/patches/inbreast/local.h5"
 
 
 def test_a_networks_weights_depend_on_its_own_file_only(paper):
@@ -183,3 +229,45 @@ def test_a_release_may_lie_in_the_folders_its_download_made(paper, tmp_path):
         SimpleNamespace(dataset="inbreast")
     )
     assert table.endswith("INbreast Release 1.0/INbreast.csv")
+
+
+def test_the_training_data_of_a_model_are_those_of_its_chain_with_their_licences(paper):
+    needs = Needs(Study(paper), SCRIPTS, SCRIPTS.joinpath)
+    wildcards = SimpleNamespace(dataset="inbreast", backbone="inceptionv3", init="imagenet+cbis-ddsm")
+    found = needs.training_data(wildcards)
+    assert [data["name"] for data in found] == ["imagenet", "cbis-ddsm", "inbreast"]
+    assert [data["share"] for data in found] == [True, True, False]
+    wildcards.init = "random"
+    assert [data["name"] for data in needs.training_data(wildcards)] == ["inbreast"]
+    own = {"data": "our INbreast", "terms": "agreed", "share": True}
+    paper["bundles"]["licences"] = {"inbreast": own}
+    assert needs.training_data(wildcards) == [{"name": "inbreast", **own}]
+
+
+def test_phantoms_are_free_whatever_archive_they_look_like(demo):
+    study = Study(demo)
+    needs = Needs(study, SCRIPTS, SCRIPTS.joinpath)
+    for chain in study.detection_chains:
+        dataset, backbone, init = chain.split("/")
+        wildcards = SimpleNamespace(dataset=dataset, backbone=backbone, init=init)
+        assert all(data["share"] for data in needs.training_data(wildcards))
+
+
+def test_a_model_file_has_the_last_training_of_every_run(paper):
+    wildcards = SimpleNamespace(dataset="inbreast", backbone="inceptionv3", init="imagenet")
+    needs = Needs(Study(paper), SCRIPTS, SCRIPTS.joinpath)
+    assert needs.runs_that_detect("model.json")(wildcards) == [
+        f"results/models/inbreast/inceptionv3/imagenet/fold-{fold}/run-0/model.json" for fold in range(5)
+    ]
+    paper["detection"]["hard_negatives"] = {"images": 5, "per_image": 2, "probability": 0.5}
+    assert needs.runs_that_detect("model.json")(wildcards)[4].startswith("results/retrained/inbreast/")
+    assert needs.scores(wildcards)[1] == "results/candidates/inbreast/inceptionv3/imagenet/fold-1.json"
+
+
+def test_a_fold_and_names_of_licences_that_there_are_not(paper):
+    paper["bundles"]["fold"] = 5
+    assert refusal(paper) == (
+        "Config key 'bundles.fold': expected 'best' or a fold of 'inbreast' ('0', '1', '2', '3', '4'); got 5."
+    )
+    paper["bundles"] = {"fold": 4, "licences": {"embed": {"data": "EMBED", "terms": "ask", "share": False}}}
+    assert "Config key 'bundles.licences': expected names among 'cbis-ddsm'" in refusal(paper)

@@ -28,6 +28,19 @@ def test_so_is_one_within(disk, tmp_path, name):
         workspace.check_results(tmp_path)
 
 
+def test_a_store_that_refuses_to_answer_is_named_in_one_line():
+    def refuse():
+        raise RuntimeError("An error occurred (403)\nwhen calling HeadObject: Forbidden")
+
+    workspace.check_store(lambda: False, "s3://study")
+    with pytest.raises(workspace.WorkspaceError) as caught:
+        workspace.check_store(refuse, "s3://study")
+    assert str(caught.value) == (
+        "s3://study: expected a store that answers, got RuntimeError (An error occurred (403) when calling "
+        "HeadObject: Forbidden); check its address and the credentials"
+    )
+
+
 @pytest.mark.parametrize("name", ["{dataset}", "a{b", "a}b"])
 def test_a_checkout_with_braces_is_refused(name):
     with pytest.raises(workspace.WorkspaceError, match="expected a folder without braces in its path, got /"):

@@ -33,14 +33,20 @@ def path(tmp_path_factory):
     store = {f"{n:02}": image(n) for n in range(12)}
     parts = {part: sorted(store)[4 * n : 4 * n + 4] for n, part in enumerate(bank.PARTS)}
     cutting.write(
-        path, parts, store, sliding_windows.Windows(WINDOW, 12, "centred"), "normal-images", (0, "bank")
+        path,
+        {0: parts},
+        store,
+        store,
+        sliding_windows.Windows(WINDOW, 12, "centred"),
+        "normal-images",
+        (0, "bank"),
     )
     return path
 
 
 @pytest.fixture(scope="module")
 def part(path):
-    with bank.open_bank(path) as opened:
+    with bank.open_bank(path, 0) as opened:
         yield opened.train
 
 
@@ -71,7 +77,7 @@ def test_begun_at_any_epoch_the_rest_is_the_same(part, inside):
 
 
 def test_kept_in_memory_it_draws_the_same(path, part):
-    with bank.open_bank(path, memory=2**30) as opened:
+    with bank.open_bank(path, 0, memory=2**30) as opened:
         assert_same(drawn(opened.train), drawn(part))
 
 
@@ -155,13 +161,13 @@ def test_validation_shows_all_as_they_are(part):
 
 def test_damage_met_on_the_way_is_named(path, tmp_path):
     copy = tmp_path / "damaged.h5"
-    with bank.open_bank(path) as opened:
-        offset = opened.train.group["patches"].id.get_chunk_info(3).byte_offset
+    with bank.open_bank(path, 0) as opened:
+        offset = opened.train.windows["patches"].id.get_chunk_info(3).byte_offset
     content = bytearray(path.read_bytes())
     content[offset + 20] ^= 4
     copy.write_bytes(content)
     with (
-        bank.open_bank(copy) as opened,
+        bank.open_bank(copy, 0) as opened,
         pytest.raises(tf.errors.OpError, match=r"damaged\.h5: expected intact data, got damaged data"),
     ):
         list(Feed(opened.train, BATCH, "gcn").once())
@@ -176,3 +182,29 @@ def test_views_agree_with_scipy():
         place = [row[0] * x + row[1] * y + row[2] for row in rows.astype(np.float64)]
         theirs = ndimage.map_coordinates(patch.astype(float), place[::-1], order=1, mode="reflect")
         np.testing.assert_allclose(ours, theirs, atol=0.1)
+
+
+def test_every_mass_is_shown_equally_often_if_asked():
+    lesions = np.random.default_rng(0).permutation(np.repeat([-1, 0, 1, 2], [30, 20, 9, 1]))
+    masses, patches = np.array([0, 1, 2]), np.array([20, 9, 1])
+    count = len(lesions)
+    for balance, expected in ((0, patches), (0.5, patches**0.5), (1, np.ones(len(patches)))):
+        shares = feed.weights(lesions, balance)
+        shown = np.concatenate([feed._order(count, count, 0, epoch, shares) for epoch in range(200)])
+        times = np.bincount(lesions[shown][lesions[shown] >= 0])
+        np.testing.assert_allclose(times / times.sum(), expected / expected.sum(), rtol=0.1)
+        # Every patch of a mass as often as the others, the classes as balanced as before.
+        assert abs((lesions[shown] >= 0).mean() - (lesions >= 0).mean()) < 0.005
+        each = np.bincount(shown, minlength=count)
+        assert each.min() > 0
+        for mass in masses:
+            assert np.ptp(each[lesions == mass]) < 0.5 * each[lesions == mass].mean()
+
+
+def test_a_feed_with_balance_depends_on_nothing_but_seed_and_epoch(part):
+    assert sorted(set(part.lesions)) == [-1, 0, 1]
+    even = Feed(part, BATCH, "gcn", lesion_balance=0.5)
+    first, again = ([x for x, _ in even.epoch(2, 2, PAPER, seed=1)] for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    plain = [x for x, _ in Feed(part, BATCH, "gcn").epoch(2, 2, PAPER, seed=1)]
+    assert not np.array_equal(first, plain)

@@ -30,7 +30,7 @@ PAPER = Augmentation(flip=True, rotation_degrees=30, scale=(0.75, 1.25))
 def opened(tmp_path_factory):
     path = tmp_path_factory.mktemp("bank") / "fold-0.h5"
     trainings.write_bank(path)
-    with bank.open_bank(path) as opened:
+    with bank.open_bank(path, 0) as opened:
         yield opened
 
 
@@ -116,6 +116,14 @@ def test_training_stops_when_validation_no_longer_gains(opened):
     model, _ = fitting.start("compact", WINDOW, "float32", [], [], 1)
     stopped = fitting.fit(model, opened, settings, 0.0, "gcn", 1, "phantoms")
     assert len(stopped.history) < 9
+
+
+@pytest.mark.parametrize(("schedule", "shares"), [("constant", [1, 1, 1]), ("cosine", [0.75, 0.25, 0])])
+def test_the_learning_rate_stays_or_falls_by_half_a_cosine(opened, schedule, shares):
+    settings = fitting.Settings.from_config(SETTINGS | {"epochs": 3, "schedule": schedule, "parts": 2})
+    model, _ = fitting.start("compact", WINDOW, "float32", [], [], 1)
+    rates = fitting.fit(model, opened, settings, 1e-3, "gcn", 1, "phantoms").history["learning_rate"]
+    assert rates.tolist() == pytest.approx([1e-3 * share for share in shares], abs=1e-9)
 
 
 def test_shallow_tuning_leaves_the_backbone(opened):

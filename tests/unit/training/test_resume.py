@@ -100,7 +100,7 @@ def test_a_training_killed_again_and_again_ends_as_one_left_alone(tmp_path):
     context = trainings.server()
 
     def begin(name, stop=None):
-        changes = {"epochs": 6, "patience": 4}
+        changes = {"epochs": 6, "patience": 4, "schedule": "cosine"}  # the rate depends on the step
         process = context.Process(target=trainings.train, args=(tmp_path, name, stop), kwargs=changes)
         process.start()
         return process

@@ -3,7 +3,15 @@
 import importlib
 from types import ModuleType
 
-ARCHIVES = {"cbis-ddsm": "cbis_ddsm", "inbreast": "inbreast", "mini-mias": "mini_mias"}
+ARCHIVES = {
+    "annotated": "annotated",
+    "cbis-ddsm": "cbis_ddsm",
+    "cbis-ddsm-jpeg": "cbis_ddsm_jpeg",
+    "cdd-cesm": "cdd_cesm",
+    "inbreast": "inbreast",
+    "mini-mias": "mini_mias",
+    "vindr-mammo": "vindr_mammo",
+}
 
 
 def archive(name: str) -> ModuleType:

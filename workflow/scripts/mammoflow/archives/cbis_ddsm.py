@@ -9,7 +9,7 @@ References
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -53,15 +53,15 @@ MASK_SCALES = (0.8, 1.25)
 MASK_TOLERANCE = 0.005
 
 _PART = re.compile(r"[\w.-]*\w[\w.-]*")
-_CALCIFICATION = "Calc-"
+CALCIFICATION = "Calc-"
 
 # Case and series, which the tables and the headers both have.
-_Key = tuple[str, str]
+Key = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class _Object:
-    """What the header of a usable DICOM object says."""
+class Object:
+    """An image, a crop or a mask of the release, and what is known of it."""
 
     path: str
     case: str
@@ -74,11 +74,28 @@ class _Object:
     flags: list[str]
 
 
-_Tree = Mapping[_Key, list[_Object]]
+Tree = Mapping[Key, list[Object]]
 
 
 @dataclass(frozen=True)
-class _Row:
+class Form:
+    """How a release stores its objects.
+
+    Parameters
+    ----------
+    read : function
+        (M, N) uint16 grey values of the object at a path below a root.
+    mask : function
+        (M, N) bool pixels of a mass, from the grey values of its mask; None for what is no mask. Raises
+        `Excluded` (``mask-constant``) for a single value.
+    """
+
+    read: Callable[[Path, str], np.ndarray]
+    mask: Callable[[np.ndarray], np.ndarray | None]
+
+
+@dataclass(frozen=True)
+class Row:
     """A mass as a table has it, and its place: ``table.csv:137``, where the header is row 1."""
 
     place: str
@@ -101,7 +118,7 @@ class _Row:
         """Cases of the image by the table's words and by its path; a garbled path names none."""
         return {self.case(), *(key[0] for key in (_key(self.image),) if key)}
 
-    def region(self) -> list[_Key]:
+    def region(self) -> list[Key]:
         """Series of the crop and of the mask, whichever is which; a garbled path has none."""
         return list(dict.fromkeys(key for path in (self.crop, self.mask) if (key := _key(path))))
 
@@ -142,16 +159,38 @@ def index(root: Path, threads: int) -> Index:
         is there or usable as an image.
     """
     files = release.walk(root)
-    tables, rows = _tables(files)
+    tables, rows = read_tables(files)
     release.require_some(files, "DICOM files of CBIS-DDSM", partial(release.is_image, files.root))
+    tree = without_copies(files, _objects(files, named(rows), threads), FORM, threads)
+    return index_of(files, tables, rows, tree, FORM, threads)
+
+
+def index_of(
+    files: Files, tables: Sequence[str], rows: Sequence[Row], tree: Tree, form: Form, threads: int
+) -> Index:
+    """Index of a release in any form.
+
+    Parameters
+    ----------
+    files : Files
+        Of `release.walk`.
+    tables : sequence of str
+        Paths of all tables that were used.
+    rows : sequence of Row
+        Of `read_tables`.
+    tree : mapping
+        Of `without_copies`.
+    form : Form
+        How objects are stored.
+    threads : int
+        Images that are worked on at the same time.
+    """
     by_case = defaultdict(list)
     for row in rows:
         for name in row.cases():
             by_case[name].append(row)
-    named = {key for row in rows for key in (_key(row.image), *row.region())}
-    tree = _objects(files, named, threads)
     images, lesions, used, excluded = [], [], set(tables), {}
-    for case in pool.ordered(partial(_case, files.root, tree), sorted(by_case.items()), threads):
+    for case in pool.ordered(partial(_case, files.root, tree, form), sorted(by_case.items()), threads):
         images.extend([case.image] if case.image else [])
         lesions.extend(case.lesions)
         used |= case.used
@@ -192,20 +231,25 @@ def lesion_mask(root: Path, source: str, shape: tuple[int, int]) -> np.ndarray:
     Excluded
         As `grey_values.decode`, ``mask-missing``, ``mask-constant`` and ``mask-size``.
     """
-    mask = _brighter(release.read_dicom(root, source))
+    return mask_of(FORM, root, source, shape)
+
+
+def mask_of(form: Form, root: Path, source: str, shape: tuple[int, int]) -> np.ndarray:
+    """As `lesion_mask`, in any form."""
+    mask = form.mask(form.read(root, source))
     if mask is None:
         raise Excluded("mask-missing", "the object has more than two values")
     return _fit(mask, shape)
 
 
-def _tables(files: Files) -> tuple[list[str], list[_Row]]:
+def read_tables(files: Files) -> tuple[list[str], list[Row]]:
     """Paths of the mass tables, and their rows."""
     paths, rows = [], []
     for split, name in TABLES.items():
         paths.append(release.table_path(files, [name]))
         table = _read_table(files.root / paths[-1])
         cells = enumerate(table.itertuples(index=False, name=None), start=2)
-        rows += [_Row(f"{paths[-1]}:{number}", split, *row) for number, row in cells]
+        rows += [Row(f"{paths[-1]}:{number}", split, *row) for number, row in cells]
     return paths, rows
 
 
@@ -218,32 +262,49 @@ def _read_table(path: Path) -> pd.DataFrame:
     return frame
 
 
-def _key(path: str) -> _Key | None:
+def _key(path: str) -> Key | None:
     """Case and series of a table's path ``.../case/study/series/file``; None for any other text."""
     parts = path.split("/")[-4:]
     return (parts[0], parts[2]) if len(parts) == 4 and all(map(_PART.fullmatch, parts)) else None
 
 
-def _objects(files: Files, named: set[_Key], threads: int) -> dict[_Key, list[_Object]]:
-    """Objects of the series that the tables name, each once; all other objects are excluded."""
+def named(rows: Iterable[Row]) -> set[Key]:
+    """Case and series of every object that rows name."""
+    return {key for row in rows for key in (_key(row.image), *row.region())}
+
+
+def not_named(case: str) -> Excluded:
+    """Why an object of a case that no mass table names is left out."""
+    return Excluded("calcification-case" if case.startswith(CALCIFICATION) else "not-in-table")
+
+
+def _objects(files: Files, names: set[Key], threads: int) -> list[Object]:
+    """Objects of the series that the tables name; all other objects are excluded."""
     candidates = []
     for path in files.paths:
         if release.is_image(files.root, path):
             candidates.append(path)
         elif PurePosixPath(path).name not in TABLES.values():
             files.plain += 1
-    same = defaultdict(list)
+    found = []
     headers = pool.ordered(partial(_read_object, files.root), candidates, threads)
     for path, item in zip(candidates, headers, strict=True):
-        if isinstance(item, _Object) and (item.case, item.series) not in named:
-            is_calcification = item.case.startswith(_CALCIFICATION)
-            item = Excluded("calcification-case" if is_calcification else "not-in-table")
+        if isinstance(item, Object) and (item.case, item.series) not in names:
+            item = not_named(item.case)
         if isinstance(item, Excluded):
             files.exclude(path, item)
         else:
-            same[item.case, item.series, item.instance].append(item)
+            found.append(item)
+    return found
+
+
+def without_copies(files: Files, items: Iterable[Object], form: Form, threads: int) -> Tree:
+    """Objects by case and series, each once; copies are excluded."""
+    same = defaultdict(list)
+    for item in items:
+        same[item.case, item.series, item.instance].append(item)
     alike = [items for items in same.values() if len(items) > 1]
-    for excluded in pool.ordered(partial(_copies, files.root), alike, threads):
+    for excluded in pool.ordered(partial(_copies, files.root, form), alike, threads):
         for item, error in excluded:
             files.exclude(item.path, error)
             same[item.case, item.series, item.instance].remove(item)
@@ -253,7 +314,7 @@ def _objects(files: Files, named: set[_Key], threads: int) -> dict[_Key, list[_O
     return {key: items for key, items in tree.items() if items}
 
 
-def _read_object(root: Path, path: str) -> _Object | Excluded:
+def _read_object(root: Path, path: str) -> Object | Excluded:
     try:
         header = headers.read_header(root / path)
         if reason := headers.gate(header):
@@ -266,12 +327,12 @@ def _read_object(root: Path, path: str) -> _Object | Excluded:
         shape = (header.Rows, header.Columns)
         flags = headers.flags(header) + flags
         sides = headers.sides(header)
-        return _Object(path, case, series, instance, shape, spacing_mm, source, sides, flags)
+        return Object(path, case, series, instance, shape, spacing_mm, source, sides, flags)
     except Excluded as error:
         return error
 
 
-def _copies(root: Path, items: list[_Object]) -> list[tuple[_Object, Excluded]]:
+def _copies(root: Path, form: Form, items: list[Object]) -> list[tuple[Object, Excluded]]:
     """Which objects of the same identifiers, or of none, repeat another's pixels or have none.
 
     Others stay: whether one of them is what it says it is will be seen where it is used.
@@ -279,7 +340,7 @@ def _copies(root: Path, items: list[_Object]) -> list[tuple[_Object, Excluded]]:
     excluded, digests = [], set()
     for item in items:
         try:
-            pixels = release.read_dicom(root, item.path)
+            pixels = form.read(root, item.path)
         except Excluded as error:
             excluded.append((item, error))
             continue
@@ -290,9 +351,9 @@ def _copies(root: Path, items: list[_Object]) -> list[tuple[_Object, Excluded]]:
     return excluded
 
 
-def _case(root: Path, tree: _Tree, named: tuple[str, list[_Row]]) -> _Case:
+def _case(root: Path, tree: Tree, form: Form, case_and_rows: tuple[str, list[Row]]) -> _Case:
     """One image with its masses, from its case and its rows of the tables."""
-    name, rows = named
+    name, rows = case_and_rows
     try:
         laterality, view = _side_and_view(rows, name)
         full = _full_image(rows, tree)
@@ -303,7 +364,7 @@ def _case(root: Path, tree: _Tree, named: tuple[str, list[_Row]]) -> _Case:
     flags, failures = full.flags + release.side_flags(laterality, full.sides), {}
     for row in rows:
         try:
-            lesion, resized = _lesion(root, tree, row, full)
+            lesion, resized = _lesion(root, tree, form, row, full)
         except Excluded as error:
             failures[row.place] = error
             continue
@@ -329,12 +390,12 @@ def _case(root: Path, tree: _Tree, named: tuple[str, list[_Row]]) -> _Case:
     return case
 
 
-def _found(tree: _Tree, keys: Iterable[_Key]) -> list[_Object]:
+def _found(tree: Tree, keys: Iterable[Key]) -> list[Object]:
     """Objects of some series."""
     return [item for key in keys for item in tree.get(key, [])]
 
 
-def _full_image(rows: Sequence[_Row], tree: _Tree) -> _Object:
+def _full_image(rows: Sequence[Row], tree: Tree) -> Object:
     """Full image of a case: the largest object of the series that all its rows name.
 
     Raises
@@ -353,7 +414,7 @@ def _full_image(rows: Sequence[_Row], tree: _Tree) -> _Object:
     return found[-1]
 
 
-def _side_and_view(rows: Sequence[_Row], case: str) -> tuple[str, str]:
+def _side_and_view(rows: Sequence[Row], case: str) -> tuple[str, str]:
     """Side and view of an image, once all its rows say and name the same case.
 
     Raises
@@ -373,7 +434,7 @@ def _side_and_view(rows: Sequence[_Row], case: str) -> tuple[str, str]:
     return side[0], view
 
 
-def _without_repeats(rows: Sequence[_Row], tree: _Tree) -> tuple[list[_Row], dict[str, Excluded]]:
+def _without_repeats(rows: Sequence[Row], tree: Tree) -> tuple[list[Row], dict[str, Excluded]]:
     """Rows of an image, and the places of those that say again what a row before them says.
 
     Raises
@@ -391,7 +452,7 @@ def _without_repeats(rows: Sequence[_Row], tree: _Tree) -> tuple[list[_Row], dic
     return [row for row, _ in first.values()], repeats
 
 
-def _lesion(root: Path, tree: _Tree, row: _Row, full: _Object) -> tuple[dict[str, object], bool]:
+def _lesion(root: Path, tree: Tree, form: Form, row: Row, full: Object) -> tuple[dict[str, object], bool]:
     """Row of ``lesions.csv`` for a mass, and whether its mask had to be resized.
 
     Raises
@@ -402,7 +463,7 @@ def _lesion(root: Path, tree: _Tree, row: _Row, full: _Object) -> tuple[dict[str
     lesion_id = f"{full.case}_{row.abnormality}"
     if not row.abnormality.isdecimal() or {case for case, _ in row.region()} != {lesion_id}:
         raise Excluded("bad-row", "expected paths case_abnormality/study/series/file of the region")
-    source, mask = _find_mask(root, tree, row, full.shape)
+    source, mask = _find_mask(root, tree, form, row, full.shape)
     lesion = release.lesion_row(
         image_id=full.case,
         lesion_id=lesion_id,
@@ -415,7 +476,7 @@ def _lesion(root: Path, tree: _Tree, row: _Row, full: _Object) -> tuple[dict[str
 
 
 def _left_out(
-    rows: Sequence[_Row], tree: _Tree, error: Excluded, failures: Mapping[str, Excluded]
+    rows: Sequence[Row], tree: Tree, error: Excluded, failures: Mapping[str, Excluded]
 ) -> dict[str, Excluded]:
     """Why each file of an image that is left out is, its masses that did not fail for its sake.
 
@@ -423,7 +484,7 @@ def _left_out(
     """
     excluded = {}
 
-    def add(row: _Row, paths: Sequence[str], error: Excluded) -> None:
+    def add(row: Row, paths: Sequence[str], error: Excluded) -> None:
         for key, path in {_key(path): path for path in paths}.items():
             if key in tree:
                 known = Excluded("image-excluded") if error.reason == "missing-file" else error
@@ -441,13 +502,15 @@ def _left_out(
     return excluded
 
 
-def _find_mask(root: Path, tree: _Tree, row: _Row, shape: tuple[int, int]) -> tuple[str, np.ndarray]:
+def _find_mask(
+    root: Path, tree: Tree, form: Form, row: Row, shape: tuple[int, int]
+) -> tuple[str, np.ndarray]:
     """Path and pixels of the one object of a region that has two values and nearly the image's size."""
     found = None
     for item in _found(tree, row.region()):
         if not all(MASK_SCALES[0] <= a / b <= MASK_SCALES[1] for a, b in zip(item.shape, shape, strict=True)):
             continue
-        mask = _brighter(release.read_dicom(root, item.path))
+        mask = form.mask(form.read(root, item.path))
         if mask is None:
             continue
         if found:
@@ -472,6 +535,9 @@ def _brighter(pixels: np.ndarray) -> np.ndarray | None:
     mask = pixels == high
     others = pixels.size - np.count_nonzero(mask)
     return mask if np.count_nonzero(pixels == low) == others else None
+
+
+FORM = Form(release.read_dicom, _brighter)
 
 
 def _fit(mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

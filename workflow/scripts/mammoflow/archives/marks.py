@@ -8,21 +8,46 @@ CBIS_DDSM_TABLES = {
     "train": "mass_case_description_train_set.csv",
     "test": "mass_case_description_test_set.csv",
 }
+CBIS_DDSM_JPEG_TABLE = "dicom_info.csv"
+CDD_CESM_TABLES = {
+    "findings": ("Radiology-manual-annotations.csv", "Radiology manual annotations.csv"),
+    "outlines": ("Radiology_hand_drawn_segmentations_v2.csv",),
+}
 INBREAST_TABLE = ("INbreast.csv", "INbreast.xls")
 MINI_MIAS_TABLE = "Info.txt"
+VINDR_MAMMO_TABLES = {
+    "images": "breast-level_annotations.csv",
+    "findings": "finding_annotations.csv",
+}
 
 # Each entry lists names of which one is enough, the preferred one first.
 MARKS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "annotated": (),  # the config names its files
     "cbis-ddsm": tuple((name,) for name in CBIS_DDSM_TABLES.values()),
+    "cbis-ddsm-jpeg": (
+        (CBIS_DDSM_JPEG_TABLE,),
+        *((name,) for name in CBIS_DDSM_TABLES.values()),
+        ("jpeg",),
+    ),
+    "cdd-cesm": tuple(CDD_CESM_TABLES.values()),
     "inbreast": (INBREAST_TABLE, ("AllDICOMs",), ("AllXML",)),
     "mini-mias": ((MINI_MIAS_TABLE,),),
+    "vindr-mammo": (*((name,) for name in VINDR_MAMMO_TABLES.values()), ("images",)),
 }
+
+# What the archive 'annotated' finds COCO JSON by; its other annotations are tables.
+_COCO = ".json"
 
 # Links in a message.
 SHOWN = 3
 
 # Folders between the root and a mark: manifest-1/CBIS-DDSM/, INbreast Release 1.0/.
 LEVELS = 2
+
+
+def is_coco(name: str) -> bool:
+    """Whether a user's file of annotations is COCO JSON, by its name; else it is a table of boxes."""
+    return Path(name).suffix.lower() == _COCO
 
 
 def find(root: Path, names: Sequence[str]) -> Path | None:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mammoflow.archives import marks
+from mammoflow.base import user_tables
 from mammoflow.base.boxes import BOX, bounding_box
 from mammoflow.base.contracts.index import EXCLUDED, IMAGES, LESIONS, RECONCILIATION
 from mammoflow.base.contracts.table import Table
@@ -210,12 +211,15 @@ def _linked_folders(excluded: Iterable[Mapping[str, str]]) -> list[str]:
 
 
 def remarks(index: Index) -> list[str]:
-    """What a user should know at once: folders that were not followed, and sides that disagree."""
+    """What a user should know at once: folders that were not followed; sides that disagree or are unknown."""
     links = _linked_folders(index.excluded.to_dict("records"))
-    disagree = index.images["flags"].str.contains("laterality-").sum()
+    disagree = index.images["flags"].str.contains("laterality-(?:header|table)").sum()
     found = [f"found {marks.not_followed(links)}"] if links else []
     if disagree:
         found.append(f"the header or the table gives another side for {disagree} images; see their flags")
+    for what, flag in (("side", "laterality-unknown"), ("view", "view-unknown")):
+        if unknown := index.images["flags"].str.contains(flag).sum():
+            found.append(f"the {what} of {unknown} images is unknown")
     return found
 
 
@@ -260,6 +264,45 @@ def table_path(files: Files, names: Sequence[str]) -> str:
     if len(same) > 1:
         raise ValueError(f"{files.root}: expected one {found.name}, found {', '.join(same)}")
     return found.relative_to(files.root).as_posix()
+
+
+def table_rows(
+    files: Files, path: str, columns: Sequence[str], kind: str
+) -> list[tuple[str, tuple[str, ...]]]:
+    """Rows of a table of a release; those that are there a second time are excluded.
+
+    Parameters
+    ----------
+    files : Files
+        Of `walk`.
+    path : str
+        Of `table_path`.
+    columns : sequence of str
+        Columns that matter.
+    kind : str
+        What is expected, for the message.
+
+    Returns
+    -------
+    list of (str, tuple of str)
+        Place, as in ``table.csv:137`` where the header is row 1, and cells without blanks around them.
+
+    Raises
+    ------
+    ValueError
+        As `user_tables.read`.
+    """
+    frame = user_tables.read(files.root / path, columns, kind)
+    frame = frame[list(columns)].apply(lambda column: column.str.strip())
+    known, rows = set(), []
+    for number, cells in enumerate(frame.itertuples(index=False, name=None), start=2):
+        if cells in known:
+            error = Excluded("duplicate", "a row of the table that is there a second time")
+            files.exclude(f"{path}:{number}", error)
+        else:
+            rows.append((f"{path}:{number}", cells))
+        known.add(cells)
+    return rows
 
 
 def read_dicom(root: Path, path: str) -> np.ndarray:

@@ -26,6 +26,7 @@ REASONS = {
     "not-mammography": "the modality is not MG",
     "tomosynthesis": "a tomosynthesis object",
     "several-frames": "more than one frame",
+    "subtracted-image": "a subtracted image of contrast-enhanced mammography",
     "for-processing": "raw data meant for processing",
     "several-samples": "more than one sample per pixel",
     "not-grey": "the photometric interpretation is not MONOCHROME1 or MONOCHROME2",
@@ -33,6 +34,8 @@ REASONS = {
     "spot-compression": "a spot compression view",
     "no-pixels": "no rows, columns or pixel data, or a depth that is not 8 or 16 bits",
     "too-many-pixels": "more pixels than the limit",
+    "orientation": "the picture is to be turned before it is shown, so that it is not known what its boxes "
+    "refer to",
     # pixels
     "truncated": "fewer pixel bytes than the header announces",
     "undecodable": "the pinned decoder rejects the pixel data, or they do not match the header",
@@ -44,6 +47,8 @@ REASONS = {
     # annotations
     "bad-row": "a table row that cannot be understood",
     "bad-xml": "an annotation file that cannot be understood",
+    "bad-annotation": "an annotation that cannot be understood",
+    "crowd": "a group of masses that the annotation does not separate (iscrowd)",
     "image-ambiguous": "several series or different objects could be the image",
     "mask-missing": "no object of the region of interest has two values and the size of the image",
     "mask-ambiguous": "several different objects could be the mask",
@@ -52,7 +57,10 @@ REASONS = {
     "contour-points": "a contour with two points or fewer",
     "contour-outside": "a contour without a pixel inside the image",
     "lesion-without-coordinates": "the release gives no coordinates for a mass",
+    "lesion-ambiguous": "the image has a mass and other findings, and its outlines do not say which is which",
     "too-many-lesions": "more lesions in an image than its label map can distinguish",
+    "other-findings": "the image has findings, none of them a mass",
+    "image-size": "the table gives the image another size than its file has",
     "lesion-excluded": "a mass of the image cannot be used, so the image is not used either",
     # the images stage
     "changed": "the image or an annotation has changed since it was indexed",

@@ -49,7 +49,7 @@ def whole(path: str | Path, room: int = 0) -> Iterator[Path]:
     path = Path(path)
     temporary = path.with_name(f".{os.getpid()}.partial.{path.name}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         for partial in path.parent.glob(f".*.partial.{glob.escape(path.name)}"):
             partial.unlink(missing_ok=True)
         if shutil.disk_usage(path.parent).free < room:
@@ -68,6 +68,21 @@ def whole(path: str | Path, room: int = 0) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder with its parents, unless it exists.
+
+    Raises
+    ------
+    OSError
+        With the system's `errno`; for example, where a file has this name.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"{path}: expected a folder that can be written, got '{os.strerror(error.errno)}'"
+        raise OSError(error.errno, message) from error
 
 
 def _no_room(path: Path, temporary: Path, room: int, reason: str) -> str:

@@ -27,7 +27,7 @@ _SEPARATOR_LINE = re.compile(r'"?sep=."?\r?\n')
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+(?:[eE][+-]?\d+)?\s*")
 
 
-def read(path: Path, columns: Collection[str], kind: str) -> pd.DataFrame:
+def read(path: Path, columns: Collection[str], kind: str, numbers: Collection[str] = ()) -> pd.DataFrame:
     """Table of texts.
 
     Parameters
@@ -39,6 +39,8 @@ def read(path: Path, columns: Collection[str], kind: str) -> pd.DataFrame:
         Columns that the table must have; the separator is the one that gives most of them.
     kind : str
         What is expected, for the message: ``a table of …``.
+    numbers : collection of str, optional
+        Columns in which decimal commas become points, where commas do not separate the fields.
 
     Returns
     -------
@@ -49,9 +51,11 @@ def read(path: Path, columns: Collection[str], kind: str) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        When the file is no such table, a column is missing or there twice, or a field has no column.
+        When the file is no such table, a column is missing or there twice, or a field has no column; also
+        for decimal commas beside decimal points.
     """
-    return _texts(Path(path), columns, kind)[0]
+    frame, separator = _texts(Path(path), columns, kind)
+    return _with_points(frame, numbers, separator, path)
 
 
 def read_as(table: Table, path: str | Path) -> pd.DataFrame:
@@ -85,8 +89,7 @@ def read_as(table: Table, path: str | Path) -> pd.DataFrame:
     frame, separator = _texts(path, table.columns, kind)
     numbers = [column for column in frame if table.columns.get(column, str) is not str]
     texts = [column for column in frame if table.columns.get(column) is str]
-    if separator != ",":
-        frame[numbers] = _with_points(frame[numbers], path)
+    frame = _with_points(frame, numbers, separator, path)
     frame[numbers] = frame[numbers].apply(lambda column: column.where(column.str.strip() != "", None))
     frame[texts] = frame[texts].apply(lambda column: column.str.removeprefix("'"))
     return table.check(frame, origin=str(path))
@@ -194,17 +197,18 @@ def _header(content: str, separator: str) -> set[str]:
         return set()
 
 
-def _with_points(numbers: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Numbers as texts with decimal points for decimal commas."""
-    commas = numbers.apply(lambda column: column.map(lambda cell: bool(_DECIMAL_COMMA.fullmatch(cell))))
-    if not commas.any(axis=None):
-        return numbers
-    points = numbers.apply(lambda column: column.str.contains(".", regex=False))
+def _with_points(frame: pd.DataFrame, columns: Collection[str], separator: str, path: Path) -> pd.DataFrame:
+    """Table with decimal points for the decimal commas of some columns."""
+    cells = frame[[column for column in columns if column in frame]]
+    commas = cells.apply(lambda column: column.map(lambda cell: bool(_DECIMAL_COMMA.fullmatch(cell))))
+    if separator == "," or not commas.any(axis=None):
+        return frame
+    points = cells.apply(lambda column: column.str.contains(".", regex=False))
     if points.any(axis=None):
         raise ValueError(
             f"{path}: expected numbers with one decimal sign, got some with a comma and some with a point"
         )
-    return numbers.apply(lambda column: column.str.replace(",", ".", regex=False))
+    return frame.assign(**cells.apply(lambda column: column.str.replace(",", ".", regex=False)))
 
 
 def _listed(words: Collection[str]) -> str:

@@ -1,8 +1,9 @@
 """Reads and writes the images store: cropped, mirrored breasts with lesion label maps, in HDF5."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -47,6 +48,15 @@ class StoredImage:
     flags: str = ""
     masses: int = 0
     pixels_sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Breast and masses of a stored image, without its pixels; see `StoredImage`."""
+
+    breast: np.ndarray
+    lesions: np.ndarray
+    masses: int
 
 
 @dataclass(frozen=True)
@@ -104,15 +114,24 @@ def read(file: h5py.File, image_id: str) -> StoredImage:
         When the store does not hold the image.
     """
     group = _group(file, image_id)
-    arrays = {name: group[name][()] for name in ("pixels", "breast", "lesions")}
     return StoredImage(
         image_id,
-        **arrays,
+        **_arrays(group, "pixels", "breast", "lesions"),
         geometry=Geometry.from_attributes(group.attrs),
         flags=group.attrs["flags"],
         masses=int(group.attrs["masses"]),
         pixels_sha256=group.attrs["pixels_sha256"],
     )
+
+
+def read_regions(file: h5py.File, image_id: str) -> Regions:
+    """Read the regions of one image of an open store, without its pixels; see `read`."""
+    group = _group(file, image_id)
+    return Regions(**_arrays(group, "breast", "lesions"), masses=int(group.attrs["masses"]))
+
+
+def _arrays(group: h5py.Group, *names: str) -> dict[str, np.ndarray]:
+    return {name: group[name][()] for name in names}
 
 
 def _group(file: h5py.File, image_id: str) -> h5py.Group:
@@ -127,9 +146,10 @@ def image_ids(file: h5py.File) -> list[str]:
 
 
 class Store(Mapping):
-    """Images of several shards by identifier; see `open_store`."""
+    """Images of several shards by identifier, or parts of them; see `open_store`."""
 
-    def __init__(self, paths: Sequence[str | Path]) -> None:
+    def __init__(self, paths: Sequence[str | Path], reader: Callable[[h5py.File, str], Any]) -> None:
+        self._reader = reader
         self._paths = {}
         for path in paths:
             with storage.open_hdf5(path) as file:
@@ -139,14 +159,14 @@ class Store(Mapping):
                         raise ValueError(f"image '{image_id}': expected in one shard, got {both}")
                     self._paths[image_id] = path
 
-    def __getitem__(self, image_id: str) -> StoredImage:
+    def __getitem__(self, image_id: str) -> Any:  # noqa: ANN401
         if image_id not in self._paths:
             places = ", ".join(sorted({str(Path(path).parent) for path in self._paths.values()}))
             raise KeyError(
                 f"image: expected one of the {len(self)} stored in {places or 'no shard'}, got '{image_id}'"
             )
         with storage.open_hdf5(self._paths[image_id]) as file:
-            return read(file, image_id)
+            return self._reader(file, image_id)
 
     def __contains__(self, image_id: object) -> bool:
         return image_id in self._paths
@@ -172,4 +192,13 @@ def open_store(paths: str | Path | Sequence[str | Path]) -> Store:
     ValueError
         When a shard is incomplete, or two shards hold the same image.
     """
-    return Store([paths] if isinstance(paths, (str, Path)) else list(paths))
+    return Store(_listed(paths), read)
+
+
+def open_regions(paths: str | Path | Sequence[str | Path]) -> Store:
+    """The regions of images as a mapping from image identifier to `Regions`; see `open_store`."""
+    return Store(_listed(paths), read_regions)
+
+
+def _listed(paths: str | Path | Sequence[str | Path]) -> list[str | Path]:
+    return [paths] if isinstance(paths, (str, Path)) else list(paths)

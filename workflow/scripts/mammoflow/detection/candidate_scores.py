@@ -13,7 +13,6 @@ from sklearn.linear_model import LogisticRegression
 from mammoflow.base import storage
 from mammoflow.base.boxes import BOX, overlap
 from mammoflow.detection import candidates
-from mammoflow.detection.candidates import FEATURES
 
 # A candidate is an example of a mass if its intersection over union with one is larger. More than the
 # paper asks of a hit (0.2), so that of the boxes at one place the best one gets the highest score. Chosen
@@ -73,7 +72,7 @@ def learn(table: pd.DataFrame, lesions: pd.DataFrame) -> Score:
     Parameters
     ----------
     table : pandas.DataFrame
-        The result of `candidates.of_maps`.
+        The result of `candidates.of_maps` or `own_scale.described`; all its features are used.
     lesions : pandas.DataFrame
         Lesions of these images, or of more.
 
@@ -85,14 +84,15 @@ def learn(table: pd.DataFrame, lesions: pd.DataFrame) -> Score:
     masses = best_overlap(table, lesions) > _HIT
     if masses.all() or not masses.any():
         return peak
-    values = table[list(FEATURES)].to_numpy(float)
+    features = [name for name in table.columns if name not in ("image_id", *BOX)]
+    values = table[features].to_numpy(float)
     mean, deviation = values.mean(axis=0), values.std(axis=0)
     deviation[deviation == 0] = 1
     regression = LogisticRegression(C=_INVERSE_PENALTY, max_iter=1000)
     regression.fit((values - mean) / deviation, masses)
     numbers = (each.tolist() for each in (mean, deviation, regression.coef_[0]))
     counts = int(masses.sum()), int((~masses).sum())
-    return Learnt(list(FEATURES), *numbers, float(regression.intercept_[0]), *counts)
+    return Learnt(features, *numbers, float(regression.intercept_[0]), *counts)
 
 
 def best_overlap(boxes: pd.DataFrame, lesions: pd.DataFrame) -> np.ndarray:
@@ -147,3 +147,36 @@ def write(score: Score, path: str | Path) -> None:
     record = asdict(score) if isinstance(score, Learnt) else {"features": ["peak"]}
     with storage.whole(path) as temporary:
         temporary.write_text(json.dumps(record, indent=2) + "\n")
+
+
+def parse(record: object, origin: str) -> Score:
+    """Score from the content of a file made by `write`.
+
+    Parameters
+    ----------
+    record : object
+        Value of the JSON.
+    origin : str
+        Where it is from, for the message.
+
+    Raises
+    ------
+    ValueError
+        When it is no score.
+    """
+    if record == {"features": ["peak"]}:
+        return peak
+    try:
+        score = Learnt(**record)
+        numbers = np.array([score.mean, score.deviation, score.weights, [score.intercept] * len(score.mean)])
+        known = all(isinstance(name, str) for name in score.features)
+        if not known or numbers.shape != (4, len(score.features)) or not np.isfinite(numbers).all():
+            raise ValueError("expected a mean, a deviation and a weight for each feature")
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{origin}: expected a score of candidates, got something else ({error})") from error
+    return score
+
+
+def read(path: str | Path) -> Score:
+    """Score from a file made by `write`."""
+    return parse(json.loads(Path(path).read_text()), str(path))

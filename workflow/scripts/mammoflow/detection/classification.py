@@ -29,29 +29,29 @@ class Located(Image, Protocol):
 
 
 def probabilities(
-    model: keras.Model,
+    models: Sequence[keras.Model],
     batches: Iterable[Batch],
     normalization: str,
     precision: str = "float32",
     size: int | None = None,
     tell: Tell = lambda network: None,
 ) -> np.ndarray:
-    """Probability that the centre of a patch lies in a mass.
+    """Probability that the centre of a patch lies in a mass, the mean over networks.
 
     Parameters
     ----------
-    model : keras.Model
-        A network made by `backbones.build`, in float32.
+    models : sequence of keras.Model
+        Networks made by `backbones.build`, in float32, for the same patches and normalisation.
     batches : iterable of Batch
         Patches in batches of any length; they are regrouped.
     normalization : {'gcn', 'scale', 'local'}
-        Normalisation that the network was trained with.
+        Normalisation that the networks were trained with.
     precision : str, optional
         See `inference.compiled`.
     size : int, optional
-        Number of patches per call of the network; `inference.batch` by default.
+        Number of patches per call of a network; `inference.batch` by default.
     tell : function, optional
-        Called with the compiled network, whose precision is chosen using the first patches. It is not
+        Called with each compiled network, whose precision is chosen using the first patches. It is not
         called if there are no patches.
 
     Returns
@@ -59,7 +59,7 @@ def probabilities(
     (n,) ndarray of float32
         In the order of the patches.
     """
-    groups = _forward([model], batches, normalization, precision, size, tell)
+    groups = _forward(models, batches, normalization, precision, size, tell)
     return np.concatenate([np.empty(0, np.float32), *groups])
 
 

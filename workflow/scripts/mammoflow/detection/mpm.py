@@ -86,23 +86,37 @@ def probability_map(
     if probabilities.size == 0:
         return np.zeros(breast.shape, np.float32)
     # Computed in double precision, so that between equal probabilities the rounded map is exactly constant.
-    down = _weights(centres_y, breast.shape[0]) @ np.asarray(probabilities, np.float64)  # (M, gx)
-    values = (down @ _weights(centres_x, breast.shape[1]).T).astype(np.float32)  # (M, N)
+    rows, columns = (np.arange(length) for length in breast.shape)
+    down = interpolation(centres_y, rows) @ np.asarray(probabilities, np.float64)  # (M, gx)
+    values = (down @ interpolation(centres_x, columns).T).astype(np.float32)  # (M, N)
     np.clip(values, 0, 1, out=values)
     values[~np.asarray(breast, bool)] = 0
     return values
 
 
-def _weights(centres: np.ndarray, length: int) -> np.ndarray:
-    """Share of each centre in each pixel, (length, g): rows sum to one."""
+def interpolation(centres: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Share of each centre in the value at each place, by linear interpolation.
+
+    Parameters
+    ----------
+    centres : (g,) array
+        Ascending, at least one.
+    places : (n,) array
+        Beyond the outermost centres, the nearest one counts alone.
+
+    Returns
+    -------
+    (n, g) float64 array
+        Rows sum to one.
+    """
     if len(centres) == 1:
-        return np.ones((length, 1))
-    positions = np.arange(length)
-    left = np.clip(np.searchsorted(centres, positions, side="right") - 1, 0, len(centres) - 2)
-    share = np.clip((positions - centres[left]) / (centres[left + 1] - centres[left]), 0, 1)
-    weights = np.zeros((length, len(centres)))
-    weights[positions, left] = 1 - share
-    weights[positions, left + 1] = share
+        return np.ones((len(places), 1))
+    left = np.clip(np.searchsorted(centres, places, side="right") - 1, 0, len(centres) - 2)
+    share = np.clip((places - centres[left]) / (centres[left + 1] - centres[left]), 0, 1)
+    weights = np.zeros((len(places), len(centres)))
+    rows = np.arange(len(places))
+    weights[rows, left] = 1 - share
+    weights[rows, left + 1] = share
     return weights
 
 
@@ -168,7 +182,7 @@ def image_ids(file: h5py.File, part: str = TESTED) -> list[str]:
 
 
 def learning(fold: pd.DataFrame, settings: Mapping[str, object], seed: Sequence[str | int]) -> list[str]:
-    """Images of a fold that the score of candidates is learnt from, sorted.
+    """Images of a fold that something is learnt from, such as the score of candidates, sorted.
 
     Parameters
     ----------

@@ -36,6 +36,7 @@ HEADER = (
     "PartialView",
     "ViewModifierCodeSequence",
     "ViewCodeSequence",
+    "ViewPosition",
     "ImageLaterality",
     "Laterality",
     "CodeValue",
@@ -343,6 +344,26 @@ def sides(header: Dataset) -> frozenset[str]:
     """
     texts = [text for keyword in ("ImageLaterality", "Laterality") for text in _texts(header, keyword)]
     return frozenset(_SIDES[text.upper()] for text in texts if text.upper() in _SIDES)
+
+
+def side(header: Dataset) -> str:
+    """Side that a header gives: ``"L"`` or ``"R"``; empty where it gives none or both."""
+    found = sides(header)
+    return next(iter(found)) if len(found) == 1 else ""
+
+
+# PS3.16 CID 4014, in SNOMED CT and in the older SNOMED RT codes, and the values of ViewPosition.
+_VIEWS = {
+    **dict.fromkeys(("399162004", "R-10242", "CC"), "CC"),
+    **dict.fromkeys(("399368009", "R-10226", "MLO"), "MLO"),
+}
+
+
+def view(header: Dataset) -> str:
+    """View that a header gives: ``"CC"`` or ``"MLO"``; empty where it gives none, both or another one."""
+    codes = [value(item, "CodeValue", "") for item in value(header, "ViewCodeSequence", [])]
+    views = {_VIEWS.get(str(code), "") for code in codes or [value(header, "ViewPosition", "")]}
+    return views.pop() if len(views) == 1 else ""
 
 
 # PS3.3 C.8.11.3: both must state the same polarity, so that a picture is inverted only once.

@@ -1,12 +1,39 @@
 """Detections from other systems, evaluated on the same lesions as ours."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from mammoflow.base import coco, user_tables
 from mammoflow.base.boxes import BOX
+from mammoflow.base.contracts.detections import EXTERNAL
 from mammoflow.evaluation.folds import Fold, folds_of
+
+
+def read(path: str | Path) -> pd.DataFrame:
+    """Boxes of another system from a user's file.
+
+    Parameters
+    ----------
+    path : str or Path
+        COCO results, by its suffix ``.json``, with the image_id of the study as ``image_id``; or a table as
+        in `user_tables.read_as`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Table ``external``.
+
+    Raises
+    ------
+    ValueError
+        When the file is neither.
+    """
+    if Path(path).suffix.lower() == ".json":
+        return EXTERNAL.check(coco.results(coco.read(path), str(path)), origin=str(path))
+    return user_tables.read_as(EXTERNAL, path)
 
 
 def check(

@@ -9,7 +9,8 @@ import pandas as pd
 
 from mammoflow.evaluation.definitions import SUBSETS
 
-# Terms of the data sets for malignant and benign masses; INbreast gives a BI-RADS category per image.
+# Terms of the data sets for malignant and benign masses: INbreast gives a BI-RADS category per image,
+# VinDr-Mammo per finding.
 _WORDS = {"malignant": r"MALIGNANT|BI-RADS [456]", "benign": r"BENIGN|BI-RADS [123](?!\d)"}
 
 

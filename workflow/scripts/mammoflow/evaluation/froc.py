@@ -32,6 +32,8 @@ class Counts:
         Descending; at the first, infinity, nothing is found.
     hits, false_positives, normal_false_positives, mass_false_positives : (p, t) float arrays
         Units found; false positives on the images that count, on those without a lesion, and with one.
+    ever : (p,) int array
+        Units found at one threshold or another.
     targets, images, normal_images, mass_images : (p,) int arrays
         Units that there are; images that count, those without a lesion, and with one.
     """
@@ -41,6 +43,7 @@ class Counts:
     false_positives: np.ndarray
     normal_false_positives: np.ndarray
     mass_false_positives: np.ndarray
+    ever: np.ndarray
     targets: np.ndarray
     images: np.ndarray
     normal_images: np.ndarray
@@ -62,6 +65,8 @@ class Curve:
         Descending; the first is infinite.
     hits, false_positives, normal_false_positives, mass_false_positives : (t,) int arrays
         Counts over the fold, as in `Counts`.
+    ever : int
+        Units found at one threshold or another: new boxes at each threshold may lose a lesion again.
     targets, images, normal_images, mass_images : int
         Denominators.
     """
@@ -71,6 +76,7 @@ class Curve:
     false_positives: np.ndarray
     normal_false_positives: np.ndarray
     mass_false_positives: np.ndarray
+    ever: int
     targets: int
     images: int
     normal_images: int
@@ -135,6 +141,7 @@ def count(matches: Matches, fold: Fold, definition: Definition, edges: Sequence[
         false_positives=false_positives_of(counted),
         normal_false_positives=false_positives_of(normal),
         mass_false_positives=false_positives_of(~normal),
+        ever=np.bincount(target_patient[hit.any(axis=0)], minlength=patients),
         targets=np.bincount(target_patient, minlength=patients),
         images=number_of(counted),
         normal_images=number_of(normal),
@@ -162,6 +169,7 @@ def curve(counts: Counts) -> Curve:
         false_positives=counts.false_positives.sum(axis=0).astype(int),
         normal_false_positives=counts.normal_false_positives.sum(axis=0).astype(int),
         mass_false_positives=counts.mass_false_positives.sum(axis=0).astype(int),
+        ever=int(counts.ever.sum()),
         targets=int(counts.targets.sum()),
         images=int(counts.images.sum()),
         normal_images=int(counts.normal_images.sum()),
@@ -195,6 +203,7 @@ def pooled(curves: Sequence[Curve], mode: str) -> Curve:
         false_positives=total("false_positives"),
         normal_false_positives=total("normal_false_positives"),
         mass_false_positives=total("mass_false_positives"),
+        ever=sum(curve.ever for curve in curves),
         targets=sum(curve.targets for curve in curves),
         images=sum(curve.images for curve in curves),
         normal_images=sum(curve.normal_images for curve in curves),
@@ -207,6 +216,26 @@ def _at(values: np.ndarray, own: np.ndarray, thresholds: np.ndarray, mode: str) 
     place = np.searchsorted(-own, -thresholds, side="right") - 1
     there = own[place] == thresholds if mode == "paper" else True
     return np.where(there, values[place], 0)
+
+
+def row_at(points: pd.DataFrame, threshold: float, mode: str) -> pd.Series:
+    """Row of the points of a curve that holds at any threshold.
+
+    Candidates of higher scores are still there at a threshold that no box has; the paper's boxes exist at
+    the thresholds of their rows alone.
+
+    Parameters
+    ----------
+    points : pandas.DataFrame
+        Rows of ``froc-points`` of one fold and definition; at the first, infinity, there is no box.
+    threshold : float
+        Of any origin.
+    mode : {"paper", "candidate"}
+        Of the definition.
+    """
+    present = points["threshold"] == threshold if mode == "paper" else points["threshold"] >= threshold
+    there = points[present | np.isinf(points["threshold"])]
+    return there.loc[there["threshold"].idxmin()]
 
 
 def point_at(tpr: np.ndarray, fpi: np.ndarray, at: Sequence[float]) -> np.ndarray:

@@ -230,6 +230,7 @@ def _operating_points(
             "bootstrap_low": low,
             "bootstrap_high": high,
             "tpr_pooled": froc.tpr_at(together.tpr, together.fpi, at)[0] if together.defined else np.nan,
+            "tpr_ceiling": np.mean([line.ever / line.targets for line in lines]) if lines else np.nan,
             "fpi_normal": normal,
             "fpi_mass": mass,
             "targets": sum(line.targets for line in lines),

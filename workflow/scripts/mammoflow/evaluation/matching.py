@@ -35,6 +35,8 @@ class Boxes:
         ``(y0, x0, y1, x1)``, half-open.
     start, stop : (n,) int arrays
         A box is alive at ``thresholds[start:stop]``.
+    score : (n,) float array
+        Score of each box.
     """
 
     thresholds: np.ndarray
@@ -42,6 +44,7 @@ class Boxes:
     boxes: np.ndarray
     start: np.ndarray
     stop: np.ndarray
+    score: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ def alive(detections: pd.DataFrame, image_ids: Sequence[str]) -> Boxes:
         boxes=boxes[begins],
         start=len(thresholds) - 1 - rank[ends],
         stop=len(thresholds) - rank[begins],
+        score=detections["score"].to_numpy(float)[begins],
     )
 
 
@@ -118,6 +122,7 @@ def scored(boxes: pd.DataFrame, image_ids: Sequence[str]) -> Boxes:
         boxes=boxes[BOX].to_numpy(float),
         start=len(thresholds) - 1 - rank,
         stop=np.full(len(boxes), len(thresholds)),
+        score=boxes["score"].to_numpy(float),
     )
 
 
@@ -220,7 +225,7 @@ def match(boxes: Boxes, lesions: pd.DataFrame, image_ids: Sequence[str], definit
     """
     count = len(boxes.thresholds)
     lesion_image = rows_of(lesions["image_id"], image_ids, "lesions")
-    lesion_boxes = lesions[BOX].to_numpy(int)
+    lesion_boxes = lesions[BOX].to_numpy(float)
     hit = np.zeros((count, len(lesions)), bool)
     on_lesion = np.zeros(len(boxes.image), bool)
     for image in np.unique(lesion_image):

@@ -7,10 +7,11 @@ import pandas as pd
 
 from mammoflow.base.boxes import BOX
 from mammoflow.evaluation import froc as curves
-from mammoflow.evaluation import matching
+from mammoflow.evaluation import froc_report, matching
 from mammoflow.evaluation import wafroc as areas
-from mammoflow.evaluation.definitions import Definition
+from mammoflow.evaluation.definitions import Definition, Evaluation
 from mammoflow.evaluation.folds import Fold
+from mammoflow.evaluation.froc_report import Report
 from mammoflow.library.columns import numbers, require
 
 _SIZES = (1.0, 4.0)
@@ -145,6 +146,47 @@ def wafroc(
     return kernel.area()
 
 
+def report(
+    detections: pd.DataFrame,
+    lesions: pd.DataFrame,
+    images: pd.DataFrame | Iterable[str],
+    evaluation: Evaluation,
+    seed: int = 0,
+) -> Report:
+    """All evaluation results of boxes with scores, as the study writes them of a model.
+
+    Parameters
+    ----------
+    detections, lesions, images
+        As in `froc`. Lesions may have area_cm2 and pathology, by which they are counted apart too. With
+        patient_id, patients are drawn for the intervals, else images.
+    evaluation : Evaluation
+        Settings; the mode is ``candidate`` in any case.
+    seed : int, optional
+        Of the bootstrap.
+
+    Returns
+    -------
+    froc_report.Report
+        All images as fold 0.
+
+    Raises
+    ------
+    ValueError
+        As in `froc`.
+    """
+    if not isinstance(images, pd.DataFrame):
+        images = pd.DataFrame({"image_id": list(images)})
+    own = [column for column in ("patient_id", "laterality") if column in images]
+    fold = _fold(detections, lesions, images, own)
+    if fold.lesions.empty or fold.images.empty:
+        raise ValueError(f"report: expected lesions and images, got {len(lesions)} and {len(images)}")
+    known = {"area_cm2": np.nan, "pathology": ""}
+    missing = {name: value for name, value in known.items() if name not in fold.lesions}
+    fold = fold._replace(lesions=fold.lesions.assign(**missing))
+    return froc_report.evaluate([fold], evaluation, seed, boxes_of=matching.of_scores)
+
+
 def _fold(
     detections: pd.DataFrame,
     lesions: pd.DataFrame,
@@ -155,6 +197,8 @@ def _fold(
     if not isinstance(images, pd.DataFrame):
         images = pd.DataFrame({"image_id": list(images)})
     require(images, "images", ["image_id", *grouped_by])
+    if "patient_id" in grouped_by and (empty := int((images["patient_id"].astype(str) == "").sum())):
+        raise ValueError(f"images: expected a value of patient_id in every row, got {empty} without")
     require(lesions, "lesions", ["image_id", *BOX])
     require(detections, "detections", ["image_id", *BOX, "score"])
     if images["image_id"].duplicated().any():

@@ -179,3 +179,8 @@ def facts() -> dict[str, object]:
         "keras_backend": keras.backend.backend(),
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
     }
+
+
+def forget() -> None:
+    """Free the memory of networks that are no longer used, which Keras keeps otherwise."""
+    keras.utils.clear_session()

@@ -135,8 +135,8 @@ def best_run(metadata: Sequence[str | Path]) -> int:
     return min(range(len(losses)), key=losses.__getitem__)
 
 
-def runs(metadata: Sequence[str | Path], which: str) -> list[int]:
-    """Indices of the runs of a model that detect: its `best_run` alone, or all.
+def runs(metadata: Sequence[str | Path], which: str, folds: Sequence[int]) -> list[int]:
+    """Indices of the runs of a model that detect: its `best_run` alone, or all of the same fold.
 
     Parameters
     ----------
@@ -144,5 +144,8 @@ def runs(metadata: Sequence[str | Path], which: str) -> list[int]:
         The ``model.json`` of every run.
     which : {'best', 'all'}
         As in the config, ``detection.ensemble.runs``.
+    folds : sequence of int
+        The fold in which each run was trained.
     """
-    return list(range(len(metadata))) if which == "all" else [best_run(metadata)]
+    best = best_run(metadata)
+    return [place for place, fold in enumerate(folds) if fold == folds[best]] if which == "all" else [best]

@@ -1,8 +1,8 @@
-"""Writes the patch bank of a fold: chooses windows in every image and cuts their patches."""
+"""Writes the patch bank of a data set: chooses windows for every fold and cuts each of them once."""
 
 import hashlib
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,22 +12,27 @@ import numpy as np
 
 from mammoflow.base import pool, seeds, storage
 from mammoflow.patches import chunks, sampling, sliding_windows
-from mammoflow.patches.bank import BLOCK, PARTS
+from mammoflow.patches.bank import BLOCK, FITTED, PARTS
 
 # Largest number of images that a message names.
 _NAMED = 5
 
 
-class Image(Protocol):
-    """The attributes of a stored image that a bank needs, as in ``image_store.StoredImage``.
+class Regions(Protocol):
+    """What of a stored image decides where its windows lie, as in ``image_store.Regions``.
 
-    They are declared here so that training, which reads banks, does not depend on how images are prepared.
+    It is declared here so that training, which reads banks, does not depend on how images are prepared.
     """
 
-    pixels: np.ndarray
     breast: np.ndarray
     lesions: np.ndarray
     masses: int
+
+
+class Image(Regions, Protocol):
+    """The attributes of a stored image that a bank needs, as in ``image_store.StoredImage``."""
+
+    pixels: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -64,63 +69,118 @@ class Count:
 
 def write(
     path: str | Path,
-    parts: dict[str, Sequence[str]],
-    store: Mapping[str, Image],
+    folds: Mapping[int, Mapping[str, Sequence[str]]],
+    regions: Mapping[str, Regions],
+    images: Mapping[str, Image],
     windows: sliding_windows.Windows,
     policy: str,
     seed: Sequence[str | int],
     threads: int = 2,
-) -> dict[str, Count]:
-    """Write the bank of a fold, image by image.
+) -> dict[int, dict[str, Count]]:
+    """Write the bank of a data set, image by image.
 
-    Every image is read twice: first to list its windows, then to cut the drawn ones. Memory holds the
-    positions of all windows that may be drawn (8 bytes each), one image and a few blocks of patches,
-    regardless of the size of the bank.
+    Every image is read once, for all folds. Memory holds the positions of all windows (8 bytes each), one
+    image and a few blocks of patches, regardless of the size of the bank.
 
     Parameters
     ----------
     path : str or Path
         The file to write.
-    parts : dict of str to sequence of str
-        Image ids of each of `PARTS`.
-    store : mapping of str to Image
+    folds : mapping of int to mapping of str to sequence of str
+        For each fold, the image ids of each of `PARTS`.
+    regions : mapping of str to Regions
+        Breasts and masses by image id, as returned by ``image_store.open_regions``.
+    images : mapping of str to Image
         Stored images by id, as returned by ``image_store.open_store``.
     windows : sliding_windows.Windows
         Size and placement of the windows.
     policy : {'mass-images', 'normal-images', 'all-images'}
         Images that negatives are drawn from; see `sampling.share`.
     seed : sequence of str or int
-        Root seed and labels, passed to `seeds.generator`.
+        Root seed and labels, passed to `seeds.generator` with the fold.
     threads : int, optional
         Blocks of patches compressed at the same time; the file does not depend on it.
 
     Returns
     -------
-    dict of str to Count
-        Numbers of images and patches in each part.
+    dict of int to dict of str to Count
+        Numbers of images and patches in each part of each fold.
 
     Raises
     ------
     ValueError
-        When training or validation would lack one of the classes.
+        When training or validation of a fold would lack one of the classes.
     """
-    counts = {}
+    image_ids = sorted({each for parts in folds.values() for part in PARTS for each in parts[part]})
+    offers = {each: _offer(each, regions[each], windows, policy) for each in image_ids}
+    chosen, counts = {}, {fold: {} for fold in folds}
+    for fold, part in itertools.product(folds, PARTS):
+        offered = [offers[image_id] for image_id in folds[fold][part]]
+        where = f"{part} part of fold {fold}"
+        chosen[f"fold-{fold}/{part}"], count = _draw(offered, policy, where, (*seed, str(fold), part))
+        if part != "test" and not (count.positives and count.negatives):
+            raise ValueError(
+                f"{path}: expected positive and negative patches in the {where}, got {count.positives} "
+                f"and {count.negatives} from {count.images} images{count.why(windows)}"
+            )
+        counts[fold][part] = count
+    union = _union(chosen.values())
     with storage.create_hdf5(path) as file:
-        for part in PARTS:
-            offers = [_offer(image_id, store[image_id], windows, policy) for image_id in parts[part]]
-            supply = _supply(offers)
-            negatives, short = _share(supply, policy, part, seed)
-            unfit = {offer.image_id: offer.unfit for offer in offers if offer.unfit}
-            count = Count(len(offers), int(supply.positives.sum()), int(negatives.sum()), short, unfit)
-            _refuse_one_class(path, part, count, windows)
-            drawn = [
-                _drawn(offer, n, seeds.generator(*seed, part, offer.image_id))
-                for offer, n in zip(offers, negatives, strict=True)
-            ]
-            _fill(file.create_group(part), drawn, store, windows, threads)
-            counts[part] = count
+        written = _fill(file, list(union.items()), images, windows, threads)
+        for name, drawn in chosen.items():
+            _select(file, name, _rows(union, drawn), written)
         file.attrs.update(window=windows.window, stride=windows.stride, edge=windows.edge, negatives=policy)
     return counts
+
+
+@dataclass(frozen=True)
+class Negatives:
+    """Windows of one image without a mass that a network takes for one.
+
+    Parameters
+    ----------
+    image_id : str
+        Identifier of the image.
+    begin : (n, 2) ndarray of int32
+        Top-left pixels in the stored image.
+    scores : (n,) ndarray of float32
+        Probability of a mass that the network gives to each.
+    """
+
+    image_id: str
+    begin: np.ndarray
+    scores: np.ndarray
+
+
+def write_negatives(
+    path: str | Path,
+    parts: Mapping[str, Sequence[Negatives]],
+    images: Mapping[str, Image],
+    windows: sliding_windows.Windows,
+    threads: int = 2,
+) -> None:
+    """Write hard negatives in the layout of a bank, with their scores.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file to write.
+    parts : mapping of str to sequence of Negatives
+        Windows of each part in `bank.FITTED`, image by image; those without a window may be among them.
+    images, windows, threads
+        As in `write`.
+    """
+    found = {part: [each for each in parts[part] if len(each.begin)] for part in FITTED}
+    every = list(itertools.chain(*found.values()))
+    sizes = [sum(len(each.begin) for each in found[part]) for part in FITTED]
+    scores = np.concatenate([np.empty(0, np.float32), *(each.scores for each in every)])
+    with storage.create_hdf5(path) as file:
+        written = _fill(
+            file, [(each.image_id, each.begin) for each in every], images, windows, threads, score=scores
+        )
+        for part, end, size in zip(FITTED, np.cumsum(sizes), sizes, strict=True):
+            _select(file, part, np.arange(end - size, end), written)
+        file.attrs.update(window=windows.window, stride=windows.stride, edge=windows.edge)
 
 
 @dataclass(frozen=True)
@@ -137,9 +197,9 @@ class _Offer:
     unfit: str
 
 
-def _offer(image_id: str, image: Image, windows: sliding_windows.Windows, policy: str) -> _Offer:
+def _offer(image_id: str, image: Regions, windows: sliding_windows.Windows, policy: str) -> _Offer:
     begin = sliding_windows.positions(image.breast, windows)
-    positive = sliding_windows.labels(image.lesions, begin, windows) > 0
+    positive = sliding_windows.lesions(image.lesions, begin, windows) > 0
     drawable = negative = ~positive
     if policy == "mass-images":
         drawable = negative & sliding_windows.within_breast(image.breast, begin, windows)
@@ -164,79 +224,121 @@ def _supply(offers: Sequence[_Offer]) -> sampling.Supply:
     return sampling.Supply(rows[:, 0], rows[:, 1], rows[:, 2].astype(bool))
 
 
-def _share(
-    supply: sampling.Supply, policy: str, part: str, seed: Sequence[str | int]
-) -> tuple[np.ndarray, int]:
+def _draw(
+    offers: Sequence[_Offer], policy: str, where: str, seed: Sequence[str | int]
+) -> tuple[dict[str, np.ndarray], Count]:
+    """Draw the windows of one part of a fold: top-left pixels by image id, in raster order."""
+    supply = _supply(offers)
     try:
-        return sampling.share(supply, policy, seeds.generator(*seed, part))
+        negatives, short = sampling.share(supply, policy, seeds.generator(*seed))
     except ValueError as error:
-        raise ValueError(f"{part} part of the fold: {error}") from error
+        raise ValueError(f"{where}: {error}") from error
+    drawn = {}
+    for offer, count in zip(offers, negatives, strict=True):
+        generator = seeds.generator(*seed, offer.image_id)
+        chosen = generator.choice(len(offer.drawable), count, replace=False)
+        begin = np.concatenate([offer.positive, offer.drawable[chosen]])
+        if len(begin):
+            drawn[offer.image_id] = begin[np.lexsort(begin.T[::-1])]
+    unfit = {offer.image_id: offer.unfit for offer in offers if offer.unfit}
+    return drawn, Count(len(offers), int(supply.positives.sum()), int(negatives.sum()), short, unfit)
 
 
-def _refuse_one_class(path: str | Path, part: str, count: Count, windows: sliding_windows.Windows) -> None:
-    if part != "test" and not (count.positives and count.negatives):
-        raise ValueError(
-            f"{path}: expected positive and negative patches in the {part} part, got {count.positives} "
-            f"and {count.negatives} from {count.images} images{count.why(windows)}"
-        )
+def _union(drawn: Iterable[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Windows that any part uses, by image id in order; those of an image in raster order."""
+    begins: dict[str, list[np.ndarray]] = {}
+    for image_id, begin in itertools.chain.from_iterable(part.items() for part in drawn):
+        begins.setdefault(image_id, []).append(begin)
+    return {image_id: np.unique(np.concatenate(begins[image_id]), axis=0) for image_id in sorted(begins)}
 
 
-def _drawn(
-    offer: _Offer, negatives: int, generator: np.random.Generator
-) -> tuple[str, np.ndarray, np.ndarray]:
-    """Draw the windows of an image for the bank; returns them in raster order with their labels."""
-    chosen = generator.choice(len(offer.drawable), negatives, replace=False)
-    begin = np.concatenate([offer.positive, offer.drawable[chosen]])
-    labels = np.repeat(np.array([1, 0], np.uint8), [len(offer.positive), negatives])
-    order = np.lexsort(begin.T[::-1])
-    return offer.image_id, begin[order], labels[order]
+def _rows(union: Mapping[str, np.ndarray], drawn: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Rows of drawn windows in the order of `union`, ascending."""
+    rows, first = [np.empty(0, np.int64)], 0
+    for image_id, begin in union.items():
+        if image_id in drawn:
+            rows.append(first + np.flatnonzero(_among(begin, drawn[image_id])))
+        first += len(begin)
+    return np.concatenate(rows)
+
+
+def _among(begin: np.ndarray, some: np.ndarray) -> np.ndarray:
+    """Whether each window is one of some, all of one image."""
+    y, x = begin.min(axis=0)
+    columns = int(begin[:, 1].max()) - x + 1
+    return np.isin(*((each[:, 0].astype(np.int64) - y) * columns + each[:, 1] - x for each in (begin, some)))
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What the digest of a part covers: checksums of patches, (n,) uint32, and the other columns."""
+
+    checksums: np.ndarray
+    columns: dict[str, np.ndarray]
 
 
 def _fill(
-    group: h5py.Group,
-    drawn: Sequence[tuple[str, np.ndarray, np.ndarray]],
-    store: Mapping[str, Image],
+    file: h5py.File,
+    drawn: Sequence[tuple[str, np.ndarray]],
+    images: Mapping[str, Image],
     windows: sliding_windows.Windows,
     threads: int,
-) -> None:
-    drawn = [image for image in drawn if len(image[1])]
-    sizes = [len(begin) for _, begin, _ in drawn]
-    ranges = np.zeros((len(drawn), 2), np.uint16)
+    **more: np.ndarray,
+) -> _Written:
+    """Cut windows, image by image; `more` are additional columns, with a value for each window."""
+    group = file.create_group("windows")
+    sizes = [len(begin) for _, begin in drawn]
+    ranges, lesions = np.zeros((len(drawn), 2), np.uint16), [np.empty(0, np.uint8)]
     shape = (windows.window, windows.window)
     array = chunks.create(group, "patches", sum(sizes), shape, np.uint16)
 
     def blocks() -> Iterator[list[np.ndarray]]:
-        for grey, (image_id, begin, _) in zip(ranges, drawn, strict=True):
-            image = store[image_id]
+        for grey, (image_id, begin) in zip(ranges, drawn, strict=True):
+            image = images[image_id]
             breast = image.pixels[image.breast]
             grey[:] = breast.min(), breast.max()
+            lesions.append(sliding_windows.lesions(image.lesions, begin, windows))
             pixels, begin = sliding_windows.mirrored(image.pixels, begin, windows.window)
             views = np.lib.stride_tricks.sliding_window_view(pixels, shape)
             for start in range(0, len(begin), BLOCK):
                 yield [views[y, x] for y, x in begin[start : start + BLOCK]]
 
-    digest, row = hashlib.sha256(), 0
+    checksums, row = [], 0
     for encoded in pool.ordered(_encoded, blocks(), threads):
-        digest.update(b"".join(map(chunks.checksum, encoded)))
+        checksums.extend(map(chunks.checksum, encoded))
         chunks.put(array, row, encoded)
         row += len(encoded)
 
     # Strings of fixed length are stored in the array itself and are therefore covered by its checksum.
-    names = np.array([image_id.encode() for image_id, _, _ in drawn] or [b" "])[: len(drawn)]
-    begin = np.concatenate([np.empty((0, 2), np.int32), *(begin for _, begin, _ in drawn)])
+    names = np.array([image_id.encode() for image_id, _ in drawn] or [b" "])[: len(drawn)]
+    begin = np.concatenate([np.empty((0, 2), np.int32), *(begin for _, begin in drawn)])
     minimum, maximum = np.repeat(ranges, sizes, axis=0).T
+    lesion = np.concatenate(lesions)
     columns = {
-        "labels": np.concatenate([np.empty(0, np.uint8), *(labels for _, _, labels in drawn)]),
+        "labels": (lesion > 0).astype(np.uint8),
+        "lesion": lesion,
         "image_id": np.repeat(names, sizes).astype(h5py.string_dtype(length=names.itemsize)),
         "y": begin[:, 0].copy(),
         "x": begin[:, 1].copy(),
         "image_minimum": minimum.copy(),
         "image_maximum": maximum.copy(),
+        **more,
     }
     for name, column in columns.items():
-        digest.update(column)
-        group.create_dataset(name, data=column, maxshape=(None,), chunks=(16384,), **storage.ARRAY)
-    group.attrs["digest"] = digest.hexdigest()
+        _store(group, name, column)
+    return _Written(np.frombuffer(b"".join(checksums), np.uint32), columns)
+
+
+def _select(file: h5py.File, name: str, rows: np.ndarray, written: _Written) -> None:
+    """Write which windows a part of a fold has, with a digest of their patches and columns."""
+    digest = hashlib.sha256(written.checksums[rows])
+    for column in written.columns.values():
+        digest.update(column[rows])
+    _store(file, name, rows).attrs["digest"] = digest.hexdigest()
+
+
+def _store(group: h5py.Group, name: str, column: np.ndarray) -> h5py.Dataset:
+    return group.create_dataset(name, data=column, maxshape=(None,), chunks=(16384,), **storage.ARRAY)
 
 
 def _encoded(block: list[np.ndarray]) -> list[bytes]:

@@ -1,4 +1,6 @@
-"""Checks that a splits table has no patient and no film in more than one role of a fold."""
+"""Checks that no patient and no film has more than one role in a fold, and that banks keep to the roles."""
+
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -128,13 +130,50 @@ def fold_of(splits: pd.DataFrame, number: int, stored: pd.DataFrame, origin: str
     ValueError
         As for `check` and `check_stored`; also when the table does not contain the fold.
     """
+    folds = folds_of(splits, stored, origin)
+    if number not in folds:
+        raise ValueError(
+            f"{origin}: expected rows of fold {number}, got rows of fold {', '.join(map(str, folds))}"
+        )
+    return folds[number]
+
+
+def folds_of(splits: pd.DataFrame, stored: pd.DataFrame, origin: str) -> dict[int, pd.DataFrame]:
+    """Rows of each fold of a table, by its number, after checking the complete table; see `fold_of`."""
     check(splits, origin)
     check_stored(splits, stored, origin)
-    fold = splits[splits["fold"] == number]
-    if fold.empty:
-        listed = ", ".join(map(str, sorted(splits["fold"].unique())))
-        raise ValueError(f"{origin}: expected rows of fold {number}, got rows of fold {listed}")
-    return fold
+    return {int(number): rows for number, rows in splits.groupby("fold")}
+
+
+def check_parts(
+    splits: pd.DataFrame, number: int, parts: Mapping[str, Iterable[str]], origin: str = "bank"
+) -> None:
+    """Check that patches lie in the part of a bank that is named like the role of their image.
+
+    Parameters
+    ----------
+    splits : pandas.DataFrame
+        A 'splits' table.
+    number : int
+        The fold.
+    parts : mapping of str to iterable of str
+        Image ids of the patches in each part; they may repeat.
+    origin : str
+        Source of the patches, for the message.
+
+    Raises
+    ------
+    ValueError
+        When an image has another role in this fold, or none; the message names the image.
+    """
+    role = splits[splits["fold"] == number].set_index("image_id")["role"]
+    for part, image_ids in parts.items():
+        for image_id in sorted(set(image_ids)):
+            if role.get(image_id) != part:
+                raise ValueError(
+                    f"{origin}: image '{image_id}' of fold {number}: expected only images of the role {part} "
+                    f"in the part {part}, got one of the role {role.get(image_id, 'none')}"
+                )
 
 
 def _joined(what: str, names: pd.Series, roles: pd.Series) -> str:

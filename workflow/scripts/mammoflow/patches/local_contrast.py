@@ -45,10 +45,18 @@ def normalized(pixels: np.ndarray, window: int) -> np.ndarray:
     # The mean of squares minus the square of the mean is only accurate around 0.
     centred = pixels - pixels.mean()
     mean, squares = (ndimage.uniform_filter(each, window, mode="mirror") for each in (centred, centred**2))
-    deviation = np.sqrt(np.maximum(squares - mean**2, 0))
+    # In place: allocating arrays of this size takes longer than computing with them.
+    squares -= mean**2
+    deviation = np.sqrt(np.maximum(squares, 0, out=squares), out=squares)
     constant = deviation < _FLOOR
-    values = np.where(constant, 0, (centred - mean) / np.where(constant, 1, deviation))
-    return np.clip(np.rint(values * STEPS) + ZERO, 0, 2**16 - 1).astype(np.uint16)
+    deviation[constant] = 1
+    values = np.subtract(centred, mean, out=centred)
+    values /= deviation
+    values[constant] = 0
+    values *= STEPS
+    np.rint(values, out=values)
+    values += ZERO
+    return np.clip(values, 0, 2**16 - 1, out=values).astype(np.uint16)
 
 
 class Store(Mapping):

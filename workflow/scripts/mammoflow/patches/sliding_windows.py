@@ -1,7 +1,8 @@
 """Places sliding windows on a mammogram, labels them and cuts their pixels.
 
 The central pixel of a window is decisive (section 2.2 of [1]_): the window is used if this pixel lies
-in the breast, and it is positive if this pixel lies in a mass.
+in the breast, and it is positive if this pixel lies in a mass. Or else, as [1]_ proposes for future work, it
+is positive if enough of it is mass.
 
 References
 ----------
@@ -14,6 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 
 EDGES = ("inside", "centred")
+LABELS = ("centre", "fraction")
+
+# A window has the label of a mass, with `fraction`, if it shows this share of what it could show of the mass.
+_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -31,11 +36,16 @@ class Windows:
         centres cover the entire stored image, so that masses at the chest wall are covered as well;
         window pixels outside the image are filled by mirroring at its edge. (Filling them with zeros
         would create the strongest contrast of the patch and dominate its global contrast normalisation.)
+    label : {'centre', 'fraction'}, optional
+        ``centre``: a window is positive if its central pixel lies in a mass, as in the paper. ``fraction``:
+        if it shows at least half of what a window of its size could show of a mass, that is half of the
+        mass or, of a mass larger than the window, as many pixels as half of the window.
     """
 
     window: int
     stride: int
     edge: str
+    label: str = "centre"
 
     def __post_init__(self) -> None:
         if self.window < 1 or self.stride < 1:
@@ -45,6 +55,8 @@ class Windows:
             )
         if self.edge not in EDGES:
             raise ValueError(f"patches.edge: expected one of {', '.join(EDGES)}, got {self.edge!r}")
+        if self.label not in LABELS:
+            raise ValueError(f"patches.label: expected one of {', '.join(LABELS)}, got {self.label!r}")
 
     @property
     def half(self) -> int:
@@ -182,12 +194,12 @@ def supporting(breast: np.ndarray, windows: Windows) -> np.ndarray:
     return held[:-1, :-1] | held[1:, :-1] | held[:-1, 1:] | held[1:, 1:]
 
 
-def labels(lesions: np.ndarray, begin: np.ndarray, windows: Windows) -> np.ndarray:
-    """Label of each window: 1 if its central pixel lies in a mass, else 0.
+def lesions(label_map: np.ndarray, begin: np.ndarray, windows: Windows) -> np.ndarray:
+    """The mass that each window has the label of; the window is positive if there is one.
 
     Parameters
     ----------
-    lesions : (M, N) ndarray of int
+    label_map : (M, N) ndarray of uint8
         Label map of the masses, 0 outside.
     begin : (n, 2) ndarray of int
         Top-left pixels, from `positions`.
@@ -197,9 +209,27 @@ def labels(lesions: np.ndarray, begin: np.ndarray, windows: Windows) -> np.ndarr
     Returns
     -------
     (n,) ndarray of uint8
+        The number of the mass, 0 for none. Of several masses with enough of them in a window, the one of the
+        larger share.
     """
+    if windows.label == "fraction":
+        return _by_fraction(label_map, begin, windows.window)
     centre = begin + windows.half
-    return (lesions[centre[:, 0], centre[:, 1]] > 0).astype(np.uint8)
+    return label_map[centre[:, 0], centre[:, 1]]
+
+
+def _by_fraction(label_map: np.ndarray, begin: np.ndarray, window: int) -> np.ndarray:
+    found, most = np.zeros(len(begin), label_map.dtype), np.full(len(begin), np.nextafter(_SHARE, 0))
+    y0, x0 = np.clip(begin, 0, None).T
+    y1, x1 = np.minimum(begin + window, label_map.shape).T
+    for lesion in range(1, int(label_map.max(initial=0)) + 1):
+        mass = label_map == lesion
+        before = np.pad(mass.cumsum(axis=0, dtype=np.int64).cumsum(axis=1), ((1, 0), (1, 0)))
+        shown = before[y1, x1] - before[y0, x1] - before[y1, x0] + before[y0, x0]
+        share = shown / min(max(before[-1, -1], 1), window**2)
+        better = share > most
+        found[better], most[better] = lesion, share[better]
+    return found
 
 
 def within_breast(breast: np.ndarray, begin: np.ndarray, windows: Windows) -> np.ndarray:

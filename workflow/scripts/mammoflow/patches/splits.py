@@ -17,12 +17,13 @@ IMPORTANCE = {"mass_images": 3, "images": 3, "mass_patients": 1, "patients": 1, 
 
 
 def official(
-    images: pd.DataFrame, lesions: pd.DataFrame, validation_fraction: float, seed: int
+    images: pd.DataFrame, lesions: pd.DataFrame, validation_fraction: float | None, seed: int
 ) -> pd.DataFrame:
-    """Fold 0 from the official split, with validation patients taken from the official training set.
+    """Fold 0 from the official split, with validation patients taken from its training set if it has none.
 
-    Training and validation each get their share of patients, images and lesions. Training images of a
-    patient who is also in the test set, or who shares a film with such a patient, are dropped.
+    Training and validation each get their share of patients, images and lesions. Images of a patient who
+    is also in the test set, or who shares a film with such a patient, are dropped from training and
+    validation; likewise those of a validation patient from training.
 
     Parameters
     ----------
@@ -30,8 +31,9 @@ def official(
         The result of `leakage.stored_images`; every image must have an official split.
     lesions : pandas.DataFrame
         Table of the index.
-    validation_fraction : float
-        Fraction of the training set used for validation, between 0 and 1.
+    validation_fraction : float or None
+        Fraction of the training set used for validation, between 0 and 1; not used where the official split
+        has a validation set.
     seed : int
         The study's seed.
 
@@ -45,23 +47,40 @@ def official(
     ValueError
         When an image has no official split, or a role gets no image.
     """
-    unknown = images.loc[~images["official_split"].isin(["train", "test"]), "image_id"]
+    unknown = images.loc[~images["official_split"].isin(ROLES), "image_id"]
     if len(unknown):
         raise ValueError(
-            f"image '{unknown.iloc[0]}': expected an official split train or test, got none "
+            f"image '{unknown.iloc[0]}': expected an official split train, validation or test, got none "
             f"({len(unknown)} images have none); use a number of folds instead"
         )
-    if not 0 < validation_fraction < 1:
-        raise ValueError(f"validation_fraction: expected between 0 and 1, got {validation_fraction}")
     images = images.assign(person=_people(images))
-    tested = set(images.loc[images["official_split"] == "test", "person"])
-    quantities = _quantities(images, lesions)
-    train = quantities.loc[~quantities.index.isin(tested), ["patients", "images", "lesions"]]
-    shares = [1 - validation_fraction, validation_fraction]
-    part = _divide(train, shares, seeds.generator(seed, "splits", "official"))
-    roles = {person: ROLES[number] for person, number in part.items()} | dict.fromkeys(tested, "test")
-    dropped = images["person"].isin(tested) & (images["official_split"] == "train")
+    strictest = images["official_split"].map(ROLES.index).groupby(images["person"]).max()
+    roles = strictest.map(dict(enumerate(ROLES))).to_dict()
+    dropped = images["official_split"] != images["person"].map(roles)
+    if "validation" not in roles.values():
+        roles |= _validating(images, lesions, roles, validation_fraction, seed)
     return _table(images[~dropped], [roles])
+
+
+def _validating(
+    images: pd.DataFrame,
+    lesions: pd.DataFrame,
+    roles: Mapping[str, str],
+    validation_fraction: float | None,
+    seed: int,
+) -> dict[str, str]:
+    """Roles of the persons of the training set, some of whom validate."""
+    if validation_fraction is None or not 0 < validation_fraction < 1:
+        raise ValueError(
+            f"validation_fraction: expected between 0 and 1, got {validation_fraction}; the official split "
+            "has no validation images, so a part of its training images validates"
+        )
+    quantities = _quantities(images, lesions)
+    train = [person for person in quantities.index if roles[person] == "train"]
+    shares = [1 - validation_fraction, validation_fraction]
+    generator = seeds.generator(seed, "splits", "official")
+    part = _divide(quantities.loc[train, ["patients", "images", "lesions"]], shares, generator)
+    return {person: ROLES[number] for person, number in part.items()}
 
 
 def k_fold(images: pd.DataFrame, lesions: pd.DataFrame, folds: int, seed: int) -> pd.DataFrame:

@@ -14,6 +14,10 @@ VIEWS = ("CC", "MLO")
 STRATA_CM2 = {"small": (0.3, 1.0), "medium": (1.0, 4.0), "large": (4.0, 6.5)}
 STRATUM_SHARES = {"small": 0.35, "medium": 0.40, "large": 0.25}
 KIND_SHARES = {"lobulated": 0.44, "spiculated": 0.40, "faint": 0.16}
+# Contrast of masses is log-normal: medians, and the standard deviation of the logarithm. Against the tissue
+# around them, masses are about as hard to see as those on films: "Phantoms and films" in docs/results.md.
+CONTRAST = {"lobulated": 0.125, "spiculated": 0.125, "faint": 0.085}
+CONTRAST_SPREAD = 0.4
 
 _PROFILE = 1024
 _ANGLES = np.linspace(0, 2 * np.pi, 96, endpoint=False)
@@ -252,7 +256,7 @@ def _place(
         depth, centres = _neighbour(rng, views, shapes) if beside else _anywhere(rng, views)
         contours = {name: shapes[name] + centres[name] for name in VIEWS}
         if all(_fits(views[name], contours[name], detector, touching=beside) for name in VIEWS):
-            contrast = rng.uniform(0.12, 0.18) if kind == "faint" else rng.uniform(0.22, 0.36)
+            contrast = float(rng.lognormal(np.log(CONTRAST[kind]), CONTRAST_SPREAD))
             return Mass(kind, stratum, area, contrast, depth), contours
     raise ValueError(
         f"phantoms: expected a detector that can hold a breast with masses, got a field of "

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 from pydicom.dataset import Dataset
-from pydicom.uid import DigitalMammographyXRayImageStorageForPresentation
+from pydicom.uid import DigitalMammographyXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
 from mammoflow.phantoms import anatomy, instances, patients
 from mammoflow.phantoms.instances import Folder
@@ -137,8 +137,8 @@ def _write_image(
     """Write one image and return its path."""
     number, side, view = _id(patient, position), exposure.breast.side, _FILE_VIEWS[exposure.view]
     path = f"{IMAGES}/{number}_{patient.code}_MG_{side}_{view}_ANON.dcm"
-    header = _header(settings, seed, patient, exposure, number)
-    folder.write_dicom(instances.with_pixels(header, pixels, bits=12), path, implicit=False)
+    dataset = header(settings, seed, patient, exposure, number)
+    folder.write_dicom(instances.with_pixels(dataset, pixels, bits=12), path, ExplicitVRLittleEndian)
     return path
 
 
@@ -149,7 +149,8 @@ def _reading(rng: np.random.Generator, masses: tuple[anatomy.Mass, ...]) -> str:
     return "1" if rng.random() < 0.3 else "2"
 
 
-def _header(settings: Settings, seed: int, patient: Patient, exposure: Exposure, number: int) -> Dataset:
+def header(settings: Settings, seed: int, patient: Patient, exposure: Exposure, number: int | str) -> Dataset:
+    """Header of an image, without the elements of its pixels; the number identifies it."""
     spacing = [settings.detector.pixel_mm] * 2
     dataset = Dataset()
     dataset.SOPClassUID = DigitalMammographyXRayImageStorageForPresentation

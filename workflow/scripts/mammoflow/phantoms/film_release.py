@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 import numpy as np
 from pydicom.dataset import Dataset
-from pydicom.uid import SecondaryCaptureImageStorage
+from pydicom.uid import ImplicitVRLittleEndian, SecondaryCaptureImageStorage
 from skimage.transform import resize
 
 from mammoflow.base.boxes import bounding_box
@@ -261,7 +261,7 @@ class _Series:
     def add(self, pixels: np.ndarray, index: int) -> str:
         """Write one DICOM object and return its path as the release's tables give it."""
         dataset = instances.with_pixels(self._header(index), pixels, bits=8 * pixels.itemsize)
-        self.folder.write_dicom(dataset, f"{self.path}/1-{index + 1}.dcm", implicit=True)
+        self.folder.write_dicom(dataset, f"{self.path}/1-{index + 1}.dcm", ImplicitVRLittleEndian)
         return f"{self.name}/{self.study}/{self.series}/{index:06d}.dcm"
 
     def _header(self, index: int) -> Dataset:

@@ -1,21 +1,25 @@
-"""Builds and writes the DICOM objects of phantom releases: identifiers, pixels, files."""
+"""Builds and writes the images of phantom releases: identifiers, pixels, files."""
 
 import hashlib
 import io
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filereader import read_file_meta_info
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID
 
 from mammoflow.base import storage
 
 # Files that a Mac adds to an archive: folder settings, and resource forks in separate files.
 MAC_SETTINGS, MAC_FORKS = ".DS_Store", "__MACOSX"
 
-# The writer named in the file meta information; it distinguishes phantoms from images of patients.
-WRITER = "MAMMOFLOW"
+# The writer named in the file meta information, in this text of a PNG file, or in the comment of a JPEG file;
+# it distinguishes phantoms from images of patients.
+WRITER, SOFTWARE = "MAMMOFLOW", "Software"
+
+JPEG_QUALITY = 90
 
 
 def uid(*labels: str | int) -> str:
@@ -49,6 +53,13 @@ def with_pixels(dataset: Dataset, pixels: np.ndarray, bits: int) -> Dataset:
     return dataset
 
 
+def jpeg(pixels: np.ndarray) -> bytes:
+    """JPEG file of an image of 8 bits, with a comment by which it is known as a phantom."""
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "JPEG", quality=JPEG_QUALITY, comment=WRITER)
+    return content.getvalue()
+
+
 class Folder:
     """Writes files below a root, each completely or not at all, and computes a digest over them.
 
@@ -73,12 +84,12 @@ class Folder:
         with storage.whole(self.root / path) as temporary:
             temporary.write_bytes(content)
 
-    def write_dicom(self, dataset: Dataset, path: str, implicit: bool) -> None:
-        """Write a DICOM file, uncompressed little endian with implicit or explicit VR."""
+    def write_dicom(self, dataset: Dataset, path: str, syntax: UID) -> None:
+        """Write a DICOM file whose pixel data are in a transfer syntax."""
         meta = FileMetaDataset()
         meta.MediaStorageSOPClassUID = dataset.SOPClassUID
         meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-        meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+        meta.TransferSyntaxUID = syntax
         meta.ImplementationClassUID = uid("mammoflow", "phantoms")
         meta.ImplementationVersionName = WRITER
         dataset.file_meta = meta
@@ -95,5 +106,11 @@ class Folder:
 
 
 def is_phantom(path: Path) -> bool:
-    """Whether a DICOM file is a phantom written by this module."""
+    """Whether a DICOM, PNG or JPEG file is a phantom written by this package."""
+    if path.suffix == ".jpg":
+        with Image.open(path) as picture:
+            return picture.info.get("comment") == WRITER.encode()
+    if path.suffix == ".png":
+        with Image.open(path) as picture:
+            return picture.info.get(SOFTWARE) == WRITER
     return read_file_meta_info(path).get("ImplementationVersionName") == WRITER

@@ -10,7 +10,7 @@ GRID_MM = 0.25
 # Exponent of the power spectrum of normal breast tissue [1]_.
 EXPONENT = 3.0
 # Attenuation at full thickness; the values of gland and muscle are added to that of fat.
-FAT, GLAND, MUSCLE = 0.30, 0.30, 0.34
+FAT, GLAND, MUSCLE = 0.30, 0.25, 0.34
 # Number of overlapping layers of glandular lobes.
 LAYERS = 3
 # Structures converge on a point BEHIND_MM beyond the nipple, and have their true width at a distance of
@@ -165,12 +165,16 @@ def _towards_nipple(
 
 
 def _islands(rng: np.random.Generator, view: View, y: np.ndarray, x: np.ndarray, density: int) -> np.ndarray:
-    """Dense islands that resemble masses: elongated, soft-edged and less bright than most masses."""
+    """Lobules and overlapping tissue that resemble masses: round to elongated, with soft edges.
+
+    Each view has its own, since tissue that overlaps in one view lies apart in the other. Most are fainter
+    than masses, some are not.
+    """
     total = np.zeros((y.size, x.size), np.float32)
     middle_y, middle_x, half_y, half_x = view.gland
     for _ in range(rng.integers(2, 4 + 2 * density)):
         at = middle_y + rng.uniform(-1, 1) * half_y, middle_x + rng.uniform(-1, 1) * half_x
-        width, aspect, strength = rng.uniform(1.5, 4.0), rng.uniform(2.0, 4.5), rng.uniform(0.05, 0.15)
+        width, aspect, strength = rng.uniform(1.5, 5.0), rng.uniform(1.2, 4.0), rng.uniform(0.03, 0.10)
         turn = np.arctan2(at[0] - view.nipple[0], at[1] - view.nipple[1]) + rng.normal(0, 0.5)
         rows, columns = (
             _window(axis[:, 0] if axis.shape[1] == 1 else axis[0], centre, 3 * aspect * width)
@@ -207,7 +211,7 @@ def _add_mass(
     border = np.interp(
         angle, np.arctan2(*offsets.T)[order], np.hypot(*offsets.T)[order], period=2 * np.pi
     ).astype(np.float32)
-    margin_mm = {"lobulated": 0.35, "spiculated": 0.6, "faint": 1.3}[mass.kind]
+    margin_mm = {"lobulated": 0.6, "spiculated": 0.8, "faint": 1.5}[mass.kind]
     solid = _sigmoid((border - distance) / margin_mm)
     dome = 0.4 + 0.6 * np.sqrt(np.clip(1 - (distance / border) ** 2, 0, 1))
     added = solid * dome * (1 + 0.07 * fine[rows, columns])

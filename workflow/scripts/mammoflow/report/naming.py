@@ -9,6 +9,7 @@ external system.
 
 from collections.abc import Mapping
 
+from mammoflow.base.chains import is_transferred, members, transferred_from
 from mammoflow.evaluation.definitions import is_external
 
 Labels = Mapping[str, Mapping[str, str]]
@@ -42,11 +43,22 @@ def initialization(init: str, labels: Labels) -> str:
     'ImageNet → CBIS-DDSM'
     """
     first, *rest = init.split("+")
-    return " → ".join([labels["weights"][first], *(labels["datasets"][name] for name in rest)])
+    return " → ".join([labels["weights"][first], *(datasets(link, labels) for link in rest)])
+
+
+def datasets(link: str, labels: Labels) -> str:
+    """Data set in print, or all that are trained on at once.
+
+    Examples
+    --------
+    >>> datasets("cbis-ddsm&inbreast", {"datasets": {"cbis-ddsm": "CBIS-DDSM", "inbreast": "INbreast"}})
+    'CBIS-DDSM & INbreast'
+    """
+    return " & ".join(labels["datasets"][name] for name in members(link))
 
 
 def cascade(dataset: str, init: str, labels: Labels) -> str:
-    """Chain of initialisations and the data set that it ends on, as in table 3 of the paper.
+    """Chain of initialisations and the data set that its training ends on, as in table 3 of the paper.
 
     Examples
     --------
@@ -54,8 +66,11 @@ def cascade(dataset: str, init: str, labels: Labels) -> str:
     >>> cascade("inbreast", "imagenet@shallow", labels)
     'ImageNet → INbreast (shallow)'
     """
+    if is_transferred(init):
+        trained, before = transferred_from(init)
+        return cascade(trained, before, labels)
     chain, _, ablation = init.partition("@")
-    words = f"{initialization(chain, labels)} → {labels['datasets'][dataset]}"
+    words = f"{initialization(chain, labels)} → {datasets(dataset, labels)}"
     return f"{words} ({ablation})" if ablation else words
 
 

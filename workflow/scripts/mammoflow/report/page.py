@@ -18,7 +18,16 @@ from mammoflow.report.tables.presentation import NONE
 # The order of the paper, and our own tables after the one that they add to; other things come after.
 ORDER = (
     *("table-1", "figure-1", "table-2", "figure-2", "table-3", "figure-scores"),
-    *("figure-3", "table-4", "table-comparison", "table-protocol", "figure-4", "figure-5"),
+    *(
+        "figure-3",
+        "table-4",
+        "table-ceilings",
+        "table-comparison",
+        "table-protocol",
+        "figure-4",
+        "figure-5",
+        "figure-errors",
+    ),
 )
 
 # Config keys whose values are places on somebody's machine: a page that is passed on does not name them.
@@ -142,7 +151,9 @@ def _summary(config: Mapping, labels: Labels, provenance: Mapping[str, object]) 
     return {
         "Experiment 1": _experiment(experiments["classification"], labels),
         "Experiments 2 and 3": _experiment(experiments["detection"], labels),
-        "Patches": "{window}×{window} pixels, stride {stride}".format(**config["patches"]),
+        "Patches": "{window}×{window} pixels, stride {stride}, labelled by {label}".format(
+            **config["patches"]
+        ),
         "Evaluation": f"{evaluation.rule}, boxes of mode {evaluation.mode}",
         "Seed": str(config["seed"]),
         "Made": str(provenance["written"]),

@@ -34,8 +34,8 @@ def table(
     description : pandas.DataFrame
         Table 1, see `report.tables.data_description.table`.
     archives : mapping of str to str
-        By the name of a data set in print: the archive that it is, as the paper calls it. Data sets that are
-        not here, such as phantoms, have no counterpart in the paper.
+        By the name of a data set in print: the archive that it is, as publications call it. Data sets that
+        are not here, such as phantoms, have no published counts.
 
     Returns
     -------

@@ -6,15 +6,28 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from mammoflow.base.chains import TRANSFERRED, is_transferred, members, transferred_from
 from mammoflow.networks import architectures
 
-# What the paper calls the archives that it studies.
-PUBLISHED = {"cbis-ddsm": "CBIS-DDSM", "inbreast": "INbreast"}
+# What publications call the archives whose counts they give; CBIS-DDSM and INbreast are those of the paper.
+PUBLISHED = {
+    "cbis-ddsm": "CBIS-DDSM",
+    "cbis-ddsm-jpeg": "CBIS-DDSM",
+    "cdd-cesm": "CDD-CESM",
+    "inbreast": "INbreast",
+    "vindr-mammo": "VinDr-Mammo",
+}
 
-# Settings of an ablation on which a model's weights depend, on which its maps do, and its candidates.
-_TRAINED = ("normalization", "layers")
-_MAPPED = (*_TRAINED, "stride", "runs", "mirrored")
-_SCORED = (*_MAPPED, "smoothing", "fractions", "scoring")
+# Settings of an ablation on which a model's weights depend, those of its second training, its maps, and its
+# candidates.
+_TRAINED = ("normalization", "label", "layers")
+_RETRAINED = (*_TRAINED, "hard_negatives")
+_MAPPED = (*_RETRAINED, "stride", "runs", "mirrored", "magnifications")
+_SCORED = (*_MAPPED, "smoothing", "fractions", "scoring", "own_scale")
+
+
+# Settings of an ablation that every link of its chain has; the others change the last one.
+WHOLE_CHAIN = {"normalization", "label"}
 
 
 @dataclass(frozen=True)
@@ -26,6 +39,32 @@ class Run:
     init: str
     fold: int
     run: int
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """A model of experiment 4 and the data set that it is tested on.
+
+    Parameters
+    ----------
+    trained_on : str
+        Data set, or several joined by ``&``.
+    tested_on : str
+        Data set.
+    fine_tuned : bool
+        Whether it was then trained on the training part of ``tested_on``.
+    chain : str
+        ``dataset/backbone/init``, under which its results on ``tested_on`` are stored.
+    source : str or None
+        The chain of the model file whose thresholds are carried over; None for a model that was trained on
+        ``tested_on``, among others or after others.
+    """
+
+    trained_on: str
+    tested_on: str
+    fine_tuned: bool
+    chain: str
+    source: str | None
 
 
 @dataclass(frozen=True)
@@ -90,23 +129,27 @@ class Study:
     @cached_property
     def backbones(self) -> list[str]:
         """Networks that some experiment trains."""
-        return unique(backbone for experiment in self.experiments for backbone in experiment["backbones"])
+        asking = [*self.experiments, *([self.transfer] if self.transfer else [])]
+        return unique(backbone for experiment in asking for backbone in experiment["backbones"])
 
     @cached_property
     def used_datasets(self) -> list[str]:
         """Data sets that some experiment, or the chain of one, trains on."""
         chained = (
-            link
+            dataset
             for experiment in self.experiments
             for init in experiment["initializations"]
             for link in init.split("+")[1:]
+            for dataset in members(link)
         )
-        return unique([experiment["dataset"] for experiment in self.experiments] + list(chained))
+        transferred = self.transfer["datasets"] if self.transfer else []
+        return unique([experiment["dataset"] for experiment in self.experiments] + [*chained, *transferred])
 
     @cached_property
     def chains(self) -> list[str]:
         """Every initialisation that must exist, the beginnings of longer chains included."""
         asked = [init for experiment in self.experiments for init in experiment["initializations"]]
+        asked += [each.chain.split("/")[2].partition("@")[0] for each in self.transfers]
         return unique(
             "+".join(init.split("+")[:length])
             for init in asked
@@ -139,7 +182,7 @@ class Study:
     def runs(self, dataset: str, backbone: str, init: str) -> int:
         """Independent runs of one model: the most that an experiment asks for, else one."""
         asked = [
-            experiment["runs"]
+            experiment.get("runs_of", {}).get(backbone, experiment["runs"])
             for experiment in self.experiments
             if dataset == experiment["dataset"]
             and backbone in experiment["backbones"]
@@ -148,9 +191,13 @@ class Study:
         return max(asked, default=1)
 
     def folds(self, dataset: str) -> list[int]:
-        """Folds of a data set; an official split is fold 0."""
-        folds = self.config["datasets"][dataset]["folds"]
-        return [0] if folds == "official" else list(range(folds))
+        """Folds of a data set, or of several joined by ``&``; an official split is fold 0."""
+        folds = [self.config["datasets"][name]["folds"] for name in members(dataset)]
+        return list(range(max(1 if number == "official" else number for number in folds)))
+
+    def fold_of(self, dataset: str, fold: int) -> int:
+        """Fold of one data set that belongs to a fold of several: an official split belongs to all."""
+        return fold if len(self.folds(dataset)) > 1 else 0
 
     def root(self, dataset: str) -> str:
         """Folder of a release; the project's own cohorts are under ``data/``."""
@@ -172,6 +219,62 @@ class Study:
             for key, value in common.items()
         }
 
+    def tests(self, dataset: str, backbone: str, init: str) -> list[tuple[int, int, Run]]:
+        """Every run that is tested for a model on a data set: the fold, its number there, and the run."""
+        if not is_transferred(init):
+            runs = self.runs_of_model(dataset, backbone, self.trained_as(init))
+            return [(run.fold, run.run, run) for run in runs]
+        return [
+            (fold, number, run)
+            for fold in self.folds(dataset)
+            for number, run in enumerate(self.transferred_runs(dataset, backbone, init, fold))
+        ]
+
+    # ---- experiment 4 --------------------------------------------------------------------------
+
+    @property
+    def transfer(self) -> dict[str, Any] | None:
+        """Settings of experiment 4; None if it is not asked for."""
+        return self.config["experiments"]["transfer"]
+
+    @cached_property
+    def joint_datasets(self) -> list[str]:
+        """Data sets that a model is trained on at once, joined by ``&`` as in paths."""
+        links = [link for init in self.chains for link in init.split("+")[1:]]
+        return unique(link for link in links if "&" in link)
+
+    @cached_property
+    def transfers(self) -> list[Transfer]:
+        """Every model of experiment 4 on every data set, by network and data set of its training."""
+        if not self.transfer:
+            return []
+        start, datasets = self.transfer["initialization"], self.transfer["datasets"]
+        together = ["&".join(datasets)] if self.transfer["together"] else []
+        return [
+            transfer
+            for backbone in self.transfer["backbones"]
+            for trained in [*datasets, *together]
+            for tested in datasets
+            for transfer in _transfers(trained, tested, backbone, start)
+        ]
+
+    @property
+    def transferred_chains(self) -> list[str]:
+        """Initialisations, as in paths, of models that are tested without fine-tuning."""
+        inits = unique(each.chain.split("/")[2] for each in self.transfers)
+        return [init for init in inits if is_transferred(init)]
+
+    def transferred_runs(self, dataset: str, backbone: str, init: str, fold: int) -> list[Run]:
+        """Runs that may test a fold of a data set without fine-tuning.
+
+        If the data set was among those of the training, only runs that kept the test part of the fold out.
+        """
+        trained, before = transferred_from(init)
+        runs = self.runs_of_model(trained, backbone, before)
+        if dataset not in members(trained):
+            return runs
+        return [run for run in runs if self.fold_of(dataset, run.fold) == fold]
+
     # ---- ablations -------------------------------------------------------------------------------
     #
     # The shown model with settings changed. In paths it is ``{init}@{name}``, so that every rule makes it as
@@ -183,7 +286,9 @@ class Study:
         listed = self.config["experiments"]["ablations"]
         changes = {
             entry["name"]: {
-                key: entry[key] for key, now in self.ablated_settings.items() if entry.get(key, now) != now
+                key: entry[key]
+                for key, now in self.ablated_settings.items()
+                if _ordered(entry.get(key, now)) != _ordered(now)
             }
             for entry in listed
         }
@@ -206,6 +311,10 @@ class Study:
         """Initialisation under which the weights for one lie."""
         return self._nearest(init, _TRAINED)
 
+    def retrained_as(self, init: str) -> str:
+        """Initialisation under which the weights of the second training for one lie."""
+        return self._nearest(init, _RETRAINED)
+
     def mapped_as(self, init: str) -> str:
         """Initialisation under which the maps for one lie."""
         return self._nearest(init, _MAPPED)
@@ -215,6 +324,8 @@ class Study:
         return self._nearest(init, _SCORED)
 
     def _nearest(self, init: str, matter: tuple[str, ...]) -> str:
+        if is_transferred(init):
+            return init
         changed = any(key in matter for key in self.changes(init))
         return init if changed else init.partition("@")[0]
 
@@ -238,12 +349,14 @@ class Study:
         """What the ablations are changes of."""
         return {
             "normalization": self.config["normalization"],
+            "label": self.config["patches"]["label"],
             "layers": self.training_of(self.shown_chain.split("/")[1])["layers"],
+            "hard_negatives": self.config["detection"]["hard_negatives"],
             "stride": self.config["detection"]["stride"],
             **self.config["detection"]["ensemble"],
             **{
                 key: self.config["detection"]["candidates"][key]
-                for key in ("smoothing", "fractions", "scoring")
+                for key in ("smoothing", "fractions", "scoring", "own_scale")
             },
             "iou": self.config["detection"]["evaluation"]["iou"],
         }
@@ -282,15 +395,6 @@ class Study:
         return "contours" if unmerged else "lesions"
 
     @property
-    def bank_keys(self) -> list[dict[str, str | int]]:
-        """Data set and fold of every bank."""
-        return [
-            {"dataset": dataset, "fold": fold}
-            for dataset in self.used_datasets
-            for fold in self.folds(dataset)
-        ]
-
-    @property
     def labels(self) -> dict[str, dict[str, str]]:
         """What tables and figures call data sets, initialisations, networks and the boxes of others."""
         external = self.config["detection"]["external"]
@@ -306,13 +410,31 @@ class Study:
 
     @property
     def archives(self) -> dict[str, str]:
-        """Names in print of the data sets that are the paper's, and what the paper calls them."""
+        """Names in print of the data sets with published counts, and what publications call them."""
         settings = (self.config["datasets"][name] for name in self.used_datasets)
         return {
             dataset["label"]: PUBLISHED[dataset["archive"]]
             for dataset in settings
             if dataset["archive"] in PUBLISHED and not dataset.get("phantoms")
         }
+
+
+def _transfers(trained: str, tested: str, backbone: str, start: str) -> Iterator[Transfer]:
+    if trained == tested:
+        chain = f"{tested}/{backbone}/{start}"
+        yield Transfer(trained, tested, False, chain, chain)
+        return
+    chain = f"{tested}/{backbone}/{start}+{trained}"
+    among = tested in members(trained)
+    source = None if among else f"{trained}/{backbone}/{start}"
+    yield Transfer(trained, tested, False, f"{chain}@{TRANSFERRED}", source)
+    if not among:
+        yield Transfer(trained, tested, True, chain, None)
+
+
+def _ordered(value: Any) -> Any:  # noqa: ANN401
+    """A setting in a form that compares: the order of a list does not matter."""
+    return sorted(value) if isinstance(value, list) else value
 
 
 def unique(items: Iterable[str]) -> list[str]:

@@ -1,13 +1,16 @@
 """What each rule needs: input files, parameters and code, as functions of its wildcards."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from mammoflow import archives
 from mammoflow.archives import marks
+from mammoflow.base.chains import is_transferred, members, transferred_from
+from mammoflow.bundles import licences
 from mammoflow.study import paths, sources
-from mammoflow.study.design import Run, Study
+from mammoflow.study.design import WHOLE_CHAIN, Run, Study
 
 
 class Wildcards(Protocol):
@@ -18,7 +21,9 @@ class Wildcards(Protocol):
     init: str
     weights: str
     external: str
+    label: str
     fold: str
+    run: str
 
 
 class Needs:
@@ -83,7 +88,14 @@ class Needs:
         root = Path(self._study.root(dataset))
         archive = self._config["datasets"][dataset]["archive"]
         found = [marks.find(root, names) for names in marks.MARKS[archive]]
+        annotations = self._config["datasets"][dataset].get("annotations", {})
+        found += [root / annotations[key] for key in ("boxes", "images") if key in annotations]
         return [str(path) for path in found if path and path.is_file()]
+
+    def index_settings(self, wildcards: Wildcards) -> dict[str, Any]:
+        """What the loader of the archive needs to know in addition to the root."""
+        settings = self._config["datasets"][wildcards.dataset]
+        return {"annotations": settings["annotations"]} if "annotations" in settings else {}
 
     def stores(self, wildcards: Wildcards) -> list[str]:
         """All shards of the images store."""
@@ -97,6 +109,11 @@ class Needs:
         """Tables of what every shard stored."""
         dataset = wildcards.dataset
         return [paths.stored(dataset, shard) for shard in range(self._shards(dataset))]
+
+    def review_shards(self, wildcards: Wildcards) -> list[str]:
+        """What the review pages state about the test images of every shard."""
+        dataset = wildcards.dataset
+        return [paths.review_shard(dataset, shard) for shard in range(self._shards(dataset))]
 
     def _shards(self, dataset: str) -> int:
         return self._config["datasets"][dataset]["shards"]
@@ -114,13 +131,46 @@ class Needs:
         """Folds of the data set."""
         return self._study.folds(wildcards.dataset)
 
-    def first_bank(self, wildcards: Wildcards) -> str:
-        """Patch bank of the first fold."""
-        return paths.bank(wildcards.dataset, self._study.folds(wildcards.dataset)[0])
+    def shown_bank(self, wildcards: Wildcards) -> str:
+        """Patch bank of a data set with the study's own normalisation."""
+        return self.bank_of(wildcards.dataset)
+
+    def bank_of(self, dataset: str, normalization: str | None = None) -> str:
+        """Patch bank of a data set with the study's own labels and, by default, its normalisation."""
+        label = self._config["patches"]["label"]
+        return paths.bank(dataset, normalization or self._config["normalization"], label)
+
+    def patches(self, wildcards: Wildcards) -> dict[str, Any]:
+        """Size, places and labels of the windows in a bank."""
+        return self._config["patches"] | {"label": wildcards.label.removeprefix("-") or "centre"}
+
+    def patches_of_model(self, wildcards: Wildcards) -> dict[str, Any]:
+        """Size, places and labels of the windows that a model is trained on."""
+        return self._config["patches"] | {"label": self._label(wildcards)}
+
+    def _label(self, wildcards: Wildcards) -> str:
+        return self._study.changes(wildcards.init).get("label", self._config["patches"]["label"])
 
     def bank(self, wildcards: Wildcards) -> str:
-        """Patch bank of the fold that a model is trained and tested on."""
-        return paths.bank(wildcards.dataset, wildcards.fold, self.normalization(wildcards))
+        """Patch bank that a model is tested on: with the study's own labels, however it was trained."""
+        return self.bank_of(wildcards.dataset, self.normalization(wildcards))
+
+    def banks(self, wildcards: Wildcards) -> list[str]:
+        """Patch banks that a model is trained on."""
+        normalization, label = self.normalization(wildcards), self._label(wildcards)
+        return [paths.bank(name, normalization, label) for name in members(wildcards.dataset)]
+
+    def folds_of_banks(self, wildcards: Wildcards) -> list[int]:
+        """The fold of each bank that a model is trained on."""
+        return [self._study.fold_of(name, int(wildcards.fold)) for name in members(wildcards.dataset)]
+
+    def of_each(self, path: Callable[[str], str]) -> Callable[[Wildcards], list[str]]:
+        """Input function: a file of each data set that a model is trained on."""
+
+        def files(wildcards: Wildcards) -> list[str]:
+            return [path(name) for name in members(wildcards.dataset)]
+
+        return files
 
     # ---- models ------------------------------------------------------------------------------------
 
@@ -139,20 +189,88 @@ class Needs:
             return []
         if not before:
             return [paths.base_weights(last, wildcards.backbone, Path(file).suffix)]
-        if "normalization" in self._study.changes(wildcards.init):  # every link of a chain normalises alike
+        if self._study.changes(wildcards.init).keys() & WHOLE_CHAIN:
             before = f"{before}@{ablation}"
         runs = self._study.runs_of_model(last, wildcards.backbone, before)
         return [paths.model(run, file) for run in runs]
 
-    def runs_of_fold(self, file: str) -> Callable[[Wildcards], list[str]]:
-        """Input function: one file of every run of the fold."""
+    def first_training(self, file: str) -> Callable[[Wildcards], list[str]]:
+        """Input function: one file of the training that a second one with hard negatives begins with."""
 
         def files(wildcards: Wildcards) -> list[str]:
             init = self._study.trained_as(wildcards.init)
-            runs = self._study.runs_of_model(wildcards.dataset, wildcards.backbone, init)
-            return [paths.model(run, file) for run in runs if run.fold == int(wildcards.fold)]
+            run = Run(wildcards.dataset, wildcards.backbone, init, int(wildcards.fold), int(wildcards.run))
+            return [paths.model(run, file)]
 
         return files
+
+    def runs_of_fold(self, file: str) -> Callable[[Wildcards], list[str]]:
+        """Input function: one file of every run of the fold that detects, after its last training."""
+
+        def files(wildcards: Wildcards) -> list[str]:
+            return self._detecting(self._of_fold(wildcards), wildcards, file)
+
+        return files
+
+    def folds_of_runs(self, wildcards: Wildcards) -> list[int]:
+        """The fold in which each run that may detect was trained."""
+        return [run.fold for run in self._of_fold(wildcards)]
+
+    def given_scores(self, wildcards: Wildcards) -> list[str]:
+        """Scores of candidates of each run that may detect, where they come with the model.
+
+        So it is for a model that was not trained on the data set: it brings its score along.
+        """
+        if not is_transferred(wildcards.init):
+            return []
+        trained, before = transferred_from(wildcards.init)
+        if wildcards.dataset in members(trained):
+            return []
+        chain = f"{trained}/{wildcards.backbone}/{before}"
+        return [paths.score(chain, run.fold) for run in self._of_fold(wildcards)]
+
+    def runs_that_detect(self, file: str) -> Callable[[Wildcards], list[str]]:
+        """Input function: one file of every run of every fold, after its last training."""
+
+        def files(wildcards: Wildcards) -> list[str]:
+            return self._detecting(self._runs(wildcards), wildcards, file)
+
+        return files
+
+    def _detecting(self, runs: Sequence[Run], wildcards: Wildcards, file: str) -> list[str]:
+        """A file of the last training of runs."""
+        if self.hard_negatives(wildcards) is None:
+            return [paths.model(run, file) for run in runs]
+        if is_transferred(wildcards.init):
+            return [paths.retrained(run, file) for run in runs]
+        init = self._study.retrained_as(wildcards.init)
+        return [paths.retrained(replace(run, init=init), file) for run in runs]
+
+    def hard_negatives(self, wildcards: Wildcards) -> dict[str, Any] | None:
+        """How the hard negatives of a model are found; None if it is trained only once."""
+        settings = self._config["detection"]["hard_negatives"]
+        return self._study.changes(wildcards.init).get("hard_negatives", settings)
+
+    def runs_of_model(self, file: str) -> Callable[[Wildcards], list[str]]:
+        """Input function: one file of every run of every fold."""
+
+        def files(wildcards: Wildcards) -> list[str]:
+            return [paths.model(run, file) for run in self._runs(wildcards)]
+
+        return files
+
+    def runs(self, wildcards: Wildcards) -> list[dict[str, int]]:
+        """Fold that every run of a model is tested on, and its number."""
+        return [{"fold": fold, "run": number} for fold, number, _ in self._tests(wildcards)]
+
+    def _of_fold(self, wildcards: Wildcards) -> list[Run]:
+        return [run for fold, _, run in self._tests(wildcards) if fold == int(wildcards.fold)]
+
+    def _runs(self, wildcards: Wildcards) -> list[Run]:
+        return [run for _, _, run in self._tests(wildcards)]
+
+    def _tests(self, wildcards: Wildcards) -> list[tuple[int, int, Run]]:
+        return self._study.tests(wildcards.dataset, wildcards.backbone, wildcards.init)
 
     def maps(self, wildcards: Wildcards) -> list[str]:
         """Maps of every fold, in order."""
@@ -164,9 +282,17 @@ class Needs:
 
     def candidates(self, wildcards: Wildcards) -> list[str]:
         """Candidates of every fold, in order."""
-        init = self._study.scored_as(wildcards.init)
-        chain = f"{wildcards.dataset}/{wildcards.backbone}/{init}"
+        chain = self._scored(wildcards)
         return [paths.candidates(chain, fold) for fold in self.folds(wildcards)]
+
+    def _scored(self, wildcards: Wildcards) -> str:
+        init = self._study.scored_as(wildcards.init)
+        return f"{wildcards.dataset}/{wildcards.backbone}/{init}"
+
+    def scores(self, wildcards: Wildcards) -> list[str]:
+        """Scores of the candidates of every fold, in order."""
+        chain = self._scored(wildcards)
+        return [paths.score(chain, fold) for fold in self.folds(wildcards)]
 
     def drawn_boxes(self, wildcards: Wildcards) -> list[str]:
         """Boxes of every fold, in order, of the kind that is drawn on mammograms."""
@@ -200,9 +326,10 @@ class Needs:
         return self._study.changes(wildcards.init).get("stride", self._config["detection"]["stride"])
 
     def ensemble(self, wildcards: Wildcards) -> dict[str, Any]:
-        """Which networks and views a model's maps are the mean of."""
+        """Which networks, views and magnifications a model's maps are the mean of."""
         changes, settings = self._study.changes(wildcards.init), self._config["detection"]["ensemble"]
-        return {key: changes.get(key, value) for key, value in settings.items()}
+        ensemble = {key: changes.get(key, value) for key, value in settings.items()}
+        return ensemble | {"magnifications": sorted(ensemble["magnifications"])}
 
     def candidate_settings(self, wildcards: Wildcards) -> dict[str, Any]:
         """How the candidates of a model are found."""
@@ -215,6 +342,26 @@ class Needs:
         settings = self._config["detection"]["candidates"]
         return self._study.changes(wildcards.init).get("scoring", settings["scoring"])
 
+    def learning(self, wildcards: Wildcards) -> dict[str, Any]:
+        """Images whose maps a score of candidates is learnt from; none if the model brings its score."""
+        settings = self._config["detection"]["candidates"]["learning"]
+        return settings | {"parts": []} if self.given_scores(wildcards) else settings
+
+    def learnt_from(self, wildcards: Wildcards) -> list[str]:
+        """Roles of the images from which a learnt score of candidates is learnt."""
+        parts = self._config["detection"]["candidates"]["learning"]["parts"]
+        return parts if self.scoring(wildcards) == "learnt" else []
+
+    def own_scale(self, wildcards: Wildcards) -> list[float]:
+        """Sizes at which the networks of a model see each of its candidates, for a learnt score."""
+        settings = self._config["detection"]["candidates"]
+        wanted = self._study.changes(wildcards.init).get("own_scale", settings["own_scale"])
+        return wanted if self.scoring(wildcards) == "learnt" else []
+
+    def weights_at_own_scale(self, wildcards: Wildcards) -> list[str]:
+        """Weights of every run of the fold, if networks see candidates at their own scale."""
+        return self.runs_of_fold("model.weights.h5")(wildcards) if self.own_scale(wildcards) else []
+
     def evaluation(self, wildcards: Wildcards) -> dict[str, Any]:
         """Definition of a detection for a model."""
         settings = self._config["detection"]["evaluation"]
@@ -223,6 +370,18 @@ class Needs:
     def gpus(self, wildcards: Wildcards) -> int:
         """GPUs that a training of a network asks for."""
         return self._study.training_of(wildcards.backbone)["gpus"]
+
+    def training_data(self, wildcards: Wildcards) -> list[dict[str, Any]]:
+        """Data that a model is trained with, in the order of its chain, and their licences."""
+        first, *links = wildcards.init.partition("@")[0].split("+")
+        datasets = [name for link in links for name in members(link)]
+        own = self._config["bundles"]["licences"]
+        weights = [] if first == "random" else [(first, licences.of_weights(self._config["weights"][first]))]
+        known = weights + [
+            (name, licences.of_data(self._config["datasets"][name]))
+            for name in [*datasets, wildcards.dataset]
+        ]
+        return [licences.entry(name, licence, own) for name, licence in known]
 
     # ---- the user's own files ----------------------------------------------------------------------
 
@@ -247,7 +406,7 @@ class Needs:
     # ---- what is presented -------------------------------------------------------------------------
 
     def of_runs(self, runs: Sequence[Run]) -> dict[str, list[str]]:
-        """Test probabilities and records of runs."""
+        """For each run, the test probabilities of its model, and its record."""
         return {
             "classifications": [paths.classification(run) for run in runs],
             "metadata": [paths.model(run, "model.json") for run in runs],
@@ -256,6 +415,37 @@ class Needs:
     def of_chains(self, chains: Sequence[str], **files: str) -> dict[str, list[str]]:
         """FROC tables of models, by the names that their script knows them by."""
         return {name: [paths.froc(chain, file) for chain in chains] for name, file in files.items()}
+
+    def of_transfers(self) -> dict[str, list[str]]:
+        """What the models of experiment 4 reach, and the model files whose thresholds are carried over."""
+        chains = [each.chain for each in self._study.transfers]
+        tested = [run for chain in chains for _, _, run in self._study.tests(*chain.split("/"))]
+        return {
+            **self.of_chains(chains, operating_points="operating-points.csv", pooled="pooled.csv"),
+            "classifications": [f"results/classification/{chain}.csv" for chain in chains],
+            "metadata": list(dict.fromkeys(paths.model(run, "model.json") for run in tested)),
+            "bundles": [paths.bundle(source) for source in self.transfer_sources()],
+        }
+
+    def transfer_sources(self) -> list[str]:
+        """Chains of the model files whose thresholds are carried over in experiment 4."""
+        return list(dict.fromkeys(each.source for each in self._study.transfers if each.source))
+
+    def transfers(self) -> list[dict[str, Any]]:
+        """The models of experiment 4, each with its runs and their records."""
+        described = []
+        for each in self._study.transfers:
+            dataset, backbone, init = each.chain.split("/")
+            tests = self._study.tests(dataset, backbone, init)
+            key = {"dataset": dataset, "backbone": backbone, "init": init}
+            described.append(
+                asdict(each)
+                | {
+                    "runs": [{**key, "fold": fold, "run": number} for fold, number, _ in tests],
+                    "metadata": [paths.model(run, "model.json") for _, _, run in tests],
+                }
+            )
+        return described
 
     def of_shown(self, path: Callable[[str, int], str]) -> list[str]:
         """A file of the shown model for every fold."""

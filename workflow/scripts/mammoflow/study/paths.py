@@ -18,10 +18,15 @@ def index(dataset: str, table: str) -> str:
     return f"results/index/{dataset}/{table}.csv"
 
 
-def bank(dataset: str, fold: int | str, normalization: str = "") -> str:
-    """Patch bank of a fold; the normalisation ``local`` has a separate one."""
-    folder = "local/" if normalization == "local" else ""
-    return f"results/patches/{dataset}/{folder}fold-{fold}.h5"
+def splits(dataset: str) -> str:
+    """Folds of a data set."""
+    return f"results/splits/{dataset}.csv"
+
+
+def bank(dataset: str, normalization: str, label: str) -> str:
+    """Patch bank of a data set: grey values as stored, or normalised for the normalisation ``local``."""
+    contrast = "local" if normalization == "local" else "stored"
+    return f"results/patches/{dataset}/{contrast}{'' if label == 'centre' else f'-{label}'}.h5"
 
 
 def base_weights(weights: str, backbone: str, suffix: str) -> str:
@@ -34,9 +39,14 @@ def model(run: Run, file: str) -> str:
     return f"results/models/{_run(run)}/{file}"
 
 
+def retrained(run: Run, file: str) -> str:
+    """The same file of the second training of a run, with hard negatives."""
+    return f"results/retrained/{_run(run)}/{file}"
+
+
 def classification(run: Run) -> str:
-    """Mass probabilities of the test patches of a run."""
-    return f"results/classification/{_run(run)}.csv"
+    """Mass probabilities of the test patches by all runs of the model of a run."""
+    return f"results/classification/{run.dataset}/{run.backbone}/{run.init}.csv"
 
 
 def mpm(chain: str, fold: int) -> str:
@@ -49,14 +59,29 @@ def candidates(chain: str, fold: int) -> str:
     return f"results/candidates/{chain}/fold-{fold}.csv"
 
 
+def score(chain: str, fold: int) -> str:
+    """How the candidates of a model are scored on a fold."""
+    return f"results/candidates/{chain}/fold-{fold}.json"
+
+
 def detections(chain: str, fold: int) -> str:
     """Boxes of a model on a fold."""
     return f"results/detections/{chain}/fold-{fold}.parquet"
 
 
+def bundle(chain: str) -> str:
+    """Model file of a model."""
+    return f"results/bundles/{chain}.mammoflow"
+
+
 def froc(chain: str, file: str) -> str:
     """A FROC table of a model, or of ``dataset/external/name``."""
     return f"results/froc/{chain}/{file}"
+
+
+def review_shard(dataset: str, shard: int) -> str:
+    """What the review pages of a data set state about the test images of a shard."""
+    return f"results/review/{dataset}/shard-{shard}/cases.js"
 
 
 def _run(run: Run) -> str:

@@ -3,7 +3,7 @@
 import os
 import shlex
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
 
@@ -96,6 +96,31 @@ def check_results(workspace: Path) -> None:
         When the folder of the results, or of the logs, is read-only.
     """
     _check_writable(workspace, *_WRITTEN)
+
+
+def check_store(exists: Callable[[], bool], place: str) -> None:
+    """Check that an object store answers, before Snakemake asks it for every file of a plan.
+
+    Parameters
+    ----------
+    exists : callable
+        Whether an object is there; whether it is does not matter.
+    place : str
+        The store, for the message.
+
+    Raises
+    ------
+    WorkspaceError
+        When the store cannot be reached, or refuses to answer.
+    """
+    try:
+        exists()
+    except Exception as error:  # each plugin of Snakemake has errors of its own
+        said = " ".join(str(error).split())
+        raise WorkspaceError(
+            f"{place}: expected a store that answers, got {type(error).__name__}"
+            f"{f' ({said})' if said else ''}; check its address and the credentials"
+        ) from error
 
 
 def check_dates(inputs: Iterable[str], now: float) -> None:

@@ -45,6 +45,8 @@ class Feed:
     inside : bool, optional
         Whether batches are augmented and normalised by a layer in front of the network, see `into`; by
         default only if there is a GPU.
+    lesion_balance : float, optional
+        How equally often masses are shown in training, whatever their number of patches; see `weights`.
     """
 
     part: Part
@@ -52,6 +54,7 @@ class Feed:
     normalization: str
     workers: int = 3
     inside: bool = field(default_factory=runtime.on_gpu)
+    lesion_balance: float = 0
 
     @property
     def steps(self) -> int:
@@ -101,11 +104,12 @@ class Feed:
             (batch,) uint8.
         """
         count = steps * self.batch
+        shares = weights(self.part.lesions, self.lesion_balance) if self.lesion_balance else None
 
         @functools.lru_cache(maxsize=2)  # workers may work on two epochs at the same time
         def plan(epoch: int) -> tuple[np.ndarray, Views]:
             drawn = augmentation.draw(augment, count, seed, epoch)
-            return _order(len(self.part), count, seed, epoch), drawn
+            return _order(len(self.part), count, seed, epoch, shares), drawn
 
         def chosen(number: int) -> tuple[np.ndarray, Views]:
             epoch, step = divmod(number, steps)
@@ -216,7 +220,48 @@ class _Show(keras.layers.Layer):
         return normalize(shown, inputs["minimum"], inputs["maximum"], self.normalization)[..., None]
 
 
-def _order(n: int, count: int, seed: int, epoch: int) -> np.ndarray:
-    """Random order of `count` rows out of `n`: if `count` is larger, every row is used before any repeats."""
+def weights(lesions: np.ndarray, balance: float) -> np.ndarray:
+    """How often each patch is shown, relative to the others of its class.
+
+    The class of masses is shown as often as without weights.
+
+    Parameters
+    ----------
+    lesions : (n,) ndarray of int
+        Number of the mass that each patch shows; -1 for patches without a mass.
+    balance : float
+        A mass with k patches is shown in proportion to k to the power of 1 - `balance`. 0: each patch is
+        shown equally often; 1: each mass.
+
+    Returns
+    -------
+    (n,) ndarray of float64
+        1 for patches without a mass, and 1 on average for the others.
+
+    Examples
+    --------
+    >>> weights(np.array([-1, 0, 0, 0, 0, 1, -1]), 0.5)
+    array([1.        , 0.83333333, 0.83333333, 0.83333333, 0.83333333,
+           1.66666667, 1.        ])
+    """
+    positive = lesions >= 0
+    result = np.ones(len(lesions))
+    if positive.any():
+        patches = np.bincount(lesions[positive])[lesions[positive]].astype(float)
+        result[positive] = patches**-balance
+        result[positive] /= result[positive].mean()
+    return result
+
+
+def _order(n: int, count: int, seed: int, epoch: int, shares: np.ndarray | None = None) -> np.ndarray:
+    """Random order of `count` rows out of `n`: if `count` is larger, every row is used before any repeats.
+
+    With `shares`, a row is used as often as its share asks for, rounded up or down at random.
+    """
     generator = np.random.default_rng([seed, epoch, n])
-    return np.concatenate([generator.permutation(n) for _ in range(-(-count // n))])[:count]
+    if shares is None:
+        return np.concatenate([generator.permutation(n) for _ in range(-(-count // n))])[:count]
+    rows = generator.permutation(n)
+    ends = np.cumsum(shares[rows])
+    places = (np.arange(count) + generator.random()) * (ends[-1] / count)
+    return generator.permutation(rows[np.searchsorted(ends[:-1], places, side="right")])

@@ -38,6 +38,10 @@ class Settings:
         Number of epochs without a lower validation loss after which training stops.
     learning_rate : mapping of str to float
         Learning rates for the initialisations ``random`` and ``pretrained``.
+    schedule : {'constant', 'cosine'}
+        ``cosine``: the learning rate falls to zero over all epochs, by half a cosine.
+    lesion_balance : float
+        How equally often masses are shown; see `feed.weights`.
     layers : {'all', 'head'}
         ``head``: only the head is trained (shallow tuning), the weights of the backbone are kept.
     steps_per_epoch : int or None
@@ -64,6 +68,8 @@ class Settings:
     epochs: int
     patience: int
     learning_rate: Mapping[str, float]
+    schedule: str
+    lesion_balance: float
     layers: str
     steps_per_epoch: int | None
     parts: int
@@ -166,7 +172,7 @@ def fit(
     settings : Settings
         Settings of the training.
     learning_rate : float
-        Learning rate of Adam.
+        Learning rate of Adam, at the beginning.
     normalization : {'gcn', 'scale', 'local'}
         Normalisation of the patches.
     seed : int
@@ -199,12 +205,15 @@ def fit(
     keras.utils.set_random_seed(seed)
     backbones.set_batch_normalization_momentum(model, settings.batch_normalization_momentum)
     part = _part(settings)
-    feed, validation = (Feed(each, part, normalization) for each in (bank.train, bank.validation))
+    feed = Feed(bank.train, part, normalization, lesion_balance=settings.lesion_balance)
+    validation = Feed(bank.validation, part, normalization)
     backbones.body(model).trainable = settings.layers == "all"
     trained = feed.into(model)
-    _compile(trained, learning_rate, settings.parts)
     # Keras counts each part of a batch as a step.
     steps = settings.parts * (settings.steps_per_epoch or -(-len(bank.train) // settings.batch))
+    if settings.schedule == "cosine":
+        learning_rate = keras.optimizers.schedules.CosineDecay(learning_rate, settings.epochs * steps)
+    _compile(trained, learning_rate, settings.parts)
     progress = Progress(title, settings.epochs, steps)
     stopping = keras.callbacks.EarlyStopping(
         monitor="val_loss", patience=settings.patience, restore_best_weights=True
@@ -244,7 +253,11 @@ def _part(settings: Settings) -> int:
     return settings.batch // settings.parts
 
 
-def _compile(model: keras.Model, learning_rate: float, parts: int = 1) -> None:
+def _compile(
+    model: keras.Model,
+    learning_rate: float | keras.optimizers.schedules.LearningRateSchedule,
+    parts: int = 1,
+) -> None:
     model.compile(
         keras.optimizers.Adam(learning_rate, gradient_accumulation_steps=parts if parts > 1 else None),
         keras.losses.SparseCategoricalCrossentropy(),

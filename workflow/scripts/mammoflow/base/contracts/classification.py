@@ -1,7 +1,16 @@
-"""Defines the table of test patches and their probabilities."""
+"""Defines the table of the test patches of a model and their probabilities."""
 
 from mammoflow.base.contracts.table import Table
 
 CLASSIFICATION = Table(
-    "classification", {"image_id": str, "y": int, "x": int, "label": int, "probability": float}
+    "classification",
+    {
+        "fold": int,
+        "run": int,
+        "image_id": str,
+        "y": int,
+        "x": int,
+        "label": int,
+        "probability": float,
+    },
 )

@@ -70,6 +70,7 @@ OPERATING_POINTS = Table(
         "bootstrap_low": float,
         "bootstrap_high": float,
         "tpr_pooled": float,
+        "tpr_ceiling": float,
         "fpi_normal": float,
         "fpi_mass": float,
         "targets": int,

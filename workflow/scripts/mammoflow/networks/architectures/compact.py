@@ -30,8 +30,8 @@ def _body(window: int, weights: None) -> "keras.Model":
     return keras.Model(image, x, name="compact")
 
 
-def _head(features: "keras.KerasTensor") -> "keras.KerasTensor":
-    """Pooling with a weight for each position, because a patch is labelled by its centre."""
+def what_and_where(features: "keras.KerasTensor") -> "keras.KerasTensor":
+    """Head: pooling with a weight for each position, because a patch is labelled by its centre."""
     from keras import layers
 
     x = layers.DepthwiseConv2D(features.shape[1:3], use_bias=False, name="places")(features)
@@ -41,4 +41,4 @@ def _head(features: "keras.KerasTensor") -> "keras.KerasTensor":
     )
 
 
-NETWORK = Network("compact", 32, imagenet=False, body=_body, head=_head, weights=(8, 173_248))
+NETWORK = Network("compact", 32, imagenet=False, body=_body, head=what_and_where, weights=(8, 173_248))

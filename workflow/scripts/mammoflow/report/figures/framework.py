@@ -91,7 +91,7 @@ def draw(
 def _spread(image: StoredImage, windows: sliding_windows.Windows, label: int) -> np.ndarray:
     """Top-left pixels of a few windows of a class, spread evenly over the image, (n, 2) int32."""
     begin = sliding_windows.positions(image.breast, windows)
-    begin = begin[sliding_windows.labels(image.lesions, begin, windows) == label]
+    begin = begin[(sliding_windows.lesions(image.lesions, begin, windows) > 0) == label]
     inside = sliding_windows.within_breast(image.breast, begin, windows)
     begin = begin[inside] if inside.sum() >= _SHOWN else begin
     places = (np.arange(_SHOWN) + 0.5) / _SHOWN * len(begin)

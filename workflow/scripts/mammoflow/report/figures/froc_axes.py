@@ -72,14 +72,30 @@ def draw_folds(axes: Axes, points: pd.DataFrame, colour: str) -> None:
     colour : str
         Of the mean that they belong to.
     """
+    if len(points):
+        steps = {"color": colour, "ax": axes, **_STEPS}
+        sns.lineplot(curves_of_folds(points), x="fpi", y="tpr", units="fold", **LOOKS[_FOLD], **steps)
+
+
+def curves_of_folds(points: pd.DataFrame) -> pd.DataFrame:
+    """Curve of every fold at `froc.CURVE_FPI`, as far as it goes.
+
+    Parameters
+    ----------
+    points : pandas.DataFrame
+        Table ``froc-points`` of one definition.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns fpi, tpr and fold.
+    """
     curves = []
     for number, fold in points.groupby("fold"):
         at = froc.CURVE_FPI[fold["fpi"].max() >= froc.CURVE_FPI]
         tpr, _ = froc.tpr_at(fold["tpr"].to_numpy(), fold["fpi"].to_numpy(), at)
         curves.append(pd.DataFrame({"fpi": at, "tpr": tpr, "fold": number}))
-    if curves:
-        steps = {"color": colour, "ax": axes, **_STEPS}
-        sns.lineplot(pd.concat(curves), x="fpi", y="tpr", units="fold", **LOOKS[_FOLD], **steps)
+    return pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(columns=["fpi", "tpr", "fold"])
 
 
 def draw_pooled(axes: Axes, pooled: pd.DataFrame, colour: str) -> None:

@@ -33,14 +33,18 @@ from mammoflow.report.tables.trainings import (
 # What an ablation changes, and values of it, in print.
 _CHANGE = {
     "normalization": "{}, not {}",
+    "label": "patches labelled by {}, not by {}",
     "layers": "{}, not {}",
+    "hard_negatives": "{}, not {}",
     "stride": "step of {} pixels between windows, not {}",
     "iou": "IoU of {}, not {}",
     "runs": "maps {}, not {}",
     "mirrored": "windows {}, not {}",
+    "magnifications": "images magnified by {}, not {}",
     "smoothing": "maps smoothed by {} steps, not {}",
     "fractions": "candidates at {} of the peak, not {}",
     "scoring": "candidates scored by {}, not by {}",
+    "own_scale": "sizes of candidates' own windows: {}, not {}",
 }
 _VALUES = {
     "normalization": {
@@ -48,6 +52,7 @@ _VALUES = {
         "scale": "grey values scaled to 0–255",
         "local": "contrast normalised around each pixel",
     },
+    "label": {"centre": "their centre", "fraction": "how much of them is mass"},
     "layers": {"all": "all layers tuned", "head": "only the head tuned"},
     "runs": {"best": "of the best run", "all": "averaged over all runs"},
     "mirrored": {True: "mirrored too", False: "as they are"},
@@ -74,14 +79,16 @@ PRESENTATION = Presentation(
         ),
         "Note": text("note"),
     },
-    "Mean ± sample standard deviation (n − 1) over folds. Accuracy, Az and p (two-sided paired t-test of "
-    "the accuracies, fold by fold) only where there was training. Grey values are normalised alike in "
-    "the whole chain; layers are chosen in its last step only. Ablations train once a fold; of a model that "
-    "was trained several times the best run, by validation loss, stands here. Difference: of candidates from "
-    "the model as it is, with the interval of a paired bootstrap of patients. The paper's text: very large "
-    "steps place boxes worse and very small ones cost much; an IoU of 0.5 gives a TPR of 0.82 ± 0.2 at 1.7 "
-    "FPI; global contrast normalisation did better than scaling; tuning only the last layers brought no "
-    "significant improvement.",
+    "Mean ± sample standard deviation (n − 1) over folds. Accuracy, Az and p (two-sided paired t-test of the "
+    "accuracies, fold by fold) only where there was training from the start; the second training with hard "
+    "negatives changes only maps. Grey values are normalised and patches labelled alike in the whole chain; "
+    "layers are chosen in its last step only. Accuracy and Az are those of the study's own labels. Ablations "
+    "train once a fold; of a model that was trained several times the best run, by "
+    "validation loss, stands here. Difference: of candidates from the model as it is, with the "
+    "interval of a paired bootstrap of patients. Windows (in the CSV): those at magnification 1, counted "
+    "once. The paper's text: very large steps place boxes worse and "
+    "very small ones cost much; an IoU of 0.5 gives a TPR of 0.82 ± 0.2 at 1.7 FPI; global contrast "
+    "normalisation did better than scaling; tuning only the last layers brought no significant improvement.",
 )
 
 
@@ -92,8 +99,9 @@ class Ablation:
     Parameters
     ----------
     changes : mapping
-        New values of ``normalization``, ``layers``, ``stride``, ``iou``, ``runs``, ``mirrored``,
-        ``smoothing``, ``fractions`` and ``scoring``; none for the model as it is.
+        New values of ``normalization``, ``label``, ``layers``, ``hard_negatives``, ``stride``, ``iou``,
+        ``runs``, ``mirrored``, ``magnifications``, ``smoothing``, ``fractions``, ``scoring`` and
+        ``own_scale``; none for the model as it is.
     operating_points, draws : pandas.DataFrame
         Tables ``froc-operating-points`` and ``froc-draws``.
     runs, classifications, metadata
@@ -206,6 +214,12 @@ def _changed(changes: Mapping[str, object], settings: Mapping[str, object]) -> s
 
 def _in_print(key: str, value: object) -> str:
     """A value of a setting, in print."""
+    if key == "hard_negatives":
+        again = (
+            "trained again with up to {per_image} hard negatives of an image "
+            "(probability at least {probability}, images: {images})"
+        )
+        return again.format(**value) if value else "trained once"
     if isinstance(value, list):
-        return ", ".join(map(str, value))
+        return ", ".join(map(str, value)) or "none"
     return str(_VALUES[key][value] if key in _VALUES else value)

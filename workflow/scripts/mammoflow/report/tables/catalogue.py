@@ -3,12 +3,14 @@
 from mammoflow.report.tables import (
     ablations,
     cascades,
+    ceilings,
     data_description,
     detection_performance,
     model_comparison,
     patch_classification,
     protocol,
     study_counts,
+    transfer,
 )
 
 PRESENTATIONS = {
@@ -18,6 +20,8 @@ PRESENTATIONS = {
     "table-4": detection_performance.PRESENTATION,
     "table-protocol": protocol.PRESENTATION,
     "table-comparison": model_comparison.PRESENTATION,
+    "table-ceilings": ceilings.PRESENTATION,
     "table-ablations": ablations.PRESENTATION,
+    "table-transfer": transfer.PRESENTATION,
     "reconciliation": study_counts.PRESENTATION,
 }

@@ -27,7 +27,8 @@ PRESENTATION = Presentation(
     "its method in the thing it names. Mean ± sample standard deviation (n − 1) over the folds that have "
     "something to find. Per image, breast or patient: found when one of its lesions is hit. Unmerged "
     "lesions: every annotated contour by itself. Subsets: boxes on other lesions are ignored; BI-RADS 4 "
-    "to 6 of INbreast stands for malignant, 1 to 3 for benign.",
+    "to 6 of INbreast and VinDr-Mammo stands for malignant, 1 to 3 for benign. VinDr-Mammo has boxes only of "
+    "findings of BI-RADS 3 and above, so a mark on a benign mass counts as false there.",
 )
 
 
@@ -39,7 +40,7 @@ def table(
     Parameters
     ----------
     operating_points, evaluation, labels
-        As in `detection.table`.
+        As in `detection_performance.table`.
 
     Returns
     -------

@@ -13,5 +13,6 @@ PRESENTATION = Presentation(
         "Difference": number("difference", "+d"),
     },
     "Paper: table 1 of Agarwal et al. 2019 (one fold of each archive) and the text, for the real "
-    "archives only; a dash where the paper has no such count. Nothing is made to agree.",
+    "archives only; for VinDr-Mammo and CDD-CESM, their published counts. A dash where there is no such "
+    "count. Nothing is made to agree.",
 )

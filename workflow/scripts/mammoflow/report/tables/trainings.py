@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from mammoflow.base import seeds
+from mammoflow.base.contracts.classification import CLASSIFICATION
 from mammoflow.evaluation import resampling, statistics
 from mammoflow.report.tables.presentation import spread
 
@@ -45,6 +46,18 @@ class Patients:
         generator = seeds.generator(self.seed, "az", run["dataset"], run["fold"])
         draws = resampling.draws(len(names), self.draws, generator)
         return statistics.az_of_draws(table["label"], table["probability"], codes, draws)
+
+
+def of_run(classification: pd.DataFrame, run: Run) -> pd.DataFrame:
+    """Rows of one training in the ``classification`` table of its model."""
+    fold, number = classification["fold"] == run["fold"], classification["run"] == run["run"]
+    return classification[fold & number].reset_index(drop=True)
+
+
+def read(paths: Sequence[str], runs: Sequence[Run]) -> list[pd.DataFrame]:
+    """Rows of each training in the ``classification`` table of its model; every file is read once."""
+    tables = {path: CLASSIFICATION.read(path) for path in dict.fromkeys(paths)}
+    return [of_run(tables[path], run) for path, run in zip(paths, runs, strict=True)]
 
 
 def accuracy_and_az(classification: pd.DataFrame) -> dict[str, float]:

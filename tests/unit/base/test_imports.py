@@ -1,0 +1,34 @@
+import subprocess
+import sys
+
+import pytest
+
+from mammoflow.base import imports
+
+CODE = """
+import sys
+from mammoflow.base import imports
+imports.skip("matplotlib", "sklearn")
+import mammoflow.detection.classification, mammoflow.detection.dense, mammoflow.networks.trained
+import mammoflow.training.fitting, mammoflow.training.pretraining, mammoflow.training.resume
+import mammoflow.study.provenance
+print([name for name, module in sys.modules.items() if module and name.startswith(("matplotlib", "sklearn"))])
+"""
+
+
+def test_what_uses_keras_needs_no_package_that_is_skipped():
+    path = str(next(p for p in sys.path if p.endswith("workflow/scripts")))
+    ran = subprocess.run(
+        [sys.executable, "-c", CODE],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PYTHONPATH": path, "PATH": "/usr/bin:/bin"},
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout == "[]\n"
+
+
+def test_it_is_too_late_for_what_is_imported():
+    with pytest.raises(ValueError, match="not imported yet, got pytest"):
+        imports.skip("pytest")

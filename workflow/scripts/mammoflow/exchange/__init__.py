@@ -1,0 +1,1 @@
+"""Data sets for other programs, boxes from them, and files from archives."""
