@@ -23,13 +23,14 @@ import tensorflow as tf
 from material import STRIDE, store
 from skimage import transform
 
-from mammoflow.base import storage
 from mammoflow.networks import architectures, backbones, runtime
 from mammoflow.patches import bank, cutting, sliding_windows
 from mammoflow.training.augmentation import Augmentation
 from mammoflow.training.feed import Feed
 
 BATCH = 32
+# Filters that every HDF5 has.
+LZF = {"compression": "lzf", "shuffle": True, "fletcher32": True}
 PAPER = Augmentation(flip=True, rotation_degrees=30, scale=(0.75, 1.25))
 
 
@@ -71,7 +72,7 @@ def feed_alone(folder: Path, window: int, options: argparse.Namespace) -> None:
         }
         with h5py.File(folder / "naive.h5", "w") as file:
             everything = disk.train.read(np.arange(len(disk.train))).patches
-            for name, how in {"lzf": storage.ARRAY, "plain": {}}.items():
+            for name, how in {"lzf": LZF, "plain": {}}.items():
                 stored = file.create_dataset(name, data=everything, chunks=(1, window, window), **how)
                 ways[f"naive {name}"] = lambda stored=stored: naive(stored)
             found = {name: [] for name in ways}

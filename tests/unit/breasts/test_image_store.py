@@ -326,7 +326,7 @@ def test_failed_images_are_listed_and_the_others_stored(tmp_path, threads):
         assert set(np.unique(stored.lesions)) == {0, 1, 2}
         assert stored.pixels_sha256 == told[0]
         assert file["images/a/pixels"].fletcher32
-        assert file["images/a/pixels"].compression == "lzf"
+        assert file["images/a/pixels"].id.get_storage_size() < stored.pixels.nbytes
         seen = dict(image_store.read_overviews(file))
         assert list(seen) == ["a", "b", "d"]
         np.testing.assert_array_equal(seen["a"].region, half_ellipse() > 0)

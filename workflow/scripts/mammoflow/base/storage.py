@@ -11,10 +11,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import h5py
+import hdf5plugin
 
 # How every array is stored. The checksum makes HDF5 detect flipped bits, which would otherwise be read
 # without any error.
-ARRAY = {"compression": "lzf", "shuffle": True, "fletcher32": True}
+ARRAY = {**hdf5plugin.Blosc(cname="lz4", shuffle=hdf5plugin.Blosc.SHUFFLE), "fletcher32": True}
 
 
 # Error numbers of the operating system: full disk or exhausted quota; folder without write permission.

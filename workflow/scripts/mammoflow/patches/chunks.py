@@ -1,8 +1,8 @@
 """Stores arrays in HDF5, one chunk per item, so that several threads can compress and read in parallel.
 
 HDF5 itself filters one chunk at a time, under a global lock. Here the filters run outside this lock, and
-HDF5 only stores the result. The file names the filters (Blosc with byte shuffling and LZ4, then a
-Fletcher-32 checksum), so that h5py can also read it if ``hdf5plugin`` is installed.
+HDF5 only stores the result. The file names the filters, which are those of `storage.ARRAY` (Blosc with byte
+shuffling and LZ4, then a Fletcher-32 checksum), so that HDF5 can also read it by itself.
 """
 
 from collections.abc import Sequence
