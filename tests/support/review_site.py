@@ -115,8 +115,7 @@ class Study:
                 for image in self.stored:
                     if image.image_id in tested:
                         mpm.write_grid(file, image.image_id, _grid(generator, image))
-            with storage.open_hdf5(path) as file:
-                detections = components.detections(file, LEVELS, 1)
+            detections = components.detections(mpm.open_maps(path), LEVELS, 1)
             found.append((path, detections, half_height(detections)))
         return zip(*found, strict=True)
 

@@ -78,7 +78,7 @@ def test_detections_of_the_command_are_those_of_the_study(finished, results, mod
     paths = {str((root / images.loc[image_id, "path"]).resolve()): image_id for image_id in tested}
     expected = {
         "candidate": CANDIDATES.read(results / f"candidates/{CHAIN}/fold-{fold}.csv"),
-        "paper": DETECTIONS.read(results / f"detections/{CHAIN}/fold-{fold}.parquet"),
+        "paper": DETECTIONS.read(results / f"detections/{CHAIN}/fold-{fold}/shard-0.parquet"),
     }
     # The middle one of the thresholds that some image has boxes at.
     levels = sorted(expected["paper"]["threshold"].unique())

@@ -115,19 +115,20 @@ def test_nothing_is_left_of_trainings_that_ended_well(finished, results):
 def test_all_windows_of_every_test_image_have_a_place_in_a_map(results):
     splits = SPLITS.read(results / "splits/digital.csv")
     for fold in range(3):
-        with storage.open_hdf5(results / f"mpm/digital/compact/natural/fold-{fold}.h5") as file:
-            expected = splits.loc[(splits["fold"] == fold) & (splits["role"] == "test"), "image_id"]
-            assert sorted(mpm.image_ids(file)) == sorted(expected)
-            assert file.attrs["precision"] in ("float32", "mixed_bfloat16")
-            assert file.attrs["runs"].tolist() == [0]
-            grids = [mpm.read_grid(file, image) for image in expected]
+        path = results / f"mpm/digital/compact/natural/fold-{fold}/shard-0.h5"
+        expected = splits.loc[(splits["fold"] == fold) & (splits["role"] == "test"), "image_id"]
+        maps, made = mpm.open_maps(path), mpm.read_made(path)
+        assert list(maps) == sorted(expected)
+        assert made.precision in ("float32", "mixed_bfloat16")
+        assert (made.runs, made.maps) == ([0], "windows")
+        grids = list(maps.values())
         assert all(np.isfinite(grid.probabilities).all() for grid in grids)
         assert max(grid.probabilities.max() for grid in grids) > 0
 
 
 def test_boxes_lie_in_their_original_images(results):
     images = IMAGES.read(results / "index/digital/images.csv").set_index("image_id")
-    for path in results.glob("detections/digital/compact/natural/*.parquet"):
+    for path in results.glob("detections/digital/compact/natural/*/*.parquet"):
         boxes = DETECTIONS.read(path).join(images, on="image_id")
         assert (boxes["y0"] >= 0).all()
         assert (boxes["x0"] >= 0).all()
@@ -196,9 +197,8 @@ def test_an_ablation_makes_what_its_settings_touch_and_nothing_else(results):
         assert model["normalization"] == "scale"
         assert model["provenance"]["settings"]["layers"] == "head"
         assert "models/film/compact/natural@three/" in model["origin"]["path"]
-    with storage.open_hdf5(results / f"mpm/{chain}@three/fold-0.h5") as file:
-        grid = mpm.read_grid(file, mpm.image_ids(file)[0])
-    assert set(np.diff(grid.centres_y)) == {24}
+    maps = mpm.open_maps(results / f"mpm/{chain}@three/fold-0/shard-0.h5")
+    assert {grid.step for grid in maps.values()} == {24}
     table = pd.read_csv(results / "tables/table-ablations.csv")
     assert table["setting"].str.split(",").str[0].tolist()[:2] == ["as it is", "IoU of 0.5"]
     assert table["accuracy_percent_mean"].notna().tolist() == [True, False, True]

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.workflow
 PROFILE = ("--workflow-profile", "profiles/laptop")
 KILLS = int(os.environ.get("MAMMOFLOW_KILLS", "3"))
 MODEL_OF_MAPS = "digital/compact/natural"
-CHAIN = f"{MODEL_OF_MAPS}/fold-0"
+CHAIN = f"{MODEL_OF_MAPS}/fold-0/shard-0"
 SOME = (
     f"results/detections/{CHAIN}.parquet",
     f"results/classification/{MODEL_OF_MAPS}.csv",

@@ -28,6 +28,7 @@ def test_the_papers_study(project):
         "mpm": 2 * 5 + 5 * 5,
         "detections": 2 * 5 + 5 * 5,
         "candidates": 2 * 5 + 6 * 5,
+        "scores": 2 * 5 + 6 * 5,
         "contours": 1,
         "froc": 2 + 7,
         "cases": 1,
@@ -52,6 +53,7 @@ def test_the_demo(project):
         "mpm": 2 * 3 + 4 + 2 * 3,
         "detections": 2 * 3 + 4 + 2 * 3,
         "candidates": 2 * 3 + 3 + 4 + 2 * 3,
+        "scores": 2 * 3 + 3 + 4 + 2 * 3,
         "contours": 2,
         "froc": 2 + 2 + 6,
         "cases": 1,
@@ -87,6 +89,20 @@ def test_many_shards_and_chains(project):
 
 
 @pytest.mark.usefixtures("releases")
+def test_maps_and_boxes_are_divided_by_shards(project):
+    settings = {"datasets": {"inbreast": {"shards": 10}}, "detection": {"shards": 4}}
+    out = project.run("--dry-run", configfile=None, settings=settings)
+    inputs = re.findall(r"^rule (\w+):\n +input: (.*)$", out, re.MULTILINE)
+    jobs = Counter(rule for rule, _ in inputs)
+    mapped, scored = 4 * 7 * 5, 8 * 5
+    expected = {"mpm": mapped, "detections": mapped, "candidates": 4 * scored, "scores": scored}
+    assert {rule: jobs[rule] for rule in expected} == expected
+    # Every shard of the images is read once for each model and fold.
+    read = [store for rule, files in inputs if rule == "mpm" for store in re.findall(r"shard-\d+.h5", files)]
+    assert Counter(read) == {f"shard-{shard}.h5": 7 * 5 for shard in range(10)}
+
+
+@pytest.mark.usefixtures("releases")
 def test_a_study_without_ablations_has_no_table_of_them(project):
     planned = project.planned(configfile=None, settings={"experiments": {"ablations": []}})
     assert "table_ablations" not in planned
@@ -103,7 +119,7 @@ def test_hard_negatives_add_a_second_training_and_change_nothing_else(project):
     ablations = {"ablations": [{"name": "hard", "hard_negatives": found}]}
     one = project.planned(configfile=None, settings={"experiments": ablations})
     none = project.planned(configfile=None, settings={"experiments": {"ablations": []}})
-    of_one = ("hard_negatives", "retrain", "mpm", "detections", "candidates")
+    of_one = ("hard_negatives", "retrain", "mpm", "detections", "candidates", "scores")
     more = {rule: none.get(rule, 0) + 5 for rule in of_one}
     assert one == none | more | {"froc": none["froc"] + 1, "table_ablations": 1}
 

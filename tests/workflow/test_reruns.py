@@ -71,13 +71,14 @@ def graph():
         use(f"classify film {model}", "table_2", "figure_scores")
     for model in MODELS["digital"]:
         use(f"train digital {model}", f"classify digital {model}", f"mpm digital {model}")
-        for boxes in ("detections", "candidates"):
-            use(f"mpm digital {model}", f"{boxes} digital {model}")
+        use(f"mpm digital {model}", f"detections digital {model}", f"candidates digital {model}")
+        use(f"candidates digital {model}", f"scores digital {model}")
+        for boxes in ("detections", "scores"):
             use(f"{boxes} digital {model}", f"froc digital {model}")
-    for boxes in ("detections", "candidates"):
+    for boxes in ("detections", "scores"):
         use(f"{boxes} digital {SHOWN}", f"froc digital {SHOWN}@iou-0.5")
     for model in COMPARED:
-        use(f"candidates digital {model}", f"bundle digital {model}")
+        use(f"scores digital {model}", f"bundle digital {model}")
         use(f"froc digital {model}", f"bundle digital {model}")
     use("index digital", "contours digital")
     for model in {*COMPARED, *ABLATED}:
@@ -231,6 +232,7 @@ SETTINGS = {
         begins=("mpm digital natural", "mpm digital natural+film", "figure_1", "table_ablations"),
     ),
     "detection.levels": Case({"detection": {"levels": 50}}),
+    "detection.shards": Case({"detection": {"shards": 2}}),
     "bundles.fold": Case({"bundles": {"fold": 0}}),
     "bundles.licences": Case(
         {"bundles": {"licences": {"film": {"data": "ours", "terms": "free", "share": True}}}},
@@ -245,6 +247,7 @@ SETTINGS = {
     ),
     "detection.ensemble": Case({"detection": {"ensemble": {"mirrored": True}}}),
     "detection.candidates.learning": Case({"detection": {"candidates": {"learning": {"images": 5}}}}),
+    "detection.candidates.scoring": Case({"detection": {"candidates": {"scoring": "peak"}}}),
     "detection.candidates": Case({"detection": {"candidates": {"smoothing": 1}}}),
     "detection.overlays": Case({"detection": {"overlays": {"fpi": 2}}}),
     "detection.evaluation.iou": Case(

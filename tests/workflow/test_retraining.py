@@ -19,7 +19,7 @@ pytestmark = pytest.mark.workflow
 
 CHAIN = "digital/compact/natural+film"
 TARGET = f"results/candidates/{CHAIN}@hard/fold-0.csv"
-JOBS = ["candidates", "hard_negatives", "mpm", "retrain"]
+JOBS = ["candidates", "hard_negatives", "mpm", "retrain", "scores"]
 
 
 def ablation(**changes):
@@ -86,8 +86,8 @@ def test_the_second_training_begins_with_the_first(results):
 def test_its_weights_make_the_maps(results):
     grids = []
     for variant in ("", "@hard"):
-        with storage.open_hdf5(results / f"mpm/{CHAIN}{variant}/fold-0.h5") as file:
-            grids.append(mpm.read_grid(file, mpm.image_ids(file)[0]))
+        maps = mpm.open_maps(results / f"mpm/{CHAIN}{variant}/fold-0/shard-0.h5")
+        grids.append(maps[next(iter(maps))])
     assert (grids[0].probabilities != grids[1].probabilities).any()
 
 

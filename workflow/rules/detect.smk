@@ -1,9 +1,10 @@
 """Computes mass probability maps of the test images of a fold, boxes at every threshold, and scored candidates.
 
+The images of a fold are divided by shards of the images store, into as many jobs as `detection.shards` says.
+
 Needs: the splits, the images store and the trained runs of the fold; the lesions, to learn scores from.
-Makes: results/mpm/{dataset}/{backbone}/{init}/fold-{fold}.h5,
-       results/detections/{dataset}/{backbone}/{init}/fold-{fold}.parquet and
-       results/candidates/{dataset}/{backbone}/{init}/fold-{fold}.{csv,json}, the candidates and their score.
+Makes: results/{mpm,detections,candidates}/{dataset}/{backbone}/{init}/fold-{fold}/shard-{shard}.{h5,parquet}, and
+       results/candidates/{dataset}/{backbone}/{init}/fold-{fold}.{csv,json}, scored candidates and their score.
 """
 
 
@@ -12,15 +13,15 @@ rule mpm:
         splits="results/splits/{dataset}.csv",
         images="results/index/{dataset}/images.csv",
         stored="results/index/{dataset}/stored.csv",
-        stores=NEEDS.stores,
+        stores=NEEDS.mapped_stores,
         weights=NEEDS.runs_of_fold("model.weights.h5"),
         metadata=NEEDS.runs_of_fold("model.json"),
     output:
-        mpm="results/mpm/{dataset}/{backbone}/{init}/fold-{fold}.h5",
+        mpm="results/mpm/{dataset}/{backbone}/{init}/fold-{fold}/shard-{shard}.h5",
     log:
-        "logs/mpm/{dataset}/{backbone}/{init}/fold-{fold}.log",
+        "logs/mpm/{dataset}/{backbone}/{init}/fold-{fold}/shard-{shard}.log",
     benchmark:
-        "results/benchmarks/mpm/{dataset}/{backbone}/{init}/fold-{fold}.tsv"
+        "results/benchmarks/mpm/{dataset}/{backbone}/{init}/fold-{fold}/shard-{shard}.tsv"
     conda:
         "../envs/tensorflow.yaml"
     threads: 4
@@ -39,19 +40,21 @@ rule mpm:
         folds=NEEDS.folds_of_runs,
         learning=NEEDS.learning,
         seed=config["seed"],
+        shards=NEEDS.setting("shards"),
+        mapped_shards=NEEDS.mapped_shards,
     script:
         "../scripts/mpm.py"
 
 
 rule detections:
     input:
-        mpm="results/mpm/{dataset}/{backbone}/{init}/fold-{fold}.h5",
+        mpm="results/mpm/{dataset}/{backbone}/{init}/fold-{fold}/shard-{shard}.h5",
     output:
-        detections="results/detections/{dataset}/{backbone}/{init}/fold-{fold}.parquet",
+        detections="results/detections/{dataset}/{backbone}/{init}/fold-{fold}/shard-{shard}.parquet",
     log:
-        "logs/detections/{dataset}/{backbone}/{init}/fold-{fold}.log",
+        "logs/detections/{dataset}/{backbone}/{init}/fold-{fold}/shard-{shard}.log",
     benchmark:
-        "results/benchmarks/detections/{dataset}/{backbone}/{init}/fold-{fold}.tsv"
+        "results/benchmarks/detections/{dataset}/{backbone}/{init}/fold-{fold}/shard-{shard}.tsv"
     conda:
         "../envs/imaging.yaml"
     threads: 4
@@ -67,19 +70,16 @@ rule detections:
 
 rule candidates:
     input:
-        mpm=NEEDS.map_of_fold,
+        mpm=NEEDS.map_of_shard,
         weights=NEEDS.weights_at_own_scale,
         metadata=NEEDS.runs_of_fold("model.json"),
-        stores=NEEDS.stores,
-        scores=NEEDS.given_scores,
-        lesions="results/index/{dataset}/lesions.csv",
+        stores=NEEDS.mapped_stores,
     output:
-        candidates="results/candidates/{dataset}/{backbone}/{init}/fold-{fold}.csv",
-        score="results/candidates/{dataset}/{backbone}/{init}/fold-{fold}.json",
+        candidates="results/candidates/{dataset}/{backbone}/{init}/fold-{fold}/shard-{shard}.parquet",
     log:
-        "logs/candidates/{dataset}/{backbone}/{init}/fold-{fold}.log",
+        "logs/candidates/{dataset}/{backbone}/{init}/fold-{fold}/shard-{shard}.log",
     benchmark:
-        "results/benchmarks/candidates/{dataset}/{backbone}/{init}/fold-{fold}.tsv"
+        "results/benchmarks/candidates/{dataset}/{backbone}/{init}/fold-{fold}/shard-{shard}.tsv"
     conda:
         "../envs/tensorflow.yaml"
     threads: 4
@@ -90,8 +90,33 @@ rule candidates:
         *NEEDS.code("candidates.py"),
         network=NEEDS.network_code,
         candidates=NEEDS.candidate_settings,
-        scoring=NEEDS.scoring,
         own_scale=NEEDS.own_scale,
         precision=config["inference"]["precision"],
     script:
         "../scripts/candidates.py"
+
+
+rule scores:
+    input:
+        candidates=NEEDS.described,
+        scores=NEEDS.given_scores,
+        mpm=NEEDS.map_with_given_scores,
+        lesions="results/index/{dataset}/lesions.csv",
+    output:
+        candidates="results/candidates/{dataset}/{backbone}/{init}/fold-{fold}.csv",
+        score="results/candidates/{dataset}/{backbone}/{init}/fold-{fold}.json",
+    log:
+        "logs/scores/{dataset}/{backbone}/{init}/fold-{fold}.log",
+    benchmark:
+        "results/benchmarks/scores/{dataset}/{backbone}/{init}/fold-{fold}.tsv"
+    conda:
+        "../envs/imaging.yaml"
+    resources:
+        mem=growing(8, "GB"),
+        runtime=growing(1, "h"),
+    params:
+        *NEEDS.code("scores.py"),
+        candidates=NEEDS.candidate_settings,
+        scoring=NEEDS.scoring,
+    script:
+        "../scripts/scores.py"

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from mammoflow.base import storage
 from mammoflow.base.contracts.froc import POINTS
 from mammoflow.base.contracts.index import IMAGES, LESIONS
 from mammoflow.base.contracts.splits import SPLITS
 from mammoflow.base.contracts.stored import GREY_SCALE
+from mammoflow.base.shards import by_fold
 from mammoflow.base.version import version
 from mammoflow.breasts import image_store
 from mammoflow.bundles import detector, manifest, model_card, model_file, thresholds, validation_boxes
-from mammoflow.detection import candidate_scores, candidates, mapping
+from mammoflow.detection import candidate_scores, candidates, mapping, mpm
 from mammoflow.evaluation.definitions import Evaluation
 from mammoflow.networks import runtime, trained
 from mammoflow.patches.sliding_windows import Windows
@@ -30,9 +30,11 @@ runtime.configure(snakemake.threads, training=False)
 # Of several folds, the one whose network had the lowest validation loss: no test image decides.
 number = params.runs[trained.best_run(given.metadata)]["fold"] if params.fold == "best" else params.fold
 places = [place for place, run in enumerate(params.runs) if run["fold"] == number]
-with storage.open_hdf5(given.mpm[number]) as file:
-    runs, maps = [int(run) for run in file.attrs["runs"]], file.attrs["maps"]
-    precision = file.attrs["precision"] if file.attrs["precision"] in runtime.PRECISIONS else "float32"
+folds = 1 + max(run["fold"] for run in params.runs)
+mapped = by_fold(given.mpm, folds)[number]
+made = [mpm.read_made(path) for path in mapped]
+runs, maps = made[0].runs, made[0].maps
+precision = next((each.precision for each in made if each.precision in runtime.PRECISIONS), "float32")
 weights = [given.weights[places[run]] for run in runs]
 loaded = [
     trained.load(path, given.metadata[places[run]], "float32")
@@ -43,7 +45,7 @@ score = candidate_scores.read(given.scores[number])
 learnt = isinstance(score, candidate_scores.Learnt)  # there may have been nothing to learn from
 views = {key: params.ensemble[key] for key in ("mirrored", "magnifications")}
 windows = Windows(record["window"], params.stride, params.edge)
-made = detector.Detector(
+model = detector.Detector(
     list(models),
     mapping.Way(windows, record["normalization"], maps, precision, **views),
     candidates.Settings(**params.candidates),
@@ -55,8 +57,8 @@ made = detector.Detector(
 splits, images, lesions = SPLITS.read(given.splits), IMAGES.read(given.images), LESIONS.read(given.lesions)
 validation = splits[(splits["fold"] == number) & (splits["role"] == "validation")]
 store, image_ids = image_store.open_store(given.stores), sorted(validation["image_id"])
-with storage.open_hdf5(given.mpm[number]) as file:
-    detections, found = validation_boxes.boxes(made, store, image_ids, file)
+learning = mpm.open_maps(mapped, mpm.LEARNING)
+detections, found = validation_boxes.boxes(model, store, image_ids, learning)
 fold = thresholds.validation_fold(number, validation, lesions, detections, images, found)
 
 evaluation = Evaluation(**params.evaluation)
@@ -70,7 +72,7 @@ facts = {
     "version": manifest.VERSION,
     "model": chain,
     "fold": number,
-    "folds": len(given.mpm),
+    "folds": folds,
     "runs": runs,
     "network": {
         "backbone": wildcards.backbone,

@@ -1,4 +1,4 @@
-"""Find the candidates of the test images of a fold, and score them."""
+"""Find the candidates in maps of a fold, and describe them."""
 
 from mammoflow.base import logs
 
@@ -10,11 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from mammoflow.base import storage
-from mammoflow.base.contracts.detections import CANDIDATES
-from mammoflow.base.contracts.index import LESIONS
 from mammoflow.breasts import image_store
-from mammoflow.detection import candidate_scores, candidates, mpm
+from mammoflow.detection import candidates, mpm
 
 given, params, output = snakemake.input, snakemake.params, snakemake.output
 settings = candidates.Settings(**params.candidates)
@@ -36,23 +33,19 @@ def by_networks(runs: Sequence[int]) -> Callable[[pd.DataFrame], pd.DataFrame]:
     )
 
 
-with storage.open_hdf5(given.mpm) as file:
-    described = by_networks(file.attrs["runs"]) if params.own_scale else None
+described = by_networks(mpm.read_made(given.mpm).runs) if params.own_scale else None
 
-    def found(part: str) -> pd.DataFrame:
-        """Candidates in one part of the maps."""
-        table = candidates.of_maps(file, part, store, window, settings, snakemake.threads)
-        return described(table) if described and len(table) else table
 
-    score = candidate_scores.peak
-    if given.scores:  # of a model that was trained on other images
-        score = candidate_scores.read(given.scores[file.attrs["runs"][0]])
-    elif params.scoring == "learnt":
-        score = candidate_scores.learn(found(mpm.LEARNING), LESIONS.read(given.lesions))
-    boxes = candidate_scores.scored(found(mpm.TESTED), score, settings)
-CANDIDATES.write(boxes, output.candidates)
-candidate_scores.write(score, output.score)
+def found(part: str) -> pd.DataFrame:
+    """Candidates in one part of the maps."""
+    maps = mpm.open_maps(given.mpm, part)
+    table = candidates.of_maps(maps, store, window, settings, snakemake.threads)
+    return described(table) if described and len(table) else table
+
+
+tables = {part: found(part) for part in mpm.PARTS}
+candidates.write(tables, output.candidates)
 logs.announce(
-    f"{output.candidates}: {len(boxes)} candidates in {boxes['image_id'].nunique()} images, "
-    f"scored by {candidate_scores.described(score, params.scoring)}"
+    f"{output.candidates}: {len(tables[mpm.TESTED])} candidates in test images, "
+    f"{len(tables[mpm.LEARNING])} to learn from"
 )

@@ -4,15 +4,13 @@ from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
-from mammoflow.base import storage
 from mammoflow.base.contracts.detections import DETECTIONS
 from mammoflow.detection import components, mpm
 
-with storage.open_hdf5(snakemake.input.mpm) as file:
-    images = len(mpm.image_ids(file))
-    boxes = components.detections(file, snakemake.params.levels, snakemake.threads)
+maps = mpm.open_maps(snakemake.input.mpm)
+boxes = components.detections(maps, snakemake.params.levels, snakemake.threads)
 DETECTIONS.write(boxes, snakemake.output.detections)
 logs.announce(
     f"{snakemake.output.detections}: boxes at {boxes['threshold'].nunique()} thresholds "
-    f"in {boxes['image_id'].nunique()} of {images} images"
+    f"in {boxes['image_id'].nunique()} of {len(maps)} images"
 )

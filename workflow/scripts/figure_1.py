@@ -6,7 +6,6 @@ logs.redirect(snakemake.log[0])
 
 from dataclasses import replace
 
-from mammoflow.base import storage
 from mammoflow.base.contracts.froc import POINTS
 from mammoflow.base.contracts.index import IMAGES, LESIONS
 from mammoflow.base.contracts.splits import SPLITS
@@ -26,8 +25,7 @@ threshold, folds, boxes, missed = examples.findings(
 )
 example = examples.one(boxes, missed, folds)
 
-with storage.open_hdf5(given.mpms[example.fold]) as file:
-    grid = mpm.read_grid(file, example.image_id)
+grid = mpm.open_folds(given.mpms, len(folds))[example.fold][example.image_id]
 windows = sliding_windows.Windows(**params.windows)
 figure = framework.draw(
     image_store.open_store(given.stores)[example.image_id],

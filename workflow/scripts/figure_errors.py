@@ -4,10 +4,9 @@ from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
-from collections.abc import Iterator
+import itertools
 from dataclasses import replace
 
-from mammoflow.base import storage
 from mammoflow.base.contracts.classification import CLASSIFICATION
 from mammoflow.base.contracts.froc import POINTS
 from mammoflow.base.contracts.index import IMAGES, LESIONS
@@ -17,15 +16,6 @@ from mammoflow.detection import mpm
 from mammoflow.evaluation.definitions import Evaluation
 from mammoflow.report import detection_errors, examples, naming
 from mammoflow.report.figures import error_panels, style
-
-
-def grids() -> Iterator[tuple[str, mpm.Grid]]:
-    """Every test image of every fold, with its map."""
-    for path in given.mpms:
-        with storage.open_hdf5(path) as file:
-            for image_id in mpm.image_ids(file):
-                yield image_id, mpm.read_grid(file, image_id)
-
 
 given, output, params = snakemake.input, snakemake.output, snakemake.params
 definition = replace(Evaluation(**params.evaluation).definition, mode="candidate")
@@ -39,12 +29,13 @@ found = examples.findings(
     definition,
 )
 lesions, false = detection_errors.best_scores(found.folds, definition)
+grids = itertools.chain.from_iterable(maps.items() for maps in mpm.open_folds(given.mpms, len(found.folds)))
 wrong = found.boxes[found.boxes["verdict"] == examples.FALSE]
 table = detection_errors.table(
     [
         detection_errors.by_area(lesions, found.threshold),
         detection_errors.by_score(lesions, false),
-        detection_errors.places(wrong, grids(), images.set_index("image_id")["view"]),
+        detection_errors.places(wrong, grids, images.set_index("image_id")["view"]),
         detection_errors.by_view(lesions, images, found.threshold),
         detection_errors.calibration(patches["label"].to_numpy(), patches["probability"].to_numpy()),
     ]

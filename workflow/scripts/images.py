@@ -1,6 +1,7 @@
 """Store the cropped and mirrored breasts of one shard of a data set, with their lesions."""
 
 from mammoflow.base import logs
+from mammoflow.base.shards import shard_of
 
 logs.redirect(snakemake.log[0])
 
@@ -16,7 +17,7 @@ params, shard = snakemake.params, int(snakemake.wildcards.shard)
 archive, root = archives.archive(params.archive), Path(params.root)
 table = IMAGES.read(snakemake.input.images)
 preparation.require_spacing(table["spacing_mm"], params.resolution, snakemake.wildcards.dataset)
-table = table[[filling.shard_of(patient, params.shards) == shard for patient in table["patient_id"]]]
+table = table[[shard_of(patient, params.shards) == shard for patient in table["patient_id"]]]
 lesions = LESIONS.read(snakemake.input.lesions)
 
 with storage.create_hdf5(snakemake.output.store) as file:

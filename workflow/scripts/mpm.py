@@ -1,6 +1,7 @@
-"""Compute the window probabilities of images of a fold with the network of the best run, or of all runs."""
+"""Compute the window probabilities of some images of a fold with the network of the best run, or of all."""
 
 from mammoflow.base import imports, logs
+from mammoflow.base.shards import shard_of
 
 logs.redirect(snakemake.log[0])
 imports.skip("matplotlib", "sklearn")
@@ -39,18 +40,22 @@ parts = {
     ),
 }
 part_of = {image_id: part for part, image_ids in parts.items() for image_id in image_ids}
+patients = dict(zip(fold["image_id"], fold["patient_id"], strict=True))
+here = [
+    image_id for image_id in part_of if shard_of(patients[image_id], params.shards) in params.mapped_shards
+]
 
 chosen = []
 with storage.create_hdf5(snakemake.output.mpm) as file:
-    for image_id, grid in mapping.grids(models, store, part_of, way, chosen.append):
+    for image_id, grid in mapping.grids(models, store, here, way, chosen.append):
         mpm.write_grid(file, image_id, grid, part_of[image_id])
-    precision = (
-        ", ".join(sorted({network.policy for network in chosen})) or "none, since there are no windows"
-    )
-    file.attrs.update(precision=precision, maps=params.maps, runs=runs)
+    precision = ", ".join(sorted({network.policy for network in chosen}))
+    mpm.write_made(file, mpm.Made(runs, params.maps, precision))
 
+model = f"{wildcards.backbone} {wildcards.init}"
+tested, learnt_from = (sum(part_of[image_id] == part for image_id in here) for part in mpm.PARTS)
 logs.announce(
-    f"{wildcards.dataset} fold {wildcards.fold} {wildcards.backbone} {wildcards.init}: maps of "
-    f"{len(parts[mpm.TESTED])} test images and of {len(parts[mpm.LEARNING])} to learn from ({params.maps}), "
-    f"by run {', '.join(map(str, runs))}, precision: {precision}"
+    f"{wildcards.dataset} fold {wildcards.fold} shard {wildcards.shard} {model}: maps of {tested} test "
+    f"images and of {learnt_from} to learn from ({params.maps}), by run {', '.join(map(str, runs))}, "
+    f"precision: {precision or 'none, since there are no windows'}"
 )

@@ -1,6 +1,7 @@
 """List the images of a release that have changed since they were stored, and how to rebuild them."""
 
 from mammoflow.base import logs
+from mammoflow.base.shards import shard_of
 
 logs.redirect(snakemake.log[0])
 
@@ -11,7 +12,7 @@ import pandas as pd
 from mammoflow import archives
 from mammoflow.base.contracts.index import IMAGES, LESIONS, REPLACED
 from mammoflow.base.contracts.stored import STORED
-from mammoflow.breasts import filling, replaced
+from mammoflow.breasts import replaced
 
 inputs, params, name = snakemake.input, snakemake.params, snakemake.wildcards.dataset
 table = IMAGES.read(inputs.images)
@@ -30,7 +31,7 @@ if "index" in set(replaced_images["begins"]):
     sentence += f"; rebuild them with --forcerun results/index/{name}/images.csv"
 elif len(replaced_images):
     patients = table.set_index("image_id").loc[replaced_images["image_id"], "patient_id"]
-    shards = sorted({filling.shard_of(patient, params.shards) for patient in patients})
+    shards = sorted({shard_of(patient, params.shards) for patient in patients})
     stores = " ".join(f"results/images/{name}/shard-{shard}.h5" for shard in shards)
     sentence += f"; rebuild them with --forcerun {stores}"
 print(replaced_images.to_string(index=False))

@@ -10,6 +10,7 @@ from mammoflow.base.contracts.froc import POINTS, POOLED
 from mammoflow.base.contracts.index import IMAGES, LESIONS
 from mammoflow.base.contracts.review import CASES
 from mammoflow.base.contracts.splits import SPLITS
+from mammoflow.base.shards import by_fold
 from mammoflow.evaluation import folds
 from mammoflow.evaluation.definitions import Evaluation
 from mammoflow.report import naming
@@ -19,12 +20,13 @@ given, output, params, wildcards = snakemake.input, snakemake.output, snakemake.
 chain = f"{wildcards.dataset}/{wildcards.backbone}/{wildcards.init}"
 evaluation = Evaluation(**params.evaluation)
 cases, images, lesions = CASES.read(given.cases), IMAGES.read(given.images), LESIONS.read(given.lesions)
+splits = SPLITS.read(given.splits)
 
 grids, geometries = model_data.maps(given.mpms, cases)
 tested = folds.folds_of(
-    SPLITS.read(given.splits),
+    splits,
     lesions,
-    map(DETECTIONS.read, given.detections),
+    map(DETECTIONS.read_all, by_fold(given.detections, splits["fold"].nunique())),
     images,
     candidates=map(CANDIDATES.read, given.candidates),
 )

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from mammoflow.base import storage
 from mammoflow.base.contracts.froc import DRAWS, OPERATING_POINTS
 from mammoflow.base.contracts.index import IMAGES
 from mammoflow.detection import mpm
@@ -19,11 +18,7 @@ from mammoflow.report.tables import ablations, presentation, trainings
 
 def windows(paths: list[str]) -> float:
     """Mean number of windows on the grid of an image."""
-    counts: list[int] = []
-    for path in paths:
-        with storage.open_hdf5(path) as file:
-            counts += mpm.windows_per_image(file)
-    return float(np.mean(counts))
+    return float(np.mean([count for path in paths for count in mpm.windows_per_image(path)]))
 
 
 given, params, output = snakemake.input, snakemake.params, snakemake.output

@@ -176,15 +176,15 @@ def test_boxes_are_those_of_the_studys_functions(weights, release, tmp_path, mon
     with storage.create_hdf5(mapped) as file:
         for image_id, grid in mapping.grids([network], stored, sorted(stored), way):
             mpm.write_grid(file, image_id, grid)
-    with storage.open_hdf5(mapped) as file:
-        if mode == "paper":
-            expected = components.detections(file, facts["boxes"]["levels"], 1)
-            expected = expected[expected["threshold"] == 0.3].drop(columns="threshold")
-        else:
-            boxes = {key: facts["boxes"][key] for key in ("smoothing", "fractions", "overlap", "containment")}
-            settings = candidates.Settings(**boxes)
-            table = candidates.of_maps(file, mpm.TESTED, stored, 48, settings, 1)
-            expected = candidate_scores.scored(table, candidate_scores.peak, settings)
+    maps = mpm.open_maps(mapped)
+    if mode == "paper":
+        expected = components.detections(maps, facts["boxes"]["levels"], 1)
+        expected = expected[expected["threshold"] == 0.3].drop(columns="threshold")
+    else:
+        boxes = {key: facts["boxes"][key] for key in ("smoothing", "fractions", "overlap", "containment")}
+        settings = candidates.Settings(**boxes)
+        table = candidates.of_maps(maps, stored, 48, settings, 1)
+        expected = candidate_scores.scored(table, candidate_scores.peak, settings)
     order = ["image_id", "score", *BOX]
     pd.testing.assert_frame_equal(
         found.sort_values(order, ignore_index=True)[order],

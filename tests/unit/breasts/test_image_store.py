@@ -17,6 +17,7 @@ from mammoflow.base import storage
 from mammoflow.base.boxes import BOX
 from mammoflow.base.contracts.stored import STORED
 from mammoflow.base.exclusions import Excluded
+from mammoflow.base.shards import shard_of
 from mammoflow.breasts import filling, image_store, preparation, segmentation
 from mammoflow.breasts.geometry import Geometry
 from mammoflow.breasts.segmentation import Region
@@ -419,6 +420,6 @@ def test_mm_are_refused_at_once_where_no_image_tells_its_spacing():
 
 
 def test_shards_are_stable_and_even():
-    assert [filling.shard_of(patient, 16) for patient in ("P_00001", "P_00002")] == [0, 2]
-    counts = np.bincount([filling.shard_of(f"P_{number:05d}", 8) for number in range(4000)], minlength=8)
+    assert [shard_of(patient, 16) for patient in ("P_00001", "P_00002")] == [0, 2]
+    counts = np.bincount([shard_of(f"P_{number:05d}", 8) for number in range(4000)], minlength=8)
     assert counts.min() > 400

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from skimage.measure import label, regionprops
 
-from mammoflow.base import storage
 from mammoflow.base.boxes import BOX
 from mammoflow.base.contracts.detections import DETECTIONS
 from mammoflow.breasts.geometry import Geometry
@@ -183,11 +182,8 @@ def test_detections_of_a_file(tmp_path):
     breast = np.ones((40, 50), bool)
     full = mpm.Grid(probabilities, *centres, breast, geometry)
     empty = mpm.Grid(np.zeros((3, 4), np.float32), *centres, breast, geometry)
-    with storage.create_hdf5(tmp_path / "fold-0.h5") as file:
-        mpm.write_grid(file, "full", full)
-        mpm.write_grid(file, "empty", empty)
-    with storage.open_hdf5(tmp_path / "fold-0.h5") as file:
-        table = DETECTIONS.check(components.detections(file, levels=20, threads=2))
+    maps = {"full": full, "empty": empty}
+    table = DETECTIONS.check(components.detections(maps, levels=20, threads=2))
     values = full.map().astype(float)
     expected = {
         ("full", level / 20, *geometry.to_original(np.array([region.bbox]))[0].tolist())
@@ -201,9 +197,6 @@ def test_detections_of_a_file(tmp_path):
 def test_detections_of_maps_with_nothing(tmp_path):
     geometry = Geometry(rows=8, columns=8, y0=0, x0=0, y1=8, x1=8, mirrored=False, factor=1.0)
     no_window = mpm.Grid(np.zeros((0, 0)), np.zeros(0), np.zeros(0), np.zeros((8, 8), bool), geometry)
-    with storage.create_hdf5(tmp_path / "fold-0.h5") as file:
-        mpm.write_grid(file, "a", no_window)
-    with storage.open_hdf5(tmp_path / "fold-0.h5") as file:
-        table = components.detections(file, levels=1000, threads=1)
-    DETECTIONS.write(table, tmp_path / "fold-0.parquet")
-    assert DETECTIONS.read(tmp_path / "fold-0.parquet").empty
+    table = components.detections({"a": no_window}, levels=1000, threads=1)
+    DETECTIONS.write(table, tmp_path / "shard-0.parquet")
+    assert DETECTIONS.read(tmp_path / "shard-0.parquet").empty

@@ -127,10 +127,10 @@ def test_candidates_are_those_of_the_nearest_model_that_has_them(paper):
 
     def first(name):
         wildcards = SimpleNamespace(
-            dataset="inbreast", backbone="inceptionv3", init=f"imagenet+cbis-ddsm{name}", fold="0"
+            dataset="inbreast", backbone="inceptionv3", init=f"imagenet+cbis-ddsm{name}", fold="0", shard="0"
         )
         found = needs.candidate_settings(wildcards)
-        assert needs.map_of_fold(wildcards) == needs.maps(wildcards)[0]
+        assert needs.map_of_shard(wildcards) == needs.maps(wildcards)[0]
         return needs.candidates(wildcards)[0], needs.scoring(wildcards), found["smoothing"]
 
     assert first("") == (f"{folder}/fold-0.csv", "learnt", 0.6)

@@ -55,6 +55,19 @@ def test_the_interpreter_is_one_word_of_a_shell_however_often_it_is_read(path):
     assert workspace.shell_word(once) == once
 
 
+def test_maps_of_an_earlier_version_are_named(tmp_path):
+    maps = tmp_path / "results/mpm/digital/compact/natural"
+    (maps / "fold-0").mkdir(parents=True)
+    (maps / "fold-0/shard-0.h5").touch()
+    workspace.check_results(tmp_path)
+    (maps / "fold-1.h5").touch()
+    with pytest.raises(
+        workspace.WorkspaceError,
+        match=r"^results/mpm/digital/compact/natural/fold-1.h5: .* delete results/mpm and results/detections",
+    ):
+        workspace.check_results(tmp_path)
+
+
 def test_a_full_disk_is_told(disk, tmp_path):
     full = disk(tmp_path / "study", "4m")
     full.fill(500_000)

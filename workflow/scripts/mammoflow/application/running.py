@@ -20,7 +20,7 @@ from mammoflow.application.inputs import Found, Mammogram
 from mammoflow.base import pool, storage
 from mammoflow.base.contracts.detected import FILES, LEFT_OUT
 from mammoflow.base.countdown import Countdown
-from mammoflow.breasts import filling
+from mammoflow.base.shards import shard_of
 from mammoflow.breasts.image_store import StoredImage
 from mammoflow.bundles.model_file import ModelFile
 from mammoflow.detection.findings import Findings, Model
@@ -146,7 +146,7 @@ def _of_part(files: Sequence[Found], part: tuple[int, int] | None) -> list[Found
     if part is None:
         return list(files)
     number, parts = part
-    return [file for file in files if filling.shard_of(str(file.path), parts) == number - 1]
+    return [file for file in files if shard_of(str(file.path), parts) == number - 1]
 
 
 def _unique(named: Sequence[Found]) -> tuple[list[Found], list[Found]]:

@@ -1,6 +1,5 @@
 """Prepares the images of one shard of the images store, in several processes."""
 
-import hashlib
 import io
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,12 +31,6 @@ class Archive(Protocol):
 
     def lesion_mask(self, root: Path, source: str, shape: tuple[int, int]) -> np.ndarray:
         """Mask of a mass, (M, N) bool."""
-
-
-def shard_of(patient_id: str, shards: int) -> int:
-    """Shard that holds a patient's images, from a digest of the identifier that never changes."""
-    digest = hashlib.sha256(patient_id.encode()).digest()
-    return int.from_bytes(digest[:8], "big") % shards
 
 
 class Indexed(NamedTuple):

@@ -1,14 +1,14 @@
 """Reads and writes the images store: cropped, mirrored breasts with lesion label maps, in HDF5."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 
 from mammoflow.base import storage
+from mammoflow.base.shards import Shards
 from mammoflow.breasts.geometry import Geometry
 
 CHUNK = 256
@@ -145,60 +145,11 @@ def image_ids(file: h5py.File) -> list[str]:
     return sorted(file["images"]) if "images" in file else []
 
 
-class Store(Mapping):
-    """Images of several shards by identifier, or parts of them; see `open_store`."""
-
-    def __init__(self, paths: Sequence[str | Path], reader: Callable[[h5py.File, str], Any]) -> None:
-        self._reader = reader
-        self._paths = {}
-        for path in paths:
-            with storage.open_hdf5(path) as file:
-                for image_id in image_ids(file):
-                    if image_id in self._paths:
-                        both = f"{self._paths[image_id]} and {path}"
-                        raise ValueError(f"image '{image_id}': expected in one shard, got {both}")
-                    self._paths[image_id] = path
-
-    def __getitem__(self, image_id: str) -> Any:  # noqa: ANN401
-        if image_id not in self._paths:
-            places = ", ".join(sorted({str(Path(path).parent) for path in self._paths.values()}))
-            raise KeyError(
-                f"image: expected one of the {len(self)} stored in {places or 'no shard'}, got '{image_id}'"
-            )
-        with storage.open_hdf5(self._paths[image_id]) as file:
-            return self._reader(file, image_id)
-
-    def __contains__(self, image_id: object) -> bool:
-        return image_id in self._paths
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(sorted(self._paths))
-
-    def __len__(self) -> int:
-        return len(self._paths)
+def open_store(paths: str | Path | Sequence[str | Path]) -> Shards:
+    """Images of one or several shards as a mapping from image identifier to `StoredImage`; see `Shards`."""
+    return Shards(paths, image_ids, read)
 
 
-def open_store(paths: str | Path | Sequence[str | Path]) -> Store:
-    """Images of one or several shards as a mapping from image identifier to `StoredImage`.
-
-    Parameters
-    ----------
-    paths : path or sequence of paths
-        Shards written by the images stage. Each is opened once to list its images, and again for each
-        image that is read, so that only one image is in memory at a time.
-
-    Raises
-    ------
-    ValueError
-        When a shard is incomplete, or two shards hold the same image.
-    """
-    return Store(_listed(paths), read)
-
-
-def open_regions(paths: str | Path | Sequence[str | Path]) -> Store:
-    """The regions of images as a mapping from image identifier to `Regions`; see `open_store`."""
-    return Store(_listed(paths), read_regions)
-
-
-def _listed(paths: str | Path | Sequence[str | Path]) -> list[str | Path]:
-    return [paths] if isinstance(paths, (str, Path)) else list(paths)
+def open_regions(paths: str | Path | Sequence[str | Path]) -> Shards:
+    """The regions of images as a mapping from image identifier to `Regions`; see `Shards`."""
+    return Shards(paths, image_ids, read_regions)

@@ -2,17 +2,19 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-import h5py
 import pandas as pd
 
 from mammoflow.base.contracts.detections import CANDIDATES, DETECTIONS
 from mammoflow.breasts.image_store import StoredImage
 from mammoflow.bundles.detector import Detector
-from mammoflow.detection import mpm
+from mammoflow.detection.mpm import Grid
 
 
 def boxes(
-    detector: Detector, store: Mapping[str, StoredImage], image_ids: Sequence[str], file: h5py.File
+    detector: Detector,
+    store: Mapping[str, StoredImage],
+    image_ids: Sequence[str],
+    maps: Mapping[str, Grid],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Boxes of both modes on images, at all thresholds.
 
@@ -24,8 +26,8 @@ def boxes(
         Stored images.
     image_ids : sequence of str
         Validation images.
-    file : h5py.File
-        Maps of the fold; images that scores were learnt from have one, which is not computed again.
+    maps : mapping of str to Grid
+        Maps that need not be computed again: of the images that scores were learnt from.
 
     Returns
     -------
@@ -33,7 +35,7 @@ def boxes(
         Tables of these names.
     """
     regions, found = [], []
-    for image_id, grid in _grids(detector, store, image_ids, file):
+    for image_id, grid in _grids(detector, store, image_ids, maps):
         image = store[image_id]
         regions.append(detector.regions(image, grid))
         found.append(detector.candidates(image, grid))
@@ -41,12 +43,14 @@ def boxes(
 
 
 def _grids(
-    detector: Detector, store: Mapping[str, StoredImage], image_ids: Sequence[str], file: h5py.File
-) -> Iterator[tuple[str, mpm.Grid]]:
-    known = set(mpm.image_ids(file, mpm.LEARNING)) & set(image_ids)
-    for image_id in sorted(known):
-        yield image_id, mpm.read_grid(file, image_id, mpm.LEARNING)
-    yield from detector.grids(store, [image_id for image_id in image_ids if image_id not in known])
+    detector: Detector,
+    store: Mapping[str, StoredImage],
+    image_ids: Sequence[str],
+    maps: Mapping[str, Grid],
+) -> Iterator[tuple[str, Grid]]:
+    for image_id in sorted(maps.keys() & set(image_ids)):
+        yield image_id, maps[image_id]
+    yield from detector.grids(store, [image_id for image_id in image_ids if image_id not in maps])
 
 
 def _joined(tables: Sequence[pd.DataFrame], columns: list[str]) -> pd.DataFrame:

@@ -8,19 +8,19 @@ Lengths are in sides of the window that the network sees, so that features hardl
 resolution.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
-import h5py
 import numpy as np
 import pandas as pd
 from scipy import ndimage
 from skimage.measure import block_reduce
 
-from mammoflow.base import pool
+from mammoflow.base import pool, storage
 from mammoflow.base.boxes import BOX
-from mammoflow.detection import components, mpm
+from mammoflow.detection import components
 from mammoflow.detection.mpm import Grid, probability_map
 from mammoflow.patches.cutting import Image
 
@@ -110,21 +110,18 @@ class _View(NamedTuple):
 
 
 def of_maps(
-    file: h5py.File,
-    part: str,
+    maps: Mapping[str, Grid],
     store: Mapping[str, Image],
     window: int,
     settings: Settings,
     threads: int,
 ) -> pd.DataFrame:
-    """Find the candidates of all images of a part of an MPM file; see `of_image`.
+    """Find the candidates of all mapped images; see `of_image`.
 
     Parameters
     ----------
-    file : h5py.File
-        Opened by `storage.open_hdf5`.
-    part : str
-        ``mpm.TESTED`` or ``mpm.LEARNING``.
+    maps : mapping of str to Grid
+        By image; see `mpm.open_maps`.
     store : mapping of str to Image
         Stored images.
     window, settings
@@ -134,12 +131,36 @@ def of_maps(
     """
 
     def of_one(image_id: str) -> pd.DataFrame:
-        return of_image(image_id, store[image_id], mpm.read_grid(file, image_id, part), window, settings)
+        return of_image(image_id, store[image_id], maps[image_id], window, settings)
 
-    tables = [table for table in pool.ordered(of_one, mpm.image_ids(file, part), threads) if len(table)]
-    if not tables:
-        return pd.DataFrame(columns=["image_id", *BOX, *FEATURES])
-    return pd.concat(tables, ignore_index=True)
+    return _joined(pool.ordered(of_one, maps, threads))
+
+
+def _joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    some = [table for table in tables if len(table)]
+    return pd.concat(some, ignore_index=True) if some else pd.DataFrame(columns=["image_id", *BOX, *FEATURES])
+
+
+def write(tables: Mapping[str, pd.DataFrame], path: str | Path) -> None:
+    """Write the described candidates of each part of maps to one Parquet file.
+
+    Parameters
+    ----------
+    tables : mapping of str to pandas.DataFrame
+        By part, the result of `of_maps` or of `own_scale.described`.
+    path : str or Path
+        Where to.
+    """
+    table = _joined(table.assign(part=part) for part, table in tables.items())
+    with storage.whole(path) as temporary:
+        table.to_parquet(temporary, index=False)
+
+
+def read(paths: Sequence[str | Path], part: str) -> pd.DataFrame:
+    """The candidates of one part in files made by `write`, sorted by image."""
+    tables = map(pd.read_parquet, paths)
+    table = _joined(table[table["part"] == part].drop(columns="part") for table in tables if len(table))
+    return table.sort_values("image_id", kind="stable", ignore_index=True)
 
 
 def of_image(image_id: str, image: Image, grid: Grid, window: int, settings: Settings) -> pd.DataFrame:

@@ -8,10 +8,9 @@ fast enough. (``skimage.morphology.max_tree`` needs minutes for a map of this si
 A map with many peaks is processed in bands of levels to limit the memory.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import h5py
 import numpy as np
 import pandas as pd
 
@@ -19,7 +18,7 @@ from mammoflow.base import pool
 from mammoflow.base.boxes import BOX
 from mammoflow.base.contracts.detections import DETECTIONS
 from mammoflow.breasts.geometry import Geometry
-from mammoflow.detection import mpm
+from mammoflow.detection.mpm import Grid
 
 _NONE = np.iinfo(np.int32).max
 
@@ -354,13 +353,13 @@ def rows(components: Components, levels: int, image_id: str, geometry: Geometry)
     )
 
 
-def detections(file: h5py.File, levels: int, threads: int) -> pd.DataFrame:
-    """Rows of a ``detections`` table for all images of an MPM file.
+def detections(maps: Mapping[str, Grid], levels: int, threads: int) -> pd.DataFrame:
+    """Rows of a ``detections`` table for all mapped images.
 
     Parameters
     ----------
-    file : h5py.File
-        Opened by `storage.open_hdf5`; see `mpm.read_grid`.
+    maps : mapping of str to Grid
+        By image; see `mpm.open_maps`.
     levels : int
         See `quantise`.
     threads : int
@@ -368,10 +367,10 @@ def detections(file: h5py.File, levels: int, threads: int) -> pd.DataFrame:
     """
 
     def of_image(image_id: str) -> pd.DataFrame:
-        grid = mpm.read_grid(file, image_id)
+        grid = maps[image_id]
         return rows(find(quantise(grid.map(), levels)), levels, image_id, grid.geometry)
 
-    tables = [table for table in pool.ordered(of_image, mpm.image_ids(file), threads) if len(table)]
+    tables = [table for table in pool.ordered(of_image, maps, threads) if len(table)]
     if not tables:
         return pd.DataFrame(columns=list(DETECTIONS.columns))
     return pd.concat(tables, ignore_index=True)

@@ -2,16 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
 
 import h5py
 import numpy as np
 import pandas as pd
 
 from mammoflow.base import seeds, storage
+from mammoflow.base.shards import Shards, by_fold
 from mammoflow.breasts.geometry import Geometry
 
 # Parts of a file: maps of images that the fold tests, and of images that scores are learnt from.
 TESTED, LEARNING = "images", "learning"
+PARTS = (TESTED, LEARNING)
 
 
 @dataclass(frozen=True)
@@ -171,9 +176,49 @@ def read_grid(file: h5py.File, image_id: str, part: str = TESTED) -> Grid:
     )
 
 
-def windows_per_image(file: h5py.File) -> list[int]:
-    """Number of windows on the grid of each tested image of an open file, classified or not."""
-    return [file[f"{TESTED}/{image_id}/probabilities"].size for image_id in image_ids(file)]
+def open_maps(paths: str | Path | Sequence[str | Path], part: str = TESTED) -> Shards:
+    """The grids in one part of the files of a fold, as a mapping from image identifier to `Grid`."""
+    return Shards(paths, partial(image_ids, part=part), partial(read_grid, part=part))
+
+
+def open_folds(paths: Sequence[str | Path], folds: int) -> list[Shards]:
+    """The grids of the tested images of each fold, from the files of all folds; see `by_fold`."""
+    return list(map(open_maps, by_fold(paths, folds)))
+
+
+def windows_per_image(path: str | Path) -> list[int]:
+    """Number of windows on the grid of each tested image of a file, classified or not."""
+    with storage.open_hdf5(path) as file:
+        return [file[f"{TESTED}/{image_id}/probabilities"].size for image_id in image_ids(file)]
+
+
+class Made(NamedTuple):
+    """How the maps of a file were made.
+
+    Attributes
+    ----------
+    runs : list of int
+        Numbers of the runs in their fold whose mean the maps are.
+    maps : {"windows", "dense"}
+    precision : str
+        Of the networks: names of Keras' policies joined by commas, or empty if there was no window.
+    """
+
+    runs: list[int]
+    maps: str
+    precision: str
+
+
+def write_made(file: h5py.File, made: Made) -> None:
+    """Add to an open file how its maps were made."""
+    file.attrs.update(made._asdict())
+
+
+def read_made(path: str | Path) -> Made:
+    """How the maps of a file were made."""
+    with storage.open_hdf5(path) as file:
+        found = file.attrs
+        return Made([int(run) for run in found["runs"]], found["maps"], found["precision"])
 
 
 def image_ids(file: h5py.File, part: str = TESTED) -> list[str]:

@@ -9,9 +9,9 @@ import pandas as pd
 
 from mammoflow.base.contracts.index import LESIONS
 from mammoflow.base.contracts.splits import SPLITS
+from mammoflow.base.shards import Shards
 from mammoflow.breasts import image_store
 from mammoflow.breasts.geometry import Geometry
-from mammoflow.breasts.image_store import Store
 from mammoflow.study import paths
 
 
@@ -38,7 +38,7 @@ class StudyResults(NamedTuple):
     """
 
     described: Mapping[str, Described]
-    store: Store
+    store: Shards
     lesions: pd.DataFrame
     splits: pd.DataFrame
 
@@ -67,7 +67,7 @@ def read(results: Path, dataset: str) -> StudyResults:
     splits = SPLITS.read(_existing(results, paths.splits(dataset), dataset))
     lesions = LESIONS.read(_existing(results, paths.index(dataset, "lesions"), dataset))
     shards = sorted(_at(results, paths.store(dataset, 0)).parent.glob("shard-*.h5"))
-    described = image_store.Store(shards, _described)
+    described = Shards(shards, image_store.image_ids, _described)
     wanted = sorted(set(splits["image_id"]))
     if missing := [image_id for image_id in wanted if image_id not in described]:
         raise ValueError(
@@ -110,6 +110,6 @@ def _at(results: Path, path: str) -> Path:
 
 
 def _described(file: h5py.File, image_id: str) -> Described:
-    """Reader of a `Store` that reads no pixel."""
+    """Reader of `Shards` that reads no pixel."""
     attributes = file[f"images/{image_id}"].attrs
     return Described(Geometry.from_attributes(attributes), attributes["pixels_sha256"])

@@ -10,6 +10,7 @@ import pandas as pd
 
 from mammoflow.base.boxes import BOX
 from mammoflow.base.contracts.detections import CANDIDATES, DETECTIONS
+from mammoflow.base.shards import by_fold
 from mammoflow.evaluation import matching
 from mammoflow.evaluation.definitions import Definition
 from mammoflow.evaluation.folds import Fold, folds_of
@@ -97,24 +98,25 @@ def findings(
     splits, lesions, images : pandas.DataFrame
         Tables of the data set.
     boxes : sequence of paths
-        Tables of each fold, in order: ``detections`` for mode ``paper``, of which only what is alive at the
-        threshold is read, and ``candidates`` for the other mode.
+        Tables of all folds (see `by_fold`): ``detections`` for mode ``paper``, of which only what is alive
+        at the threshold is read, and ``candidates`` for the other mode.
     definition : Definition
         What counts as a hit.
     """
     threshold = operating_threshold(definition.rows(points))
-    read = (read_boxes(path, definition.mode, "threshold", threshold) for path in boxes)
+    of_folds = by_fold(boxes, splits["fold"].nunique())
+    read = (read_boxes(paths, definition.mode, "threshold", threshold) for paths in of_folds)
     folds = list(folds_of(splits, lesions, read, images))
     return Findings(threshold, folds, *examine(folds, threshold, definition))
 
 
-def read_boxes(path: str | Path, mode: str, column: str, value: object) -> pd.DataFrame:
+def read_boxes(paths: Sequence[str | Path], mode: str, column: str, value: object) -> pd.DataFrame:
     """Boxes of a fold with one value in a column; candidates have no thresholds of their own.
 
     Parameters
     ----------
-    path : str or Path
-        A ``detections`` table for mode ``paper``, or ``candidates``.
+    paths : sequence of paths
+        The ``detections`` tables of the fold for mode ``paper``, or its one table of ``candidates``.
     mode : {"paper", "candidate"}
         As in `evaluation`.
     column : str
@@ -123,8 +125,8 @@ def read_boxes(path: str | Path, mode: str, column: str, value: object) -> pd.Da
         Its value.
     """
     if mode == "paper":
-        return DETECTIONS.read(path, filters=[(column, "==", value)])
-    boxes = CANDIDATES.read(path)
+        return DETECTIONS.read_all(paths, filters=[(column, "==", value)])
+    boxes = CANDIDATES.read_all(paths)
     return boxes[boxes[column] == value] if column in boxes else boxes
 
 

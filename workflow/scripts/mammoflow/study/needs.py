@@ -23,6 +23,7 @@ class Wildcards(Protocol):
     external: str
     label: str
     fold: str
+    shard: str
     run: str
 
 
@@ -272,13 +273,44 @@ class Needs:
     def _tests(self, wildcards: Wildcards) -> list[tuple[int, int, Run]]:
         return self._study.tests(wildcards.dataset, wildcards.backbone, wildcards.init)
 
+    def mapped_shards(self, wildcards: Wildcards) -> list[int]:
+        """Shards of the images store whose images are mapped in one job."""
+        shards, jobs = self._shards(wildcards.dataset), len(self._map_jobs(wildcards.dataset))
+        return [shard for shard in range(shards) if shard * jobs // shards == int(wildcards.shard)]
+
+    def mapped_stores(self, wildcards: Wildcards) -> list[str]:
+        """The images that are mapped in one job."""
+        return [paths.store(wildcards.dataset, shard) for shard in self.mapped_shards(wildcards)]
+
+    def _map_jobs(self, dataset: str) -> range:
+        """Numbers of the jobs that map a fold; each takes whole shards of the images store."""
+        return range(min(self._config["detection"]["shards"], self._shards(dataset)))
+
     def maps(self, wildcards: Wildcards) -> list[str]:
         """Maps of every fold, in order."""
-        return [paths.mpm(self._mapped(wildcards), fold) for fold in self.folds(wildcards)]
+        return self.of_shards(paths.mpm, self._mapped(wildcards))
 
     def detections(self, wildcards: Wildcards) -> list[str]:
         """Detections of every fold, in order."""
-        return [paths.detections(self._mapped(wildcards), fold) for fold in self.folds(wildcards)]
+        return self.of_shards(paths.detections, self._mapped(wildcards))
+
+    def of_shards(self, path: Callable[[str, int, int], str], chain: str) -> list[str]:
+        """A file of a model for every shard of every fold, in order."""
+        dataset = chain.partition("/")[0]
+        jobs = self._map_jobs(dataset)
+        return [path(chain, fold, shard) for fold in self._study.folds(dataset) for shard in jobs]
+
+    def described(self, wildcards: Wildcards) -> list[str]:
+        """Candidates of every shard of the fold, in order, before they are scored."""
+        chain = f"{wildcards.dataset}/{wildcards.backbone}/{wildcards.init}"
+        fold = int(wildcards.fold)
+        return [paths.described(chain, fold, shard) for shard in self._map_jobs(wildcards.dataset)]
+
+    def map_with_given_scores(self, wildcards: Wildcards) -> list[str]:
+        """A file of maps that tells which run detects, if each run brings a score along."""
+        if not self.given_scores(wildcards):
+            return []
+        return [paths.mpm(self._mapped(wildcards), int(wildcards.fold), 0)]
 
     def candidates(self, wildcards: Wildcards) -> list[str]:
         """Candidates of every fold, in order."""
@@ -299,9 +331,9 @@ class Needs:
         drawn = self._config["detection"]["drawn"]
         return self.candidates(wildcards) if drawn == "candidate" else self.detections(wildcards)
 
-    def map_of_fold(self, wildcards: Wildcards) -> str:
-        """Maps of the test images of the fold."""
-        return paths.mpm(self._mapped(wildcards), int(wildcards.fold))
+    def map_of_shard(self, wildcards: Wildcards) -> str:
+        """Maps of a shard of the fold."""
+        return paths.mpm(self._mapped(wildcards), int(wildcards.fold), int(wildcards.shard))
 
     def _mapped(self, wildcards: Wildcards) -> str:
         init = self._study.mapped_as(wildcards.init)
@@ -447,7 +479,7 @@ class Needs:
             )
         return described
 
-    def of_shown(self, path: Callable[[str, int], str]) -> list[str]:
-        """A file of the shown model for every fold."""
+    def shown_candidates(self) -> list[str]:
+        """Candidates of the shown model for every fold."""
         study = self._study
-        return [path(study.shown_chain, fold) for fold in study.folds(study.detection_dataset)]
+        return [paths.candidates(study.shown_chain, fold) for fold in study.folds(study.detection_dataset)]

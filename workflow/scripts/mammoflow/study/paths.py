@@ -49,13 +49,18 @@ def classification(run: Run) -> str:
     return f"results/classification/{run.dataset}/{run.backbone}/{run.init}.csv"
 
 
-def mpm(chain: str, fold: int) -> str:
-    """Probability maps of a model, ``dataset/backbone/init``, on a fold."""
-    return f"results/mpm/{chain}/fold-{fold}.h5"
+def mpm(chain: str, fold: int, shard: int) -> str:
+    """Probability maps of a model, ``dataset/backbone/init``, on a shard of a fold."""
+    return f"results/mpm/{chain}/fold-{fold}/shard-{shard}.h5"
+
+
+def described(chain: str, fold: int, shard: int) -> str:
+    """Candidates of a model on a shard of a fold with their features, before they are scored."""
+    return f"results/candidates/{chain}/fold-{fold}/shard-{shard}.parquet"
 
 
 def candidates(chain: str, fold: int) -> str:
-    """Candidates of a model on a fold."""
+    """Scored candidates of a model on a fold."""
     return f"results/candidates/{chain}/fold-{fold}.csv"
 
 
@@ -64,9 +69,9 @@ def score(chain: str, fold: int) -> str:
     return f"results/candidates/{chain}/fold-{fold}.json"
 
 
-def detections(chain: str, fold: int) -> str:
-    """Boxes of a model on a fold."""
-    return f"results/detections/{chain}/fold-{fold}.parquet"
+def detections(chain: str, fold: int, shard: int) -> str:
+    """Boxes of a model on a shard of a fold, at every threshold."""
+    return f"results/detections/{chain}/fold-{fold}/shard-{shard}.parquet"
 
 
 def bundle(chain: str) -> str:

@@ -83,7 +83,9 @@ def shell_word(executable: str) -> str:
 
 
 def check_results(workspace: Path) -> None:
-    """Check that jobs can write their results; not needed for commands that only read a study.
+    """Check that jobs can write their results, and that no maps of an earlier version are among them.
+
+    Not needed for commands that only read a study.
 
     Parameters
     ----------
@@ -93,9 +95,14 @@ def check_results(workspace: Path) -> None:
     Raises
     ------
     WorkspaceError
-        When the folder of the results, or of the logs, is read-only.
+        When the folder of the results, or of the logs, is read-only, or when there are such maps.
     """
     _check_writable(workspace, *_WRITTEN)
+    if old := next(workspace.glob("results/mpm/*/*/*/fold-*.h5"), None):
+        raise WorkspaceError(
+            f"{old.relative_to(workspace)}: expected a folder for each fold, got a file of an earlier "
+            "version that nothing reads; delete results/mpm and results/detections, and run again"
+        )
 
 
 def check_store(exists: Callable[[], bool], place: str) -> None:

@@ -1,6 +1,6 @@
 """Writes and reads the tables that stages exchange, and checks their columns and types."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,6 +108,10 @@ class Table:
         for column in texts:
             frame[column] = frame[column].str.removeprefix("'")
         return frame
+
+    def read_all(self, paths: Iterable[str | Path], filters: Sequence[tuple] | None = None) -> pd.DataFrame:
+        """The rows of several tables, one after the other; see `read`."""
+        return self.check(pd.concat([self.read(path, filters) for path in paths], ignore_index=True))
 
 
 def _text(cells: pd.Series) -> pd.Series:

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mammoflow.base import storage
 from mammoflow.base.boxes import BOX
 from mammoflow.breasts.geometry import Geometry
 from mammoflow.detection import mpm
@@ -131,18 +130,16 @@ def maps(paths: Sequence[str | Path], cases: pd.DataFrame) -> tuple[list[dict[st
     Parameters
     ----------
     paths : sequence of paths
-        Maps of each fold, in order.
+        Maps of all folds; see `mpm.open_folds`.
     cases : pandas.DataFrame
         A ``cases`` table.
     """
-    found = {}
-    for fold, path in enumerate(paths):
-        with storage.open_hdf5(path) as file:
-            for case in cases[cases["fold"] == fold].itertuples():
-                grid = mpm.read_grid(file, case.image_id)
-                found[case.Index] = (_grid(grid), grid.geometry)
-    grids, geometries = zip(*(found[number] for number in range(len(cases))), strict=True)
-    return list(grids), list(geometries)
+    folds, grids, geometries = mpm.open_folds(paths, cases["fold"].nunique()), [], []
+    for case in cases.itertuples():
+        grid = folds[case.fold][case.image_id]
+        grids.append(_grid(grid))
+        geometries.append(grid.geometry)
+    return grids, geometries
 
 
 def _grid(grid: mpm.Grid) -> dict[str, object]:

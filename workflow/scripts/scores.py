@@ -1,0 +1,26 @@
+"""Score the candidates in the test images of a fold."""
+
+from mammoflow.base import logs
+
+logs.redirect(snakemake.log[0])
+
+from mammoflow.base.contracts.detections import CANDIDATES
+from mammoflow.base.contracts.index import LESIONS
+from mammoflow.detection import candidate_scores, candidates, mpm
+
+given, params, output = snakemake.input, snakemake.params, snakemake.output
+score = candidate_scores.peak
+if given.scores:  # of a model that was trained on other images
+    score = candidate_scores.read(given.scores[mpm.read_made(given.mpm[0]).runs[0]])
+elif params.scoring == "learnt":
+    score = candidate_scores.learn(
+        candidates.read(given.candidates, mpm.LEARNING), LESIONS.read(given.lesions)
+    )
+settings = candidates.Settings(**params.candidates)
+boxes = candidate_scores.scored(candidates.read(given.candidates, mpm.TESTED), score, settings)
+CANDIDATES.write(boxes, output.candidates)
+candidate_scores.write(score, output.score)
+logs.announce(
+    f"{output.candidates}: {len(boxes)} candidates in {boxes['image_id'].nunique()} images, "
+    f"scored by {candidate_scores.described(score, params.scoring)}"
+)
