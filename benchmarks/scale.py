@@ -19,6 +19,7 @@ UNITS = {
     "boxes": (0.40, "s of a core, a map of 3328×2560 at 1000 levels: the one pass of boxes.py"),
     "candidates": (0.22, "s of a core, a map of 3328×2560: image.py"),
     "learning": (300, "images of a fold that scores are learnt from: config.yaml"),
+    "thresholds": (5000, "validation images that thresholds are chosen on, at most: bundles.images"),
     "froc": (0.034, "s of a core, an image: froc.py, 14 s for 410 images and 2,000 draws"),
     "page": (1.5, "s of a core, a table or figure: the tests' tiny study"),
     "image_mb": (19.0, "MB, an image of the store: images.py, film phantoms"),
@@ -38,7 +39,7 @@ class Cohort:
     """A data set: the size of its release, its division, and the patches of one fold.
 
     `models` counts those that are classified, and `mapped` sets of maps of all its images; `maps` does so by
-    windows, one at the usual stride.
+    windows, one at the usual stride. Each fold is mapped in `map_shards` jobs.
     """
 
     objects: int
@@ -52,6 +53,12 @@ class Cohort:
     models: int
     maps: float = 0
     mapped: int = 0
+    map_shards: int = 1
+
+    @property
+    def map_jobs(self) -> int:
+        """Jobs that make all maps."""
+        return self.mapped * self.folds * self.map_shards
 
     @property
     def patches(self) -> int:
@@ -68,7 +75,7 @@ INBREAST = Cohort(410, 410, 16, 5, 2_020 + 2_101, 539 + 549, 882 + 918, 5 * 5, 5
 EVALUATED, PRESENTED, WEIGHTS, BANKS, PACKED = 8, 22, 3, 2, 2
 
 
-def archive(images: int, shards: int) -> Cohort:
+def archive(images: int, shards: int, map_shards: int) -> Cohort:
     """A digital archive of screening: one image in a hundred has masses, and each INbreast's patches.
 
     The draw of negatives rounds up, so that every image without masses gives one patch at least.
@@ -88,6 +95,7 @@ def archive(images: int, shards: int) -> Cohort:
         INBREAST.models,
         INBREAST.maps,
         INBREAST.mapped,
+        map_shards,
     )
 
 
@@ -127,7 +135,8 @@ def stages(cohorts: list[Cohort], unit: Mapping[str, float]) -> list[Stage]:
     scored = [(cohort, maps[cohort] * unit["candidates"] / hour) for cohort in cohorts]
     boxed = [(cohort, cohort.images * unit["boxes"] / hour) for cohort in cohorts]
     tested = cohorts[-1]
-    packed = tested.images / tested.folds * unit["windows"] / unit["mapped"] / hour
+    validated = min(tested.images / tested.folds, unit["thresholds"])
+    packed = validated * unit["windows"] / unit["mapped"] / hour
     trainings = sum(cohort.trainings for cohort in cohorts)
     return [
         Stage(
@@ -159,23 +168,23 @@ def stages(cohorts: list[Cohort], unit: Mapping[str, float]) -> list[Stage]:
         ),
         Stage(
             "mpm",
-            sum(cohort.mapped * cohort.folds for cohort in cohorts),
+            sum(cohort.map_jobs for cohort in cohorts),
             gpus=sum(cohort.maps * cost for cohort, cost in swept),
             size=sum(cohort.maps * maps[cohort] for cohort in cohorts) * unit["windows"] * WINDOW_MB / 1e3,
-            longest=max(4 * cost / cohort.folds for cohort, cost in swept if cohort.maps),
+            longest=max(4 * cost / cohort.folds / cohort.map_shards for cohort, cost in swept if cohort.maps),
         ),
         Stage(
             "detections",
-            sum(cohort.mapped * cohort.folds for cohort in cohorts),
+            sum(cohort.map_jobs for cohort in cohorts),
             sum(cohort.mapped * cost for cohort, cost in boxed),
             size=sum(cohort.mapped * cohort.images for cohort in cohorts) * unit["boxes_mb"] / 1e3,
-            longest=max(cost / cohort.folds for cohort, cost in boxed if cohort.maps),
+            longest=max(cost / cohort.folds / cohort.map_shards for cohort, cost in boxed if cohort.maps),
         ),
         Stage(
-            "candidates",
-            sum(cohort.mapped * cohort.folds for cohort in cohorts),
+            "candidates, scores",
+            sum(cohort.map_jobs + cohort.mapped * cohort.folds for cohort in cohorts),
             sum(cohort.mapped * cost for cohort, cost in scored),
-            longest=max(cost / cohort.folds for cohort, cost in scored if cohort.maps),
+            longest=max(cost / cohort.folds / cohort.map_shards for cohort, cost in scored if cohort.maps),
         ),
         Stage(
             "contours, froc",
@@ -230,6 +239,7 @@ def main() -> None:
     parser.add_argument("--gpus", type=int, default=1)
     parser.add_argument("--images", type=int, default=2_500_000, help="of the digital archive")
     parser.add_argument("--shards", type=int, default=1000, help="of the digital archive")
+    parser.add_argument("--map-shards", type=int, default=250, help="jobs that map a fold of it")
     options = parser.parse_args()
     unit = {name: value for name, (value, _) in UNITS.items()} | dict(options.set)
     print("| unit | value | |\n|---|---|---|")
@@ -237,7 +247,7 @@ def main() -> None:
         print(f"| {name} | {unit[name]:g} | {source if unit[name] == value else 'given'} |")
     for title, digital in {
         "The paper's study": INBREAST,
-        f"{options.images:,} digital images": archive(options.images, options.shards),
+        f"{options.images:,} digital images": archive(options.images, options.shards, options.map_shards),
     }.items():
         print(f"\n{table(title, stages([FILM, digital], unit), options.cores, options.gpus)}")
 

@@ -234,6 +234,7 @@ SETTINGS = {
     "detection.levels": Case({"detection": {"levels": 50}}),
     "detection.shards": Case({"detection": {"shards": 2}}),
     "bundles.fold": Case({"bundles": {"fold": 0}}),
+    "bundles.images": Case({"bundles": {"images": 5}}),
     "bundles.licences": Case(
         {"bundles": {"licences": {"film": {"data": "ours", "terms": "free", "share": True}}}},
         begins=("bundle digital natural+film",),

@@ -33,6 +33,8 @@ rule bundle:
         *NEEDS.code("bundle.py"),
         network=NEEDS.network_code,
         fold=config["bundles"]["fold"],
+        images=config["bundles"]["images"],
+        seed=config["seed"],
         runs=NEEDS.runs,
         training=NEEDS.training_data,
         acquisition=NEEDS.setting("acquisition"),

@@ -55,8 +55,12 @@ model = detector.Detector(
 )
 
 splits, images, lesions = SPLITS.read(given.splits), IMAGES.read(given.images), LESIONS.read(given.lesions)
-validation = splits[(splits["fold"] == number) & (splits["role"] == "validation")]
-store, image_ids = image_store.open_store(given.stores), sorted(validation["image_id"])
+asked = {"parts": ["validation"], "images": params.images}
+image_ids = mpm.learning(splits[splits["fold"] == number], asked, (params.seed, "bundle", chain, number))
+validation = splits[
+    (splits["fold"] == number) & (splits["role"] == "validation") & splits["image_id"].isin(image_ids)
+]
+store = image_store.open_store(given.stores)
 learning = mpm.open_maps(mapped, mpm.LEARNING)
 detections, found = validation_boxes.boxes(model, store, image_ids, learning)
 fold = thresholds.validation_fold(number, validation, lesions, detections, images, found)

@@ -52,7 +52,7 @@ def index(root: Path, threads: int) -> Index:
     tables, rows = cbis_ddsm.read_tables(files)
     path = release.table_path(files, [CBIS_DDSM_JPEG_TABLE])
     info = user_tables.read(files.root / path, COLUMNS, "the table of all objects of CBIS-DDSM as JPEG")
-    release.require_some(files, "JPEG files of CBIS-DDSM", _is_jpeg)
+    release.require_some(files, "JPEG files of CBIS-DDSM", picture_files.is_jpeg)
     objects = _objects(files, path, info, cbis_ddsm.named(rows), threads)
     tree = cbis_ddsm.without_copies(files, objects, FORM, threads)
     return cbis_ddsm.index_of(files, [*tables, path], rows, tree, FORM, threads)
@@ -87,10 +87,6 @@ def lesion_mask(root: Path, source: str, shape: tuple[int, int]) -> np.ndarray:
     return cbis_ddsm.mask_of(FORM, root, source, shape)
 
 
-def _is_jpeg(path: str) -> bool:
-    return PurePosixPath(path).suffix.lower() in (".jpg", ".jpeg")
-
-
 def _tail(path: str) -> str:
     """Series and name of a picture, which the table and the disk both have."""
     return "/".join(path.replace("\\", "/").split("/")[-2:])
@@ -100,7 +96,7 @@ def _objects(files: Files, table: str, info: pd.DataFrame, names: set[Key], thre
     """Objects of the series that the tables name; other pictures, and rows without one, are excluded."""
     pictures = defaultdict(list)
     for path in files.paths:
-        if _is_jpeg(path):
+        if picture_files.is_jpeg(path):
             pictures[_tail(path)].append(path)
         elif PurePosixPath(path).name not in (CBIS_DDSM_JPEG_TABLE, *CBIS_DDSM_TABLES.values()):
             files.plain += 1

@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 from skimage.draw import ellipse, polygon
@@ -99,7 +99,7 @@ def index(root: Path, threads: int) -> Index:
     files = release.walk(root)
     tables = {kind: release.table_path(files, names) for kind, names in CDD_CESM_TABLES.items()}
     rows = {kind: _rows(files, path, COLUMNS[kind]) for kind, path in tables.items()}
-    release.require_some(files, "JPEG files of CDD-CESM", _is_jpeg)
+    release.require_some(files, "JPEG files of CDD-CESM", picture_files.is_jpeg)
     paths = _image_paths(files, tables)
     kinds = {kind: [name for name in paths if _NAME.fullmatch(name)["kind"] == kind] for kind in ("DM", "CM")}
     for path in (path for name in kinds["CM"] for path in paths[name]):
@@ -164,10 +164,6 @@ def lesion_mask(root: Path, source: str, shape: tuple[int, int]) -> np.ndarray:
     return mask
 
 
-def _is_jpeg(path: str) -> bool:
-    return PurePosixPath(path).suffix.lower() in (".jpg", ".jpeg")
-
-
 def _name(text: str) -> str:
     """Image that a file name means; some have a blank before the suffix, some have no suffix."""
     return re.sub(r"\s*(?i:\.jpe?g)?$", "", text.strip().replace("\\", "/").rpartition("/")[2])
@@ -187,7 +183,7 @@ def _image_paths(files: Files, tables: Mapping[str, str]) -> dict[str, list[str]
     paths = defaultdict(list)
     for path in files.paths:
         name = _name(path)
-        if not _is_jpeg(path):
+        if not picture_files.is_jpeg(path):
             files.plain += path not in tables.values()
         elif _NAME.fullmatch(name):
             paths[name].append(path)

@@ -4,7 +4,7 @@ import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
@@ -40,6 +40,11 @@ _COLOUR = ("P", "PA", "CMYK", "YCbCr", "RGB", "RGBA")
 _WHITE_IS_ZERO = 0
 _BITS, _PHOTOMETRIC, _ORIENTATION = 258, 262, 274
 _UPRIGHT = 1
+
+
+def is_jpeg(path: str) -> bool:
+    """Whether a file has the name of a JPEG file."""
+    return PurePosixPath(path).suffix.lower() in (".jpg", ".jpeg")
 
 
 def kind(path: Path) -> str:

@@ -227,7 +227,7 @@ def image_ids(file: h5py.File, part: str = TESTED) -> list[str]:
 
 
 def learning(fold: pd.DataFrame, settings: Mapping[str, object], seed: Sequence[str | int]) -> list[str]:
-    """Images of a fold that something is learnt from, such as the score of candidates, sorted.
+    """Images of a fold that something is learnt from, such as the score of candidates or thresholds, sorted.
 
     Parameters
     ----------

@@ -31,11 +31,9 @@ def check(splits: pd.DataFrame, origin: str = "splits") -> None:
             f"{origin}: image '{row['image_id']}' of fold {row['fold']}: expected a role of "
             f"{', '.join(ROLES)}, got '{row['role']}'"
         )
-    for (fold, patient), rows in splits.groupby(["fold", "patient_id"], sort=False):
-        first = rows.drop_duplicates("role")
-        if len(first) > 1:
-            sides = _joined("image", first["image_id"], first["role"])
-            raise ValueError(f"{origin}: patient '{patient}' of fold {fold}: expected one role, got {sides}")
+    if clash := _clash(splits, "patient_id"):
+        fold, patient, sides = clash
+        raise ValueError(f"{origin}: patient '{patient}' of fold {fold}: expected one role, got {sides}")
     twice = splits[splits.duplicated(["fold", "image_id"])]
     if len(twice):
         fold, image = twice[["fold", "image_id"]].iloc[0]
@@ -96,19 +94,26 @@ def check_stored(splits: pd.DataFrame, stored: pd.DataFrame, origin: str = "spli
             f"that it did not ({len(missing)} such)"
         )
     patients = splits["image_id"].map(known["patient_id"])
-    for row, patient in zip(splits.itertuples(), patients, strict=True):
-        if row.patient_id != patient:
-            raise ValueError(
-                f"{origin}: image '{row.image_id}': expected its patient '{patient}', got '{row.patient_id}'"
-            )
-    films = splits.assign(film=splits["image_id"].map(known["pixels_sha256"]))
-    for (fold, _), rows in films.groupby(["fold", "film"], sort=False):
-        first = rows.drop_duplicates("role")
-        if len(first) > 1:
-            sides = _joined("image", first["image_id"], first["role"])
-            raise ValueError(
-                f"{origin}: a film of fold {fold}: expected one role, got the same pixels in {sides}"
-            )
+    for row in splits[splits["patient_id"] != patients].itertuples():
+        patient = patients[row.Index]
+        raise ValueError(
+            f"{origin}: image '{row.image_id}': expected its patient '{patient}', got '{row.patient_id}'"
+        )
+    if clash := _clash(splits.assign(film=splits["image_id"].map(known["pixels_sha256"])), "film"):
+        fold, _, sides = clash
+        raise ValueError(
+            f"{origin}: a film of fold {fold}: expected one role, got the same pixels in {sides}"
+        )
+
+
+def _clash(splits: pd.DataFrame, unit: str) -> tuple[int, str, str] | None:
+    """The first fold and unit with images in more than one role, and such images in words."""
+    roles = splits.groupby(["fold", unit], sort=False)["role"].nunique()
+    if not (roles > 1).any():
+        return None
+    fold, name = roles.index[roles > 1][0]
+    first = splits[(splits["fold"] == fold) & (splits[unit] == name)].drop_duplicates("role")
+    return fold, name, _joined("image", first["image_id"], first["role"])
 
 
 def fold_of(splits: pd.DataFrame, number: int, stored: pd.DataFrame, origin: str) -> pd.DataFrame:
