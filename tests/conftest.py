@@ -1,17 +1,13 @@
 """Settings shared by all tests."""
 
 import os
-import re
 import shutil
 import signal
 import subprocess
 from contextlib import suppress
-from functools import cache
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from xdist.scheduler import LoadFileScheduling
 
 # A shell starts what runs in the background with SIGINT ignored, and children inherit that: tests that
 # interrupt theirs would wait for ever.
@@ -25,29 +21,10 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
-@cache
-def uses_finished(path):
-    """Whether some test of a file uses the finished tiny study, which takes minutes to make."""
-    return re.search(r"^def .*[(, ]finished\b", Path(path).read_text(), re.MULTILINE) is not None
-
-
-class ByFile(LoadFileScheduling):
-    """Divides files of tests among processes; all that use the finished study go to one process."""
-
-    def _split_scope(self, nodeid):
-        file = nodeid.split("::")[0]
-        return "finished" if uses_finished(self.config.rootpath / file) else file
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config, log):
-    return ByFile(config, log)
-
-
 def pytest_collection_modifyitems(config, items):
     """With several processes, begin with what takes longest."""
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: not uses_finished(item.path))
+        items.sort(key=lambda item: item.get_closest_marker("workflow") is None)
 
 
 class Disk:

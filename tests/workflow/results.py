@@ -3,13 +3,11 @@
 import json
 
 import h5py
+import hdf5plugin  # noqa: F401 (the filter of all arrays)
 import numpy as np
 import pandas as pd
 
 from mammoflow.bundles import manifest, model_file
-
-# The filter that banks are compressed with.
-BLOSC = 32001
 
 # Entries that state when, where and how fast something ran.
 OF_THE_RUN = {"provenance", "seconds", "seconds_per_epoch", "patches_per_second"}
@@ -69,7 +67,7 @@ def _of_model_files(model, other):
 def _arrays(file):
     found = {}
     file.visititems(
-        lambda name, item: found.update({name: _content(item)}) if isinstance(item, h5py.Dataset) else None
+        lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
     )
     return found
 
@@ -80,13 +78,3 @@ def _same(array, other):
         np.array_equal(array, other, equal_nan=floating)
         and np.asarray(array).dtype == np.asarray(other).dtype
     )
-
-
-def _content(dataset):
-    """What an array holds; its chunks as they lie on disk where HDF5 has no filter to read them."""
-    settings = dataset.id.get_create_plist()
-    if BLOSC not in [settings.get_filter(number)[0] for number in range(settings.get_nfilters())]:
-        return dataset[()]
-    chunks = (dataset.id.get_chunk_info(number) for number in range(dataset.id.get_num_chunks()))
-    raw = b"".join(dataset.id.read_direct_chunk(chunk.chunk_offset)[1] for chunk in chunks)
-    return np.frombuffer(raw, np.uint8)
