@@ -28,24 +28,7 @@ _IMAGES_PER_PATIENT = 16
 
 
 def write_patient(settings: Settings, seed: int, patient: Patient, folder: Folder) -> dict[str, list[list]]:
-    """Write the images of one patient.
-
-    Parameters
-    ----------
-    settings : Settings
-        The cohort.
-    seed : int
-        The study's seed.
-    patient : Patient
-        Drawn by `patients.draw`.
-    folder : Folder
-        The release's root.
-
-    Returns
-    -------
-    dict of str to list
-        Rows of `TABLE`.
-    """
+    """Write the images of one patient; see `cohorts.Writer`."""
     for position in range(len(patient.exposures)):
         _write_image(settings, seed, patient, position, folder)
     return {TABLE: [_row(settings, patient, position) for position in range(len(patient.exposures))]}
@@ -54,21 +37,7 @@ def write_patient(settings: Settings, seed: int, patient: Patient, folder: Folde
 def write_oddities(settings: Settings, seed: int, folder: Folder) -> dict[str, list[list]]:
     """Write the annotations of the cohort, and what a loader must exclude.
 
-    That is an image that is not listed, a listed one that is missing, and leftovers.
-
-    Parameters
-    ----------
-    settings : Settings
-        The cohort.
-    seed : int
-        The study's seed.
-    folder : Folder
-        The release's root.
-
-    Returns
-    -------
-    dict of str to list
-        Rows of `TABLE`.
+    That is an image that is not listed, a listed one that is missing, and leftovers. See `cohorts.Writer`.
     """
     odd = patients.draw(settings, seed, patients.ODD)
     unlisted, missing = 0, 1

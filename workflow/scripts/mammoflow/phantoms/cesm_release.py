@@ -72,24 +72,7 @@ _TISSUE, _CONTRAST_AGENT = 110, 180
 
 
 def write_patient(settings: Settings, seed: int, patient: Patient, folder: Folder) -> dict[str, list[list]]:
-    """Write the low-energy and the subtracted images of one patient.
-
-    Parameters
-    ----------
-    settings : Settings
-        The cohort.
-    seed : int
-        The study's seed.
-    patient : Patient
-        Drawn by `patients.draw`.
-    folder : Folder
-        The release's root.
-
-    Returns
-    -------
-    dict of str to list
-        Rows of the tables, by file name.
-    """
+    """Write the low-energy and the subtracted images of one patient; see `cohorts.Writer`."""
     age = int(patients.generator(settings, seed, patient.index, "reading").integers(30, 80))
     rows = {name: [] for name in HEADERS}
     for position, exposure in enumerate(patient.exposures):
@@ -107,22 +90,7 @@ def write_patient(settings: Settings, seed: int, patient: Patient, folder: Folde
 
 
 def write_oddities(settings: Settings, seed: int, folder: Folder) -> dict[str, list[list]]:
-    """Write what a loader must exclude, see `ODDITIES`, and leftovers.
-
-    Parameters
-    ----------
-    settings : Settings
-        The cohort.
-    seed : int
-        The study's seed.
-    folder : Folder
-        The release's root.
-
-    Returns
-    -------
-    dict of str to list
-        Rows of the tables, by file name.
-    """
+    """Write what a loader must exclude, see `ODDITIES`, and leftovers; see `cohorts.Writer`."""
     odd = patients.draw(settings, seed, patients.ODD)
     pixels = _in_8_bits(patients.expose(settings, seed, odd, odd.exposures[0]))
     rows = {name: [] for name in HEADERS}

@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from types import ModuleType
+from typing import Protocol
 
 from mammoflow.base import pool, storage
 from mammoflow.phantoms import (
@@ -20,7 +20,7 @@ from mammoflow.phantoms import (
     vindr_release,
 )
 from mammoflow.phantoms.instances import MAC_FORKS, MAC_SETTINGS, Folder, is_phantom
-from mammoflow.phantoms.patients import Settings
+from mammoflow.phantoms.patients import Patient, Settings
 
 RECORD = "phantoms.json"
 
@@ -64,6 +64,44 @@ _TREES = (
     *cesm_release.FOLDERS.values(),
     MAC_FORKS,
 )
+
+
+class Writer(Protocol):
+    """A module that writes phantoms in the format of an archive.
+
+    Attributes
+    ----------
+    ARCHIVE : str
+        Name of the archive in the config.
+    HEADERS : mapping of str to str
+        File names of the tables of the release, and their first lines.
+    """
+
+    ARCHIVE: str
+    HEADERS: Mapping[str, str]
+
+    def table(self, rows: list[list]) -> str:
+        """Text of rows in the form of the tables."""
+
+    def write_patient(
+        self, settings: Settings, seed: int, patient: Patient, folder: Folder
+    ) -> dict[str, list[list]]:
+        """Write the files of one patient, and return the rows of the tables by file name.
+
+        Parameters
+        ----------
+        settings : Settings
+            The cohort.
+        seed : int
+            The study's seed.
+        patient : Patient
+            Drawn by `patients.draw`.
+        folder : Folder
+            The release's root.
+        """
+
+    def write_oddities(self, settings: Settings, seed: int, folder: Folder) -> dict[str, list[list]]:
+        """Write what a loader must exclude, and return the rows of the tables as `write_patient` does."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +195,7 @@ def write(root: str | Path, entry: dict, seed: int, threads: int = 1, archive: s
     return record
 
 
-def _writer(cohort: str, archive: str | None) -> ModuleType:
+def _writer(cohort: str, archive: str | None) -> Writer:
     """Module that writes a cohort in the format of an archive."""
     writers = {writer.ARCHIVE: writer for writer in _WRITERS[cohort]}
     archive = archive or next(iter(writers))

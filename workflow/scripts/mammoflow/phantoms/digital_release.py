@@ -42,24 +42,7 @@ _POLYGON, _POINT = 15, 19
 
 
 def write_patient(settings: Settings, seed: int, patient: Patient, folder: Folder) -> dict[str, list[list]]:
-    """Write the images and annotations of one patient.
-
-    Parameters
-    ----------
-    settings : Settings
-        The cohort.
-    seed : int
-        The study's seed.
-    patient : Patient
-        Drawn by `patients.draw`.
-    folder : Folder
-        The release's root.
-
-    Returns
-    -------
-    dict of str to list
-        Rows of `TABLE`.
-    """
+    """Write the images and annotations of one patient; see `cohorts.Writer`."""
     rng = patients.generator(settings, seed, patient.index, "reading")
     month = int(rng.integers(0, 24))
     readings: dict[tuple[str, int], str] = {}
@@ -84,19 +67,7 @@ def write_patient(settings: Settings, seed: int, patient: Patient, folder: Folde
 def write_oddities(settings: Settings, seed: int, folder: Folder) -> dict[str, list[list]]:
     """Write files that a loader must exclude: an image and an annotation without partner, and leftovers.
 
-    Parameters
-    ----------
-    settings : Settings
-        The cohort.
-    seed : int
-        The study's seed.
-    folder : Folder
-        The release's root.
-
-    Returns
-    -------
-    dict of str to list
-        Rows of `TABLE`.
+    See `cohorts.Writer`.
     """
     patient = patients.draw(settings, seed, patients.ODD)
     rng = patients.generator(settings, seed, patient.index, "reading")

@@ -63,45 +63,13 @@ class _Pictures(Folder):
 
 
 def write_patient(settings: Settings, seed: int, patient: Patient, folder: Folder) -> dict[str, list[list]]:
-    """Write the images, crops and masks of one patient.
-
-    Parameters
-    ----------
-    settings : Settings
-        The cohort.
-    seed : int
-        The study's seed.
-    patient : Patient
-        Drawn by `patients.draw`.
-    folder : Folder
-        The release's root.
-
-    Returns
-    -------
-    dict of str to list
-        Rows of the tables, by path.
-    """
+    """Write the images, crops and masks of one patient; see `cohorts.Writer`."""
     pictures = _Pictures(folder)
     return _in_folder(film_release.write_patient(settings, seed, patient, pictures)) | pictures.rows
 
 
 def write_oddities(settings: Settings, seed: int, folder: Folder) -> dict[str, list[list]]:
-    """Write files that a loader must exclude, see `film_release.write_oddities`.
-
-    Parameters
-    ----------
-    settings : Settings
-        The cohort.
-    seed : int
-        The study's seed.
-    folder : Folder
-        The release's root.
-
-    Returns
-    -------
-    dict of str to list
-        Rows of the tables, by path.
-    """
+    """Write files that a loader must exclude, see `film_release.write_oddities`; see `cohorts.Writer`."""
     pictures = _Pictures(folder)
     return _in_folder(film_release.write_oddities(settings, seed, pictures)) | pictures.rows
 

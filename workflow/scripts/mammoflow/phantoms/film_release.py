@@ -70,24 +70,7 @@ _DATES = ("07-20-2016", "10-04-2016", "08-29-2017")
 
 
 def write_patient(settings: Settings, seed: int, patient: Patient, folder: Folder) -> dict[str, list[list]]:
-    """Write the images, crops and masks of one patient.
-
-    Parameters
-    ----------
-    settings : Settings
-        The cohort.
-    seed : int
-        The study's seed.
-    patient : Patient
-        Drawn by `patients.draw`.
-    folder : Folder
-        The release's root.
-
-    Returns
-    -------
-    dict of str to list
-        Rows of the mass tables, by file name.
-    """
+    """Write the images, crops and masks of one patient; see `cohorts.Writer`."""
     part = _part(patient)
     rng = patients.generator(settings, seed, patient.index, "reading")
     descriptions = {}
@@ -105,19 +88,7 @@ def write_patient(settings: Settings, seed: int, patient: Patient, folder: Folde
 def write_oddities(settings: Settings, seed: int, folder: Folder) -> dict[str, list[list]]:
     """Write files that a loader must exclude: an image with an empty mask, a calcification case, leftovers.
 
-    Parameters
-    ----------
-    settings : Settings
-        The cohort.
-    seed : int
-        The study's seed.
-    folder : Folder
-        The release's root.
-
-    Returns
-    -------
-    dict of str to list
-        Rows of the mass tables, by file name.
+    See `cohorts.Writer`.
     """
     patient = patients.draw(settings, seed, patients.ODD)
     rng = patients.generator(settings, seed, patient.index, "reading")

@@ -101,21 +101,7 @@ class _Finding:
 def write_patient(settings: Settings, seed: int, patient: Patient, folder: Folder) -> dict[str, list[list]]:
     """Write the images of one patient as one study; a follow-up is its second series.
 
-    Parameters
-    ----------
-    settings : Settings
-        The cohort.
-    seed : int
-        The study's seed.
-    patient : Patient
-        Drawn by `patients.draw`.
-    folder : Folder
-        The release's root.
-
-    Returns
-    -------
-    dict of str to list
-        Rows of the tables, by file name.
+    See `cohorts.Writer`.
     """
     rng = patients.generator(settings, seed, patient.index, "reading")
     breasts = _breasts(rng, patient)
@@ -142,19 +128,7 @@ def write_patient(settings: Settings, seed: int, patient: Patient, folder: Folde
 def write_oddities(settings: Settings, seed: int, folder: Folder) -> dict[str, list[list]]:
     """Write files that a loader must exclude: an image without rows, rows without an image, and leftovers.
 
-    Parameters
-    ----------
-    settings : Settings
-        The cohort.
-    seed : int
-        The study's seed.
-    folder : Folder
-        The release's root.
-
-    Returns
-    -------
-    dict of str to list
-        Rows of the tables, by file name.
+    See `cohorts.Writer`.
     """
     patient = patients.draw(settings, seed, patients.ODD)
     pixels = patients.expose(settings, seed, patient, patient.exposures[0])
