@@ -194,7 +194,6 @@ def pooled(curves: Sequence[Curve], mode: str) -> Curve:
     places = [_places(curve.thresholds, thresholds, mode) for curve in curves]
 
     def total(name: str) -> np.ndarray:
-        # The first point of each curve has no box.
         return sum(getattr(curve, name)[place] for curve, place in zip(curves, places, strict=True))
 
     return Curve(
@@ -212,7 +211,10 @@ def pooled(curves: Sequence[Curve], mode: str) -> Curve:
 
 
 def _places(own: np.ndarray, thresholds: np.ndarray, mode: str) -> np.ndarray:
-    """Point of a fold with its own descending thresholds that holds at each of other ones, (t,) int."""
+    """Point of a fold with its own descending thresholds that holds at each of other ones, (t,) int.
+
+    Where there is none, it is the first, which has no box.
+    """
     place = np.searchsorted(-own, -thresholds, side="right") - 1
     return np.where(own[place] == thresholds, place, 0) if mode == "paper" else place
 

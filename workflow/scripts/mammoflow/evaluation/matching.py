@@ -78,7 +78,7 @@ def distinct(columns: Iterable[pd.Series]) -> np.ndarray:
         For example the column ``threshold`` of each table of a fold. Only one is in memory at a time.
     """
     # A comprehension would keep a column in memory until the next one is read.
-    return np.unique(np.concatenate([np.empty(0), *map(np.unique, columns)]))
+    return np.unique(np.concatenate([[], *map(np.unique, columns)]).astype(float))
 
 
 def alive(tables: Iterable[pd.DataFrame], thresholds: np.ndarray, image_ids: Sequence[str]) -> Boxes:
@@ -248,21 +248,12 @@ def match(boxes: Boxes, lesions: pd.DataFrame, image_ids: Sequence[str], definit
     box, lesion = _pairs(boxes.image, lesion_image)
     linked, _ = links(boxes.boxes[None, box], lesion_boxes[None, lesion], definition)
     box, lesion = box[linked[0, 0]], lesion[linked[0, 0]]
-    lesions_hit = np.bincount(box, minlength=len(boxes.image))
-    with_choice = np.unique(boxes.image[lesions_hit > 1])
-    # Without any choice in the matching, a lesion is hit while any box on it is alive.
-    free = ~np.isin(boxes.image[box], with_choice)
-    ranges = [(lesion[free], boxes.start[box[free]], boxes.stop[box[free]])]
-    boxes_of, lesions_of = (rows_by_image(each, len(image_ids)) for each in (boxes.image, lesion_image))
-    for image in with_choice:
-        here, marked = boxes_of[image], lesions_of[image]
-        here = here[lesions_hit[here] > 0]
-        linked, iou = links(boxes.boxes[here], lesion_boxes[marked], definition)
-        found, start, stop = _assigned(linked, iou, boxes.start[here], boxes.stop[here])
-        ranges.append((marked[found], start, stop))
     count = len(boxes.thresholds)
-    hit = changes.any_of(changes.of_ranges(*_concatenated(ranges), (len(lesions), count)))
-    counted = slice(None) if definition.duplicates == "false-positive" else lesions_hit == 0
+    ranges = _hits(boxes, lesion_image, lesion_boxes, box, lesion, len(image_ids), definition)
+    hit = changes.any_of(changes.of_ranges(*ranges, (len(lesions), count)))
+    counted = np.ones(len(boxes.image), bool)
+    if definition.duplicates == "ignore":
+        counted[box] = False
     false_positives = changes.of_ranges(
         boxes.image[counted], boxes.start[counted], boxes.stop[counted], (len(image_ids), count)
     )
@@ -271,13 +262,43 @@ def match(boxes: Boxes, lesions: pd.DataFrame, image_ids: Sequence[str], definit
     return Matches(boxes.thresholds, hit, false_positives)
 
 
+def _hits(
+    boxes: Boxes,
+    lesion_image: np.ndarray,
+    lesion_boxes: np.ndarray,
+    box: np.ndarray,
+    lesion: np.ndarray,
+    images: int,
+    definition: Definition,
+) -> list[np.ndarray]:
+    """Lesions that are hit, each with the thresholds ``start:stop``: (hits,) int arrays.
+
+    Boxes and lesions of the same place in ``box`` and ``lesion`` are all pairs that hit.
+    """
+    lesions_hit = np.bincount(box, minlength=len(boxes.image))
+    with_choice = np.unique(boxes.image[lesions_hit > 1])
+    # Without any choice in the matching, a lesion is hit while any box on it is alive.
+    free = ~np.isin(boxes.image[box], with_choice)
+    ranges = [(lesion[free], boxes.start[box[free]], boxes.stop[box[free]])]
+    boxes_of, lesions_of = (rows_by_image(each, images) for each in (boxes.image, lesion_image))
+    for image in with_choice:
+        here, marked = boxes_of[image], lesions_of[image]
+        here = here[lesions_hit[here] > 0]
+        linked, iou = links(boxes.boxes[here], lesion_boxes[marked], definition)
+        found, start, stop = _assigned(linked, iou, boxes.start[here], boxes.stop[here])
+        ranges.append((marked[found], start, stop))
+    return _concatenated(ranges)
+
+
 def _pairs(image: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """All pairs of rows in the same image, (pairs,) int each, given the image of each row."""
     order = np.argsort(other, kind="stable")
     first, last = (np.searchsorted(other[order], image, side) for side in ("left", "right"))
     number = last - first
     row = np.repeat(np.arange(len(image)), number)
-    return row, order[np.arange(len(row)) + (first + number - np.cumsum(number))[row]]
+    # Number of each pair among those of its row.
+    place = np.arange(len(row)) - (np.cumsum(number) - number)[row]
+    return row, order[first[row] + place]
 
 
 def _assigned(linked: np.ndarray, iou: np.ndarray, start: np.ndarray, stop: np.ndarray) -> list[np.ndarray]:
