@@ -89,6 +89,11 @@ def counts(its, definition=None, edges=EDGES):
     return froc.count(matches, its, definition, edges)
 
 
+def at_thresholds(changes):
+    """Counts at each threshold, (t, n), of sparse changes."""
+    return np.cumsum(changes.toarray(), axis=1)[:, :-1].T
+
+
 def line(its, definition=None):
     """Curve of a fold."""
     return froc.curve(counts(its, definition))

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from froc_cases import (
+    at_thresholds,
     boxes,
     counts,
     fold,
@@ -18,13 +19,11 @@ from froc_cases import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mammoflow.base.contracts.froc import CURVE, DRAWS, FOLDS, MERITS, OPERATING_POINTS, POINTS, POOLED
 from mammoflow.evaluation import froc, froc_report, matching, resampling
 from mammoflow.evaluation.definitions import DUPLICATES, FPI_OVER, SIZES, UNITS, Definition
 from mammoflow.evaluation.folds import Fold, folds_of
 
 seeds_of_cases = st.integers(0, 2**32 - 1)
-TABLES = (POINTS, CURVE, POOLED, OPERATING_POINTS, FOLDS, MERITS, DRAWS)
 
 
 # -- Hand-made curves
@@ -186,8 +185,8 @@ def test_units_agree_with_groups_of_images(seed, unit):
     }[unit]
     joined = its.lesions.merge(its.images, on="image_id")
     assert froc.curve(found).targets == len(joined[keys].drop_duplicates())
-    for hit, number in zip(matches.hit, froc.curve(found).hits[1:], strict=True):
-        assert number == len(joined.loc[hit, keys].drop_duplicates())
+    for hit, number in zip(at_thresholds(matches.hit), froc.curve(found).hits[1:], strict=True):
+        assert number == len(joined.loc[hit > 0, keys].drop_duplicates())
 
 
 # -- Bootstrap of patients
@@ -224,12 +223,32 @@ def test_bootstrap_is_the_curve_of_the_drawn_patients(seed, over, unit):
         np.testing.assert_allclose(values, froc.tpr_at(drawn.tpr, drawn.fpi, at)[0])
 
 
+@settings(max_examples=50)
+@given(seeds_of_cases, st.booleans(), st.sampled_from(FPI_OVER), st.sampled_from(UNITS))
+def test_bootstrap_agrees_with_counts_of_every_patient_at_every_threshold(seed, scored, over, unit):
+    found = counts(
+        random_fold(seed, scored), Definition("candidate" if scored else "paper", fpi_over=over, unit=unit)
+    )
+    draws, at = resampling.draws(len(found.targets), 5, np.random.default_rng(seed)), [0, 0.3, 1, 4]
+    hits, false_positives = (at_thresholds(each) for each in (found.hits, found.false_positives))
+    for draw, values in zip(draws, froc.bootstrap(found, draws, at), strict=True):
+        targets, images = sum(draw * found.targets), sum(draw * found.images)
+        if not targets or not images:
+            assert np.isnan(values).all()
+            continue
+        points = [
+            (sum(draw * f) / images, sum(draw * h) / targets)
+            for f, h in zip(false_positives, hits, strict=True)
+        ]
+        assert values.tolist() == [max([0, *(tpr for fpi, tpr in points if fpi <= x)]) for x in at]
+
+
 def test_parts_of_the_draws_give_what_all_at_once_do(monkeypatch):
     found = counts(random_fold(5))
     draws = resampling.draws(len(found.targets), 9, np.random.default_rng(0))
     whole = froc.bootstrap(found, draws, [0.5, 1])
-    monkeypatch.setattr(resampling, "_VALUES", 2 * found.hits.shape[1])
-    assert len(list(resampling.parts(9, found.hits.shape[1]))) == 5
+    monkeypatch.setattr(resampling, "_VALUES", 1)
+    assert len(list(resampling.parts(9, 1))) == 9
     np.testing.assert_array_equal(froc.bootstrap(found, draws, [0.5, 1]), whole)
 
 
@@ -252,10 +271,14 @@ def operating_point(report, fpi, **changes):
     return found.iloc[0]
 
 
+def tables(report):
+    return [getattr(report, name) for name in froc_report.TABLES]
+
+
 def written_and_read(report, folder):
-    paths = {name: folder / f"{name}.csv" for name in report._fields}
+    paths = {name: folder / f"{name}.csv" for name in froc_report.TABLES}
     froc_report.write(report, paths)
-    return [table.read(path) for table, path in zip(TABLES, paths.values(), strict=True)]
+    return [table.read(paths[name]) for name, table in froc_report.TABLES.items()]
 
 
 def test_report_over_folds(report, tmp_path):
@@ -273,7 +296,7 @@ def test_report_over_folds(report, tmp_path):
     assert operating_point(report, 1, subset="large")["folds"] == 0
     assert operating_point(report, 1, fpi_over="mass")["images"] == 4
     assert set(report.points["mode"]) == {"paper", "candidate"}
-    for frame, again in zip(report, written_and_read(report, tmp_path), strict=True):
+    for frame, again in zip(tables(report), written_and_read(report, tmp_path), strict=True):
         pd.testing.assert_frame_equal(again, frame)
 
 
@@ -356,12 +379,12 @@ def test_one_table_of_detections_is_in_memory_at_a_time():
     )
     assert len(there) == 6
     expected = evaluated([each._replace(number=number) for number, each in enumerate(folds)])
-    for frame, other in zip(report, expected, strict=True):
+    for frame, other in zip(tables(report), tables(expected), strict=True):
         pd.testing.assert_frame_equal(frame, other)
 
 
 def test_report_is_reproducible(report):
-    for first, second in zip(report, evaluated(), strict=True):
+    for first, second in zip(tables(report), tables(evaluated()), strict=True):
         pd.testing.assert_frame_equal(first, second)
 
 
@@ -402,7 +425,7 @@ def test_no_lesion_anywhere(tmp_path):
     assert report.points.empty
     assert (report.curve["fpi"].dtype, report.points["targets"].dtype) == (float, int)
     assert froc_report.sentence(report) == "no lesion in any fold, no TPR"
-    for frame, again in zip(report, written_and_read(report, tmp_path), strict=True):
+    for frame, again in zip(tables(report), written_and_read(report, tmp_path), strict=True):
         assert len(again) == len(frame)
 
 

@@ -1,6 +1,9 @@
+import weakref
+
 import numpy as np
+import pandas as pd
 import pytest
-from froc_cases import fold, line, masses, random_fold, rows
+from froc_cases import at_thresholds, fold, line, masses, random_fold, rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -107,6 +110,28 @@ def test_every_threshold_agrees_with_brute_force(seed, duplicates, hit, scored):
         assert (found.hits[number], found.false_positives[number]) == (hits, false_positives)
 
 
+@settings(max_examples=100)
+@given(seeds_of_cases, st.sampled_from(DUPLICATES), st.sampled_from(HITS), st.booleans())
+def test_every_lesion_and_image_agrees_with_a_count_of_the_boxes_there(seed, duplicates, hit, scored):
+    its = random_fold(seed, scored)
+    definition = Definition("candidate" if scored else "paper", hit, duplicates=duplicates)
+    boxes = (matching.of_scores if scored else matching.of_maps)(its)[definition.mode]
+    matches = matching.match(boxes, its.lesions, its.images["image_id"], definition)
+    found = at_thresholds(matches.hit), at_thresholds(matches.false_positives)
+    for place in range(len(boxes.thresholds)):
+        alive = (boxes.start <= place) & (place < boxes.stop)
+        for image, name in enumerate(its.images["image_id"]):
+            marked = (its.lesions["image_id"] == name).to_numpy()
+            here = boxes.boxes[alive & (boxes.image == image)]
+            linked, iou = matching.links(here, its.lesions[BOX].to_numpy(float)[marked], definition)
+            touching = linked.any(axis=1)
+            lesion = matching.assign(linked[touching], iou[touching])
+            expected = np.isin(np.arange(marked.sum()), lesion)
+            assert found[0][place, marked].tolist() == expected.tolist()
+            free = sum(~touching) if duplicates == "ignore" else len(here) - expected.sum()
+            assert found[1][place, image] == free
+
+
 @settings(max_examples=50)
 @given(seeds_of_cases)
 def test_order_of_rows_does_not_matter(seed):
@@ -124,8 +149,8 @@ def test_fixed_boxes_never_lose_a_lesion_or_a_false_positive(seed, duplicates):
     matches = matching.match(
         matching.of_scores(its)["candidate"], its.lesions, its.images["image_id"], definition
     )
-    assert (np.diff(matches.hit.sum(axis=1)) >= 0).all()
-    assert (np.diff(matches.false_positives, axis=0) >= 0).all()
+    assert (np.diff(at_thresholds(matches.hit).sum(axis=1)) >= 0).all()
+    assert (np.diff(at_thresholds(matches.false_positives), axis=0) >= 0).all()
 
 
 # -- Boxes of maps
@@ -150,6 +175,52 @@ def test_near_a_peak_the_papers_box_is_a_false_positive_and_the_candidate_a_hit(
     assert candidate.hits.tolist() == [0, 1]
     assert candidate.thresholds[1] == 0.9
     assert not candidate.false_positives.any()
+
+
+@settings(max_examples=100)
+@given(seeds_of_cases)
+def test_boxes_of_several_tables_are_those_of_all_rows_together(seed):
+    its = random_fold(seed)
+    generator = np.random.default_rng(seed)
+    # Few rows, so that tables lack thresholds of the others, and scores that differ within a box.
+    rows_of_all = its.detections[generator.random(len(its.detections)) < 0.8]
+    rows_of_all = rows_of_all.assign(score=generator.random(len(rows_of_all)))
+    table = rows_of_all["image_id"].map(lambda name: int(name[1:]) % 3)
+    tables = [rows_of_all[table == number] for number in range(3)]
+    thresholds = matching.distinct(each["threshold"] for each in tables)
+    whole = pd.concat(tables)
+    assert thresholds.tolist() == sorted(set(whole["threshold"]))
+    found, expected = (
+        matching.alive(each, thresholds, its.images["image_id"]) for each in (iter(tables), [whole])
+    )
+    for name, values in vars(expected).items():
+        np.testing.assert_array_equal(getattr(found, name), values, err_msg=name)
+
+
+def test_one_of_several_tables_is_in_memory_at_a_time():
+    there = []
+
+    def read(image):
+        assert all(table() is None for table in there)
+        table = rows((image, 0.5, (0, 0, 9, 9), 0.9))
+        there.append(weakref.ref(table))
+        return table
+
+    found = matching.alive(map(read, "abc"), np.array([0.5]), list("abc"))
+    assert found.image.tolist() == [0, 1, 2]
+
+
+def test_a_box_is_absent_at_a_threshold_of_another_table():
+    low, high, other = (("a", 0.25), ("a", 0.75), ("b", 0.5))
+    tables = [rows(*((*each, (0, 0, 9, 9), 0.9) for each in (low, high))), rows((*other, (0, 0, 9, 9), 0.9))]
+    found = matching.alive(tables, np.array([0.25, 0.5, 0.75]), ["a", "b"])
+    assert list(zip(found.image.tolist(), found.start.tolist(), found.stop.tolist(), strict=True)) == [
+        (0, 2, 3),
+        (0, 0, 1),
+        (1, 1, 2),
+    ]
+    with pytest.raises(ValueError, match=r"detections: expected the given 2 thresholds, got 0\.5"):
+        matching.alive(tables, np.array([0.25, 0.75]), ["a", "b"])
 
 
 def test_detection_in_an_unknown_image():

@@ -8,6 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from mammoflow.evaluation import matching, resampling, wafroc
 from mammoflow.evaluation.definitions import Definition
+from mammoflow.evaluation.statistics import Rated
 
 seeds_of_cases = st.integers(0, 2**32 - 1)
 MISSED = -np.inf
@@ -15,15 +16,15 @@ CANDIDATE = Definition("candidate")
 
 
 def area(its, measure="wAFROC"):
-    found = kernel(its, measure)
+    found = ratings(its, measure)
     return found.area() if found.defined else None
 
 
-def kernel(its, measure="wAFROC"):
+def ratings(its, measure="wAFROC"):
     matches = matching.match(
         matching.of_scores(its)["candidate"], its.lesions, its.images["image_id"], CANDIDATE
     )
-    return wafroc.by_patient(matches, its, CANDIDATE, measure)
+    return wafroc.ratings_of(matches, its, CANDIDATE, measure)
 
 
 # The example of Chakraborty's book on FROC, "AFROC vs. wAFROC": 4 images without lesions and 5 with, the
@@ -34,20 +35,27 @@ RATINGS = np.array([0.9, -0.2, 1.6, MISSED, 3, 2, 1, 2.5, 1])
 IMAGE = np.array([0, 1, 2, 2, 3, 3, 4, 4, 4])
 
 
+def book_area(false_positives, weights):
+    one, five = np.ones(len(false_positives)), np.ones(5, int)
+    lesions = Rated(RATINGS, weights, IMAGE)
+    rated = Rated(false_positives, one, np.arange(len(one)) % 5)
+    return wafroc.Ratings(lesions, rated, np.bincount(rated.patient, minlength=5), five).area()
+
+
 def test_book_example_with_its_weights():
     # Points (0, 0), (0, 0.62), (0.5, 0.62), (0.5, 0.82), (0.75, 0.82), (1, 1) as the book lists them.
     weights = np.array([1, 1, 0.1, 0.9, 0.9, 0.1, 0.3, 0.4, 0.3])
-    found = wafroc.kernel(NORMAL, RATINGS, weights, IMAGE, 5).mean()
+    found = book_area(NORMAL, weights)
     assert found == pytest.approx(0.5 * 0.62 + 0.25 * 0.82 + 0.25 * (0.82 + 1) / 2)
 
 
 def test_book_example_with_equal_weights_by_hand():
     weights = 1 / np.bincount(IMAGE)[IMAGE]
     # (0, 0.7), (0.5, 0.7), (0.5, 0.9), (0.75, 0.9), (1, 1).
-    found = wafroc.kernel(NORMAL, RATINGS, weights, IMAGE, 5).mean()
+    found = book_area(NORMAL, weights)
     assert found == pytest.approx(0.5 * 0.7 + 0.25 * 0.9 + 0.25 * 0.95)
     # Nine images: above 1.5 lie 1/2, 1 and 1/3 of five; 0.7 above 0.7 and 0.5; 0.9 above -0.3; nothing: 0.95.
-    found = wafroc.kernel(np.append(NORMAL, DISEASED), RATINGS, weights, IMAGE, 5).mean()
+    found = book_area(np.append(NORMAL, DISEASED), weights)
     assert found == pytest.approx(((0.5 + 1 + 1 / 3) / 5 + 0.7 + 0.7 + 0.9 + 5 * 0.95) / 9)
 
 
@@ -130,7 +138,7 @@ def test_bootstrap_is_the_area_of_the_drawn_patients(seed, measure):
     its = random_fold(seed, scored=True)
     patients = its.images["patient_id"].unique().tolist()
     draws = resampling.draws(len(patients), 3, np.random.default_rng(seed))
-    for draw, found in zip(draws, kernel(its, measure).areas(draws), strict=True):
+    for draw, found in zip(draws, ratings(its, measure).areas(draws), strict=True):
         copies = [
             (image, f"{image}-{copy}")
             for image, patient in its.images[["image_id", "patient_id"]].itertuples(index=False)
@@ -145,3 +153,18 @@ def test_bootstrap_is_the_area_of_the_drawn_patients(seed, measure):
         )
         again = area(fold({copy: copy for _, copy in copies}, lesions, detections), measure)
         assert np.isnan(found) if again is None else found == pytest.approx(again)
+
+
+@settings(max_examples=60)
+@given(seeds_of_cases, st.sampled_from(wafroc.MEASURES))
+def test_areas_of_draws_are_sums_over_all_pairs(seed, measure):
+    found = ratings(random_fold(seed, scored=True), measure)
+    draws = resampling.draws(len(found.counted), 4, np.random.default_rng(seed))
+    for draw, value in zip(draws, found.areas(draws), strict=True):
+        images = (draw @ found.counted) * (draw @ found.diseased)
+        total = sum(
+            draw[patient] * draw[other] * weight * ((rating > highest) + 0.5 * (rating == highest))
+            for rating, weight, patient in zip(*found.lesions, strict=True)
+            for highest, _, other in zip(*found.false_positives, strict=True)
+        )
+        assert np.isnan(value) if not images else value == pytest.approx(total / images, abs=1e-12)

@@ -4,7 +4,7 @@ import shutil
 
 import headless
 import pytest
-from froc_cases import settings_with
+from froc_cases import at_thresholds, settings_with
 from headless import opened, settled
 from review_site import CHAINS, FOLDS, Study
 
@@ -145,7 +145,7 @@ def missed_images(study, threshold):
         boxes = matching.of_maps(fold)[definition.mode]
         matches = matching.match(boxes, fold.lesions, fold.images["image_id"], definition)
         (place,) = (matches.thresholds == threshold).nonzero()
-        hit = matches.hit[place[0]] if len(place) else matches.hit[0] & False
+        hit = at_thresholds(matches.hit)[place].any(axis=0)
         missed |= set(names[fold.lesions.loc[~hit, "image_id"]])
     return missed
 

@@ -70,7 +70,8 @@ def run(options: argparse.Namespace) -> int:
     boxes = box_files.detections(options.detections, names)
     report = scoring.report(boxes, lesions, images, evaluation, options.seed)
     names_of_files = {
-        name: f"{name.replace('_', '-')}.{'parquet' if name == 'draws' else 'csv'}" for name in report._fields
+        name: f"{name.replace('_', '-')}.{'parquet' if name == 'draws' else 'csv'}"
+        for name in froc_report.TABLES
     }
     froc_report.write(report, {name: str(options.out / file) for name, file in names_of_files.items()})
     definition = evaluation.definition

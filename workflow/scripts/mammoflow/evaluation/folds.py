@@ -127,6 +127,20 @@ def rows_of(names: pd.Series, image_ids: Sequence[str], what: str) -> np.ndarray
     return rows
 
 
+def rows_by_image(image: np.ndarray, images: int) -> list[np.ndarray]:
+    """Rows of each image, ascending.
+
+    Parameters
+    ----------
+    image : (n,) int array
+        Index of the image of each row.
+    images : int
+        Number of images.
+    """
+    order = np.argsort(image, kind="stable")
+    return np.split(order, np.searchsorted(image[order], np.arange(1, images)))
+
+
 def in_subset(lesions: pd.DataFrame, subset: str, edges: Sequence[float]) -> np.ndarray:
     """Which lesions belong to a subset; lesions of unknown area or pathology belong only to ``all``.
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_array
 
-from mammoflow.evaluation import resampling
+from mammoflow.evaluation import changes, resampling
 from mammoflow.evaluation.definitions import Definition
 from mammoflow.evaluation.folds import Fold, in_subset, rows_of, units_of
 from mammoflow.evaluation.matching import Matches
@@ -29,9 +30,10 @@ class Counts:
     Attributes
     ----------
     thresholds : (t,) float array
-        Descending; at the first, infinity, nothing is found.
-    hits, false_positives, normal_false_positives, mass_false_positives : (p, t) float arrays
-        Units found; false positives on the images that count, on those without a lesion, and with one.
+        Descending.
+    hits, false_positives, normal_false_positives, mass_false_positives : (p, t + 1) sparse int arrays
+        Units found; false positives on the images that count, on those without a lesion, and with one. Stored
+        as `changes`.
     ever : (p,) int array
         Units found at one threshold or another.
     targets, images, normal_images, mass_images : (p,) int arrays
@@ -39,10 +41,10 @@ class Counts:
     """
 
     thresholds: np.ndarray
-    hits: np.ndarray
-    false_positives: np.ndarray
-    normal_false_positives: np.ndarray
-    mass_false_positives: np.ndarray
+    hits: csr_array
+    false_positives: csr_array
+    normal_false_positives: csr_array
+    mass_false_positives: csr_array
     ever: np.ndarray
     targets: np.ndarray
     images: np.ndarray
@@ -119,29 +121,24 @@ def count(matches: Matches, fold: Fold, definition: Definition, edges: Sequence[
     lesion_image = rows_of(lesions["image_id"], image_ids, "lesions")
     among = in_subset(lesions, definition.subset, edges)
     hit, target_patient = _units(
-        matches.hit[:, among], lesion_image[among], image_patient, fold.images, definition.unit
+        matches.hit[among], lesion_image[among], image_patient, fold.images, definition.unit
     )
     normal = ~np.isin(np.arange(len(image_ids)), lesion_image)
     counted = {"all": normal | ~normal, "mass": ~normal, "normal": normal}[definition.fpi_over]
 
-    def by_patient(found: np.ndarray, patient: np.ndarray) -> np.ndarray:
-        total = np.zeros((patients, 1 + len(found)))
-        np.add.at(total[:, 1:], patient, found.T)
-        return total
-
-    def false_positives_of(images: np.ndarray) -> np.ndarray:
-        return by_patient(matches.false_positives[:, images], image_patient[images])
+    def false_positives_of(images: np.ndarray) -> csr_array:
+        return changes.grouped(matches.false_positives[images], image_patient[images], patients)
 
     def number_of(images: np.ndarray) -> np.ndarray:
         return np.bincount(image_patient[images], minlength=patients)
 
     return Counts(
-        thresholds=np.append(np.inf, matches.thresholds),
-        hits=by_patient(hit, target_patient),
+        thresholds=matches.thresholds,
+        hits=changes.grouped(hit, target_patient, patients),
         false_positives=false_positives_of(counted),
         normal_false_positives=false_positives_of(normal),
         mass_false_positives=false_positives_of(~normal),
-        ever=np.bincount(target_patient[hit.any(axis=0)], minlength=patients),
+        ever=np.bincount(target_patient[np.diff(hit.indptr) > 0], minlength=patients),
         targets=np.bincount(target_patient, minlength=patients),
         images=number_of(counted),
         normal_images=number_of(normal),
@@ -150,25 +147,28 @@ def count(matches: Matches, fold: Fold, definition: Definition, edges: Sequence[
 
 
 def _units(
-    hit: np.ndarray, lesion_image: np.ndarray, image_patient: np.ndarray, images: pd.DataFrame, unit: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Units found at each threshold, (t, u) bool, and the patient of each, (u,) int."""
+    hit: csr_array, lesion_image: np.ndarray, image_patient: np.ndarray, images: pd.DataFrame, unit: str
+) -> tuple[csr_array, np.ndarray]:
+    """Units found at each threshold, (u, t + 1) sparse, and the patient of each, (u,) int."""
     if unit == "lesion":
         return hit, image_patient[lesion_image]
     _, first, its = np.unique(units_of(images, unit)[lesion_image], return_index=True, return_inverse=True)
-    found = np.zeros((len(hit), len(first)), bool)
-    np.logical_or.at(found, (slice(None), its), hit)
+    found = changes.any_of(changes.grouped(hit, its, len(first)))
     return found, image_patient[lesion_image[first]]
 
 
 def curve(counts: Counts) -> Curve:
     """FROC points of a fold, (0, 0) before them."""
+
+    def total(found: csr_array) -> np.ndarray:
+        return np.append(0, changes.totals(found))
+
     return Curve(
-        thresholds=counts.thresholds,
-        hits=counts.hits.sum(axis=0).astype(int),
-        false_positives=counts.false_positives.sum(axis=0).astype(int),
-        normal_false_positives=counts.normal_false_positives.sum(axis=0).astype(int),
-        mass_false_positives=counts.mass_false_positives.sum(axis=0).astype(int),
+        thresholds=np.append(np.inf, counts.thresholds),
+        hits=total(counts.hits),
+        false_positives=total(counts.false_positives),
+        normal_false_positives=total(counts.normal_false_positives),
+        mass_false_positives=total(counts.mass_false_positives),
         ever=int(counts.ever.sum()),
         targets=int(counts.targets.sum()),
         images=int(counts.images.sum()),
@@ -191,11 +191,10 @@ def pooled(curves: Sequence[Curve], mode: str) -> Curve:
         still there; ``paper`` boxes exist at the thresholds of their rows alone.
     """
     thresholds = np.unique(np.concatenate([curve.thresholds for curve in curves]))[::-1]
+    places = [_places(curve.thresholds, thresholds, mode) for curve in curves]
 
     def total(name: str) -> np.ndarray:
-        return np.sum(
-            [_at(getattr(curve, name), curve.thresholds, thresholds, mode) for curve in curves], axis=0
-        )
+        return sum(getattr(curve, name)[place] for curve, place in zip(curves, places, strict=True))
 
     return Curve(
         thresholds=thresholds,
@@ -211,11 +210,13 @@ def pooled(curves: Sequence[Curve], mode: str) -> Curve:
     )
 
 
-def _at(values: np.ndarray, own: np.ndarray, thresholds: np.ndarray, mode: str) -> np.ndarray:
-    """Counts of a fold, known at its own descending thresholds, at other ones."""
+def _places(own: np.ndarray, thresholds: np.ndarray, mode: str) -> np.ndarray:
+    """Point of a fold with its own descending thresholds that holds at each of other ones, (t,) int.
+
+    Where there is none, it is the first, which has no box.
+    """
     place = np.searchsorted(-own, -thresholds, side="right") - 1
-    there = own[place] == thresholds if mode == "paper" else True
-    return np.where(there, values[place], 0)
+    return np.where(own[place] == thresholds, place, 0) if mode == "paper" else place
 
 
 def row_at(points: pd.DataFrame, threshold: float, mode: str) -> pd.Series:
@@ -297,16 +298,29 @@ def bootstrap(counts: Counts, draws: np.ndarray, at: Sequence[float]) -> np.ndar
     (samples, x) float array
         NaN for a draw with nothing to find, or without an image to count false positives on.
     """
-    # A threshold at which nobody changes gives the same point again.
-    found = np.concatenate([counts.hits, counts.false_positives])
-    kept = np.append(True, (found[:, 1:] != found[:, :-1]).any(axis=0))
-    hits, false_positives = counts.hits[:, kept], counts.false_positives[:, kept]
+    hits, false_positives = _best(counts.hits, counts.false_positives)
     values = np.full((len(draws), len(at)), np.nan)
-    for part in resampling.parts(len(draws), hits.shape[1]):
-        drawn = draws[part].astype(float)
-        targets, images = drawn @ counts.targets, drawn @ counts.images
-        tpr = drawn @ hits / np.maximum(targets, 1)[:, None]
-        fpi = drawn @ false_positives / np.maximum(images, 1)[:, None]
+    for part in resampling.parts(len(draws), max(hits.shape)):
+        drawn = draws[part].T.astype(float)
+        targets, images = counts.targets @ drawn, counts.images @ drawn
+        tpr = np.cumsum(hits @ drawn, axis=0) / np.maximum(targets, 1)
+        fpi = np.cumsum(false_positives @ drawn, axis=0) / np.maximum(images, 1)
         some = (targets > 0) & (images > 0)
-        values[part] = np.where(some[:, None], tpr_at(tpr, fpi, at)[0], np.nan)
+        values[part] = np.where(some[:, None], tpr_at(tpr.T, fpi.T, at)[0], np.nan)
     return values
+
+
+def _best(hits: csr_array, false_positives: csr_array) -> tuple[csr_array, csr_array]:
+    """Changes at those thresholds alone that may give the largest TPR in some draw, (kept, p) each.
+
+    Where no patient gains a hit or loses a false positive, no draw has a better point than just before. The
+    last of the columns, where everything ends, is the point (0, 0).
+    """
+    last = hits.shape[1] - 1
+    gained, lost = hits.indices[hits.data > 0], false_positives.indices[false_positives.data < 0]
+    kept = np.unique(np.concatenate([gained, lost, [last]]))
+
+    def summed(found: csr_array) -> csr_array:
+        return changes.grouped(found.T.tocsr(), np.searchsorted(kept, np.arange(last + 1)), len(kept))
+
+    return summed(hits), summed(false_positives)

@@ -1,36 +1,76 @@
 """All evaluation results of one model: curves, operating points and areas under every definition."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields, replace
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from mammoflow.base import seeds
+from mammoflow.base import seeds, storage
 from mammoflow.base.contracts.froc import CURVE, DRAWS, FOLDS, MERITS, OPERATING_POINTS, POINTS, POOLED
-from mammoflow.base.contracts.table import Table
+from mammoflow.base.contracts.table import Table, escape
 from mammoflow.evaluation import froc, matching, resampling, statistics, wafroc
 from mammoflow.evaluation.definitions import MODES, Definition, Evaluation
 from mammoflow.evaluation.folds import Fold
-from mammoflow.evaluation.froc import Counts, Curve
+from mammoflow.evaluation.froc import Curve
 from mammoflow.evaluation.matching import Boxes, Matches
 
+TABLES = {
+    "points": POINTS,
+    "curve": CURVE,
+    "pooled": POOLED,
+    "operating_points": OPERATING_POINTS,
+    "folds": FOLDS,
+    "merits": MERITS,
+    "draws": DRAWS,
+}
 
-class Report(NamedTuple):
-    """A table of each kind in `contracts.froc`."""
 
-    points: pd.DataFrame
+@dataclass(frozen=True)
+class Report:
+    """A table of each kind in `contracts.froc`.
+
+    The tables ``points`` and ``pooled`` have a row per threshold: of 100,000 images, millions of rows. They
+    are built from the curves when they are needed, because they take several times the memory.
+
+    Attributes
+    ----------
+    lines : dict of Definition to dict of int to Curve
+        The curve of each fold, under each definition whose complete curves are stored.
+    curve, operating_points, folds, merits, draws : pandas.DataFrame
+        Tables.
+    """
+
+    lines: Mapping[Definition, Mapping[int, Curve]]
     curve: pd.DataFrame
-    pooled: pd.DataFrame
     operating_points: pd.DataFrame
     folds: pd.DataFrame
     merits: pd.DataFrame
     draws: pd.DataFrame
 
+    @property
+    def points(self) -> pd.DataFrame:
+        """Table ``froc-points``."""
+        return _table(POINTS, list(self.parts_of_points()))
 
-_TABLES = Report(POINTS, CURVE, POOLED, OPERATING_POINTS, FOLDS, MERITS, DRAWS)
+    @property
+    def pooled(self) -> pd.DataFrame:
+        """Table ``froc-pooled``."""
+        return _table(POOLED, list(self.parts_of_pooled()))
+
+    def parts_of_points(self) -> Iterator[pd.DataFrame]:
+        """Rows of ``points``, one fold and definition at a time."""
+        for definition, lines in self.lines.items():
+            yield from (_points(definition, number, line) for number, line in lines.items() if line.defined)
+
+    def parts_of_pooled(self) -> Iterator[pd.DataFrame]:
+        """Rows of ``pooled``, one definition at a time."""
+        for definition, lines in self.lines.items():
+            together = froc.pooled(list(lines.values()), definition.mode)
+            if together.defined:
+                yield _pooled(definition, together)
 
 
 def evaluate(
@@ -48,8 +88,7 @@ def evaluate(
     Parameters
     ----------
     folds : iterable of Fold
-        At least one. Each is taken once and its table of detections let go before the next is asked for:
-        rows at a thousand thresholds take far more memory than the boxes among them.
+        At least one. Each is evaluated and let go before the next is asked for.
     evaluation : Evaluation
         The settings.
     seed : int
@@ -57,100 +96,78 @@ def evaluate(
     boxes_of : function
         Boxes of a fold in each mode that it has: `matching.of_maps` or `matching.of_scores`.
     """
-    model = _Model(folds, boxes_of, evaluation, seed)
     at = sorted({*froc.STANDARD_FPI, *map(float, evaluation.operating_points)})
-    rows = Report(*([] for _ in Report._fields))
-    drawn = model.possible(evaluation.drawn())
-    paired = [replace(model.own, mode=mode) for mode in model.modes]
-    for definition in model.possible([*evaluation.protocol(), *drawn]):
-        every = model.counted(definition)
-        together = froc.pooled([froc.curve(counts) for _, counts, _ in every], definition.mode)
-        counted = [each for each in every if each.counts.defined]
-        lines = {fold.number: froc.curve(counts) for fold, counts, _ in counted}
-        samples = resampling.over_folds(
-            [froc.bootstrap(counts, draws, at) for _, counts, draws in counted],
-            [counts.targets for _, counts, _ in counted],
-            (evaluation.bootstrap, len(at)),
-        )
-        rows.operating_points.append(
-            _operating_points(definition, list(lines.values()), together, at, samples)
-        )
-        rows.folds.extend(_fold(definition, number, line, at) for number, line in lines.items())
-        if definition in drawn and lines:
-            rows.points.extend(_points(definition, number, line) for number, line in lines.items())
-            rows.curve.append(_mean_curve(definition, list(lines.values())))
-        if definition in drawn and together.defined:
-            rows.pooled.append(_pooled(definition, together))
-        if definition in paired:
-            rows.draws.extend(
-                _drawn(definition.mode, "TPR", fpi, samples[:, place]) for place, fpi in enumerate(at)
-            )
-    for measure in wafroc.MEASURES:
-        merit, samples = _merit(model, measure)
-        rows.merits.append(merit)
-        rows.draws.append(_drawn("candidate", measure, np.nan, samples))
-    return Report(*(_table(table, frames) for table, frames in zip(_TABLES, rows, strict=True)))
+    # Comprehensions would keep a fold in memory until the next one is read.
+    compact = map(partial(_compact, boxes_of), folds)
+    found = list(map(partial(_of_fold, evaluation=evaluation, seed=seed, at=at), compact))
+    every = [_over_folds(definition, found, evaluation.bootstrap, at) for definition in found[0].counted]
+    areas = [_area(measure, found, evaluation.bootstrap) for measure in wafroc.MEASURES]
+    modes = found[0].modes
+    drawn = [each for each in every if each.definition in _possible(evaluation.drawn(), evaluation, modes)]
+    own = [replace(_own(evaluation, modes), mode=mode) for mode in modes]
+    return Report(
+        lines={each.definition: each.lines for each in drawn},
+        curve=_table(CURVE, [_mean_curve(each) for each in drawn if each.defined]),
+        operating_points=_table(OPERATING_POINTS, [_operating_points(each, at) for each in every]),
+        folds=_table(
+            FOLDS,
+            [
+                _fold(each.definition, number, line, at)
+                for each in every
+                for number, line in each.defined.items()
+            ],
+        ),
+        merits=_table(MERITS, [_merit(each) for each in areas]),
+        draws=_table(
+            DRAWS,
+            [
+                _drawn(each.definition.mode, "TPR", fpi, each.samples[:, place])
+                for each in every
+                if each.definition in own
+                for place, fpi in enumerate(at)
+            ]
+            + [_drawn("candidate", each.measure, np.nan, each.samples) for each in areas],
+        ),
+    )
 
 
 class _Counted(NamedTuple):
-    """A fold, what is found in it, and the draws of its patients."""
+    """Curve of a fold under one definition, units of each patient, and TPR at each FPI in each draw."""
 
-    fold: Fold
-    counts: Counts
+    line: Curve
+    targets: np.ndarray
+    samples: np.ndarray
+
+
+class _OfFold(NamedTuple):
+    """Results of a fold; of areas, those that are defined, and the draws of its patients."""
+
+    number: int
+    modes: list[str]
+    counted: dict[Definition, _Counted]
+    ratings: dict[str, wafroc.Ratings]
     draws: np.ndarray
 
 
-class _Model:
-    """Boxes of a model on all folds, and what of them several definitions share."""
+class _OverFolds(NamedTuple):
+    """The curve of each fold under one definition, and the mean TPR at each FPI in each draw."""
 
-    def __init__(
-        self,
-        folds: Iterable[Fold],
-        boxes_of: Callable[[Fold], dict[str, Boxes]],
-        evaluation: Evaluation,
-        seed: int,
-    ) -> None:
-        # No comprehension: its variable would keep a fold until the next is read.
-        self.folds, self._boxes = zip(*map(partial(_compact, boxes_of), folds), strict=True)
-        self.draws = [
-            resampling.draws(
-                fold.images["patient_id"].nunique(),
-                evaluation.bootstrap,
-                seeds.generator(seed, "froc", fold.number),
-            )
-            for fold in self.folds
-        ]
-        self.modes = [mode for mode in MODES if mode in self._boxes[0]]
-        own = evaluation.definition
-        self.own = own if own.mode in self.modes else replace(own, mode=self.modes[0])
-        self._edges = evaluation.size_strata_cm2
-        self._matches: dict[Definition, list[Matches]] = {}
+    definition: Definition
+    lines: dict[int, Curve]
+    samples: np.ndarray
 
-    def possible(self, definitions: Iterable[Definition]) -> list[Definition]:
-        """Definitions in a mode that the boxes have, each once, the model's own first."""
-        of_mode = (
-            each if each.mode in self.modes else replace(each, mode=self.own.mode) for each in definitions
-        )
-        return list(dict.fromkeys([self.own, *of_mode]))
+    @property
+    def defined(self) -> dict[int, Curve]:
+        """Curves of those folds that have rates."""
+        return {number: line for number, line in self.lines.items() if line.defined}
 
-    def matches(self, definition: Definition) -> list[Matches]:
-        """Matches of every fold; neither the images, the unit nor the subset change them."""
-        shared = replace(definition, fpi_over="all", unit="lesion", subset="all")
-        if shared not in self._matches:
-            self._matches[shared] = [
-                matching.match(
-                    boxes[shared.mode], fold.annotated(shared.lesions), fold.images["image_id"], shared
-                )
-                for fold, boxes in zip(self.folds, self._boxes, strict=True)
-            ]
-        return self._matches[shared]
 
-    def counted(self, definition: Definition) -> list[_Counted]:
-        """Counts of every fold."""
-        return [
-            _Counted(fold, froc.count(matches, fold, definition, self._edges), draws)
-            for fold, matches, draws in zip(self.folds, self.matches(definition), self.draws, strict=True)
-        ]
+class _Area(NamedTuple):
+    """An area under the weighted AFROC: of each fold, and its mean over folds in each draw."""
+
+    measure: str
+    values: np.ndarray
+    samples: np.ndarray
 
 
 def _compact(boxes_of: Callable[[Fold], dict[str, Boxes]], fold: Fold) -> tuple[Fold, dict[str, Boxes]]:
@@ -158,6 +175,84 @@ def _compact(boxes_of: Callable[[Fold], dict[str, Boxes]], fold: Fold) -> tuple[
     # A new table, for an empty slice would keep all of the old one in memory.
     without = fold._replace(detections=pd.DataFrame(columns=fold.detections.columns))
     return without, boxes_of(fold)
+
+
+def _of_fold(
+    compact: tuple[Fold, dict[str, Boxes]], evaluation: Evaluation, seed: int, at: Sequence[float]
+) -> _OfFold:
+    fold, boxes = compact
+    modes = [mode for mode in MODES if mode in boxes]
+    draws = resampling.draws(
+        fold.images["patient_id"].nunique(),
+        evaluation.bootstrap,
+        seeds.generator(seed, "froc", fold.number),
+    )
+
+    @cache
+    def shared(definition: Definition) -> Matches:
+        return matching.match(
+            boxes[definition.mode],
+            fold.annotated(definition.lesions),
+            fold.images["image_id"],
+            definition,
+        )
+
+    def matches(definition: Definition) -> Matches:
+        """Neither the images, the unit nor the subset change them."""
+        return shared(replace(definition, fpi_over="all", unit="lesion", subset="all"))
+
+    def counted(definition: Definition) -> _Counted:
+        counts = froc.count(matches(definition), fold, definition, evaluation.size_strata_cm2)
+        return _Counted(froc.curve(counts), counts.targets, froc.bootstrap(counts, draws, at))
+
+    definitions = _possible([*evaluation.protocol(), *evaluation.drawn()], evaluation, modes)
+    scored = replace(_own(evaluation, modes), mode="candidate")
+    ratings = {
+        measure: wafroc.ratings_of(matches(scored), fold, scored, measure) for measure in wafroc.MEASURES
+    }
+    return _OfFold(fold.number, modes, {each: counted(each) for each in definitions}, ratings, draws)
+
+
+def _own(evaluation: Evaluation, modes: Sequence[str]) -> Definition:
+    """The configured definition, in a mode that the boxes have."""
+    own = evaluation.definition
+    return own if own.mode in modes else replace(own, mode=modes[0])
+
+
+def _possible(
+    definitions: Iterable[Definition], evaluation: Evaluation, modes: Sequence[str]
+) -> list[Definition]:
+    """Definitions in a mode that the boxes have, each once, the configured one first."""
+    own = _own(evaluation, modes)
+    of_mode = (each if each.mode in modes else replace(each, mode=own.mode) for each in definitions)
+    return list(dict.fromkeys([own, *of_mode]))
+
+
+def _over_folds(
+    definition: Definition, found: Sequence[_OfFold], samples: int, at: Sequence[float]
+) -> _OverFolds:
+    every = {each.number: each.counted[definition] for each in found}
+    defined = [each for each in every.values() if each.line.defined]
+    return _OverFolds(
+        definition,
+        {number: each.line for number, each in every.items()},
+        resampling.over_folds(
+            [each.samples for each in defined], [each.targets for each in defined], (samples, len(at))
+        ),
+    )
+
+
+def _area(measure: str, found: Sequence[_OfFold], samples: int) -> _Area:
+    defined = [each for each in found if each.ratings[measure].defined]
+    return _Area(
+        measure,
+        np.array([each.ratings[measure].area() for each in defined]),
+        resampling.over_folds(
+            [each.ratings[measure].areas(each.draws) for each in defined],
+            [each.ratings[measure].diseased for each in defined],
+            (samples,),
+        ),
+    )
 
 
 def _points(definition: Definition, number: int, line: Curve) -> pd.DataFrame:
@@ -198,30 +293,26 @@ def _values(lines: Iterable[Curve], at: Sequence[float]) -> tuple[np.ndarray, np
     return values, reached
 
 
-def _mean_curve(definition: Definition, lines: Sequence[Curve]) -> pd.DataFrame:
-    values, _ = _values(lines, froc.CURVE_FPI)
+def _mean_curve(of: _OverFolds) -> pd.DataFrame:
+    values, _ = _values(of.defined.values(), froc.CURVE_FPI)
     mean, std = statistics.mean_std(values)
     low, high = statistics.t_interval(values, low=0, high=1)
     columns = {"fpi": froc.CURVE_FPI, "tpr_mean": mean, "tpr_std": std, "tpr_low": low, "tpr_high": high}
-    return pd.DataFrame({**definition.key, **columns, "folds": len(lines)})
+    return pd.DataFrame({**of.definition.key, **columns, "folds": len(values)})
 
 
-def _operating_points(
-    definition: Definition,
-    lines: Sequence[Curve],
-    together: Curve,
-    at: Sequence[float],
-    samples: np.ndarray,
-) -> pd.DataFrame:
+def _operating_points(of: _OverFolds, at: Sequence[float]) -> pd.DataFrame:
+    lines = list(of.defined.values())
+    together = froc.pooled(list(of.lines.values()), of.definition.mode)
     values, reached = _values(lines, at)
     mean, std = statistics.mean_std(values)
     t_low, t_high = statistics.t_interval(values, low=0, high=1)
-    low, high = resampling.percentiles(samples)
+    low, high = resampling.percentiles(of.samples)
     normal, folds_normal = _fpi_of_kind(lines, at, "normal")
     mass, _ = _fpi_of_kind(lines, at, "mass")
     return pd.DataFrame(
         {
-            **definition.key,
+            **of.definition.key,
             "fpi": at,
             "tpr_mean": mean,
             "tpr_std": std,
@@ -268,28 +359,15 @@ def _fold(definition: Definition, number: int, line: Curve, at: Sequence[float])
     )
 
 
-def _merit(model: _Model, measure: str) -> tuple[pd.DataFrame, np.ndarray]:
-    """Row of an area under the weighted AFROC, and its mean over folds in every draw, (samples,)."""
-    definition = replace(model.own, mode="candidate")
-    kernels = [
-        (wafroc.by_patient(matches, fold, definition, measure), draws)
-        for matches, fold, draws in zip(model.matches(definition), model.folds, model.draws, strict=True)
-    ]
-    kernels = [(kernel, draws) for kernel, draws in kernels if kernel.defined]
-    values = np.array([kernel.area() for kernel, _ in kernels])
-    samples = resampling.over_folds(
-        [kernel.areas(draws) for kernel, draws in kernels],
-        [kernel.diseased for kernel, _ in kernels],
-        model.draws[0].shape[:1],
-    )
+def _merit(area: _Area) -> pd.DataFrame:
     names = ("mean", "std", "t_low", "t_high", "bootstrap_low", "bootstrap_high")
     found = (
-        *statistics.mean_std(values),
-        *statistics.t_interval(values, low=0, high=1),
-        *resampling.percentiles(samples),
+        *statistics.mean_std(area.values),
+        *statistics.t_interval(area.values, low=0, high=1),
+        *resampling.percentiles(area.samples),
     )
-    row = {"measure": measure, **dict(zip(names, map(float, found), strict=True)), "folds": len(kernels)}
-    return pd.DataFrame([row]), samples
+    row = dict(zip(names, map(float, found), strict=True))
+    return pd.DataFrame([{"measure": area.measure, **row, "folds": len(area.values)}])
 
 
 def _drawn(mode: str, measure: str, fpi: float, samples: np.ndarray) -> pd.DataFrame:
@@ -304,8 +382,19 @@ def _table(table: Table, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 def write(report: Report, paths: Mapping[str, str]) -> None:
     """Write each table of a report to the path under its name."""
-    for name, table, frame in zip(Report._fields, _TABLES, report, strict=True):
-        table.write(frame, paths[name])
+    for name, table in TABLES.items():
+        if name not in ("points", "pooled"):
+            table.write(getattr(report, name), paths[name])
+    _write_parts(POINTS, report.parts_of_points(), paths["points"])
+    _write_parts(POOLED, report.parts_of_pooled(), paths["pooled"])
+
+
+def _write_parts(table: Table, parts: Iterable[pd.DataFrame], path: str) -> None:
+    """Write a table as `Table.write` does, a part of its rows at a time."""
+    with storage.whole(path) as temporary:
+        _table(table, []).to_csv(temporary, index=False)
+        for part in parts:
+            escape(table.check(part)).to_csv(temporary, index=False, header=False, mode="a")
 
 
 def sentence(report: Report) -> str:

@@ -9,16 +9,19 @@ the lesion more.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
+from scipy.sparse import csr_array
 
 from mammoflow.base.boxes import BOX, overlap
+from mammoflow.evaluation import changes
 from mammoflow.evaluation.definitions import Definition
-from mammoflow.evaluation.folds import Fold, rows_of
+from mammoflow.evaluation.folds import Fold, rows_by_image, rows_of
 
 
 @dataclass(frozen=True)
@@ -49,54 +52,76 @@ class Boxes:
 
 @dataclass(frozen=True)
 class Matches:
-    """Hits and false positives in a fold at each of t thresholds.
+    """Hits and false positives in a fold at each of t thresholds, stored as `changes`.
 
     Attributes
     ----------
     thresholds : (t,) float array
         Descending.
-    hit : (t, lesions) bool array
-        Which lesions are matched.
-    false_positives : (t, images) int array
+    hit : (lesions, t + 1) sparse int array
+        Whether each lesion is matched: a count of 0 or 1.
+    false_positives : (images, t + 1) sparse int array
         Number of false positives in each image.
     """
 
     thresholds: np.ndarray
-    hit: np.ndarray
-    false_positives: np.ndarray
+    hit: csr_array
+    false_positives: csr_array
 
 
-def alive(detections: pd.DataFrame, image_ids: Sequence[str]) -> Boxes:
+def distinct(columns: Iterable[pd.Series]) -> np.ndarray:
+    """Distinct numbers of several columns, ascending, (t,) float.
+
+    Parameters
+    ----------
+    columns : iterable of pandas.Series
+        For example the column ``threshold`` of each table of a fold. Only one is in memory at a time.
+    """
+    # A comprehension would keep a column in memory until the next one is read.
+    return np.unique(np.concatenate([[], *map(np.unique, columns)]).astype(float))
+
+
+def alive(tables: Iterable[pd.DataFrame], thresholds: np.ndarray, image_ids: Sequence[str]) -> Boxes:
     """Boxes of mode ``paper``: each row of a ``detections`` table is alive at its own threshold.
 
     Parameters
     ----------
-    detections : pandas.DataFrame
-        Columns image_id, threshold, y0, x0, y1, x1, score. An image without a row for a threshold has no
-        box at this threshold.
+    tables : iterable of pandas.DataFrame
+        At least one. Columns image_id, threshold, y0, x0, y1, x1, score. All rows of an image are in one
+        table. An image without a row for a threshold has no box at this threshold. Only one table is in
+        memory at a time: its rows take far more than its boxes.
+    thresholds : (t,) float array
+        Thresholds of all tables together, ascending; see `distinct`. A box that persists across a threshold
+        of another table, without a row for it, is absent there.
     image_ids : sequence of str
         All images of the fold.
 
     Raises
     ------
     ValueError
-        When a detection lies in an image that is not listed.
+        When a detection lies in an image that is not listed, or at a threshold that is not.
     """
+    # A comprehension would keep a table in memory until the next one is read.
+    parts = map(partial(_alive, thresholds=thresholds, image_ids=image_ids), tables)
+    return Boxes(thresholds[::-1], *_concatenated(parts))
+
+
+def _alive(
+    detections: pd.DataFrame, thresholds: np.ndarray, image_ids: Sequence[str]
+) -> tuple[np.ndarray, ...]:
+    """Attributes of the `Boxes` of one table, without the thresholds."""
     image = rows_of(detections["image_id"], image_ids, "detections")
     boxes = detections[BOX].to_numpy(int)
-    thresholds, rank = _ranks(detections["threshold"])
+    rank = pd.Index(thresholds).get_indexer(detections["threshold"])
+    if (rank < 0).any():
+        unknown = detections["threshold"].to_numpy()[rank < 0][0]
+        raise ValueError(f"detections: expected the given {len(thresholds)} thresholds, got {unknown}")
     # Join the rows of a box at successive thresholds to one range of thresholds.
     goes_on = (np.diff(image) == 0) & np.all(boxes[1:] == boxes[:-1], axis=1) & (np.diff(rank) == 1)
     begins = np.flatnonzero(np.append(True, ~goes_on)[: len(rank)])
     ends = np.append(begins[1:], len(rank))[: len(begins)] - 1
-    return Boxes(
-        thresholds=thresholds[::-1],
-        image=image[begins],
-        boxes=boxes[begins],
-        start=len(thresholds) - 1 - rank[ends],
-        stop=len(thresholds) - rank[begins],
-        score=detections["score"].to_numpy(float)[begins],
-    )
+    start, stop = len(thresholds) - 1 - rank[ends], len(thresholds) - rank[begins]
+    return image[begins], boxes[begins], start, stop, detections["score"].to_numpy(float)[begins]
 
 
 def scored(boxes: pd.DataFrame, image_ids: Sequence[str]) -> Boxes:
@@ -115,14 +140,15 @@ def scored(boxes: pd.DataFrame, image_ids: Sequence[str]) -> Boxes:
         When a box lies in an image that is not listed.
     """
     image = rows_of(boxes["image_id"], image_ids, "detections")
-    thresholds, rank = _ranks(boxes["score"])
+    score = boxes["score"].to_numpy(float)
+    thresholds, rank = np.unique(score, return_inverse=True)
     return Boxes(
         thresholds=thresholds[::-1],
         image=image,
         boxes=boxes[BOX].to_numpy(float),
         start=len(thresholds) - 1 - rank,
         stop=np.full(len(boxes), len(thresholds)),
-        score=boxes["score"].to_numpy(float),
+        score=score,
     )
 
 
@@ -130,7 +156,7 @@ def of_maps(fold: Fold) -> dict[str, Boxes]:
     """Boxes in each mode, for a fold whose detections are components of maps."""
     image_ids = fold.images["image_id"]
     return {
-        "paper": alive(fold.detections, image_ids),
+        "paper": alive([fold.detections], distinct([fold.detections["threshold"]]), image_ids),
         "candidate": scored(fold.candidates, image_ids),
     }
 
@@ -138,13 +164,6 @@ def of_maps(fold: Fold) -> dict[str, Boxes]:
 def of_scores(fold: Fold) -> dict[str, Boxes]:
     """Boxes in the only possible mode, for a fold whose detections are fixed boxes with scores."""
     return {"candidate": scored(fold.detections, fold.images["image_id"])}
-
-
-def _ranks(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct values in ascending order, and the rank of each value among them, (n,) int."""
-    values = values.to_numpy(float)
-    distinct = np.unique(values)
-    return distinct, np.searchsorted(distinct, values)
 
 
 def centred(boxes: np.ndarray, lesions: np.ndarray) -> np.ndarray:
@@ -166,7 +185,8 @@ def links(boxes: np.ndarray, lesions: np.ndarray, definition: Definition) -> tup
     Parameters
     ----------
     boxes, lesions : (n, 4) and (m, 4) arrays
-        ``(y0, x0, y1, x1)``, half-open.
+        ``(y0, x0, y1, x1)``, half-open. Of arrays (n, p, 4) and (m, p, 4), boxes and lesions at the same
+        place along the second axis are compared; the results are (n, m, p).
     definition : Definition
         Provides the hit rule.
     """
@@ -223,51 +243,75 @@ def match(boxes: Boxes, lesions: pd.DataFrame, image_ids: Sequence[str], definit
     ValueError
         When a lesion lies in an image that is not listed.
     """
-    count = len(boxes.thresholds)
     lesion_image = rows_of(lesions["image_id"], image_ids, "lesions")
     lesion_boxes = lesions[BOX].to_numpy(float)
-    hit = np.zeros((count, len(lesions)), bool)
-    on_lesion = np.zeros(len(boxes.image), bool)
-    for image in np.unique(lesion_image):
-        here, marked = np.flatnonzero(boxes.image == image), np.flatnonzero(lesion_image == image)
-        linked, iou = links(boxes.boxes[here], lesion_boxes[marked], definition)
-        on_lesion[here] = linked.any(axis=1)
-        touching = here[on_lesion[here]]
-        hit[:, marked] = _hits(
-            linked[on_lesion[here]],
-            iou[on_lesion[here]],
-            boxes.start[touching],
-            boxes.stop[touching],
-            count,
-        )
-    shape = (count, len(image_ids))
+    box, lesion = _pairs(boxes.image, lesion_image)
+    linked, _ = links(boxes.boxes[None, box], lesion_boxes[None, lesion], definition)
+    box, lesion = box[linked[0, 0]], lesion[linked[0, 0]]
+    count = len(boxes.thresholds)
+    ranges = _hits(boxes, lesion_image, lesion_boxes, box, lesion, len(image_ids), definition)
+    hit = changes.any_of(changes.of_ranges(*ranges, (len(lesions), count)))
+    counted = np.ones(len(boxes.image), bool)
     if definition.duplicates == "ignore":
-        free = ~on_lesion
-        false_positives = _population(boxes.image[free], boxes.start[free], boxes.stop[free], shape)
-    else:
-        false_positives = _population(boxes.image, boxes.start, boxes.stop, shape)
-        np.subtract.at(false_positives, (slice(None), lesion_image), hit.astype(int))
+        counted[box] = False
+    false_positives = changes.of_ranges(
+        boxes.image[counted], boxes.start[counted], boxes.stop[counted], (len(image_ids), count)
+    )
+    if definition.duplicates == "false-positive":
+        false_positives -= changes.grouped(hit, lesion_image, len(image_ids))
     return Matches(boxes.thresholds, hit, false_positives)
 
 
-def _population(column: np.ndarray, start: np.ndarray, stop: np.ndarray, shape: tuple) -> np.ndarray:
-    """Number of boxes alive at each threshold in each column, (t, columns) int."""
-    change = np.zeros((shape[0] + 1, shape[1]), int)
-    np.add.at(change, (start, column), 1)
-    np.subtract.at(change, (stop, column), 1)
-    return np.cumsum(change, axis=0)[:-1]
+def _hits(
+    boxes: Boxes,
+    lesion_image: np.ndarray,
+    lesion_boxes: np.ndarray,
+    box: np.ndarray,
+    lesion: np.ndarray,
+    images: int,
+    definition: Definition,
+) -> list[np.ndarray]:
+    """Lesions that are hit, each with the thresholds ``start:stop``: (hits,) int arrays.
+
+    Boxes and lesions of the same place in ``box`` and ``lesion`` are all pairs that hit.
+    """
+    lesions_hit = np.bincount(box, minlength=len(boxes.image))
+    with_choice = np.unique(boxes.image[lesions_hit > 1])
+    # Without any choice in the matching, a lesion is hit while any box on it is alive.
+    free = ~np.isin(boxes.image[box], with_choice)
+    ranges = [(lesion[free], boxes.start[box[free]], boxes.stop[box[free]])]
+    boxes_of, lesions_of = (rows_by_image(each, images) for each in (boxes.image, lesion_image))
+    for image in with_choice:
+        here, marked = boxes_of[image], lesions_of[image]
+        here = here[lesions_hit[here] > 0]
+        linked, iou = links(boxes.boxes[here], lesion_boxes[marked], definition)
+        found, start, stop = _assigned(linked, iou, boxes.start[here], boxes.stop[here])
+        ranges.append((marked[found], start, stop))
+    return _concatenated(ranges)
 
 
-def _hits(linked: np.ndarray, iou: np.ndarray, start: np.ndarray, stop: np.ndarray, count: int) -> np.ndarray:
-    """Which lesions of one image are hit at each threshold, (t, m) bool; every box hits a lesion."""
-    if (linked.sum(axis=1) <= 1).all():
-        # Without any choice in the matching, a lesion is hit while any box on it is alive.
-        box, lesion = np.nonzero(linked)
-        return _population(lesion, start[box], stop[box], (count, linked.shape[1])) > 0
-    hit = np.zeros((count, linked.shape[1]), bool)
-    changes = np.unique(np.concatenate([start, stop]))
-    for begin, end in itertools.pairwise(changes):
+def _pairs(image: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All pairs of rows in the same image, (pairs,) int each, given the image of each row."""
+    order = np.argsort(other, kind="stable")
+    first, last = (np.searchsorted(other[order], image, side) for side in ("left", "right"))
+    number = last - first
+    row = np.repeat(np.arange(len(image)), number)
+    # Number of each pair among those of its row.
+    place = np.arange(len(row)) - (np.cumsum(number) - number)[row]
+    return row, order[first[row] + place]
+
+
+def _assigned(linked: np.ndarray, iou: np.ndarray, start: np.ndarray, stop: np.ndarray) -> list[np.ndarray]:
+    """Lesions of one image that are hit, each with the thresholds ``start:stop``: (hits,) int arrays."""
+    found = []
+    for begin, end in itertools.pairwise(np.unique(np.concatenate([start, stop]))):
         there = (start <= begin) & (begin < stop)
         lesion = assign(linked[there], iou[there])
-        hit[begin:end, lesion[lesion >= 0]] = True
-    return hit
+        lesion = lesion[lesion >= 0]
+        found.append((lesion, np.full_like(lesion, begin), np.full_like(lesion, end)))
+    return _concatenated(found)
+
+
+def _concatenated(parts: Iterable[tuple[np.ndarray, ...]]) -> list[np.ndarray]:
+    """Each array of all parts together."""
+    return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]

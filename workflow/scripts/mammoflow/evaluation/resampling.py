@@ -16,11 +16,13 @@ def draws(patients: int, samples: int, generator: np.random.Generator) -> np.nda
 
     Returns
     -------
-    (samples, patients) int array
+    (samples, patients) array
+        Of the smallest integer type, because thousands of draws of thousands of patients are large.
     """
     if not patients:
-        return np.zeros((samples, 0), int)
-    return generator.multinomial(patients, np.full(patients, 1 / patients), size=samples)
+        return np.zeros((samples, 0), np.uint8)
+    found = generator.multinomial(patients, np.full(patients, 1 / patients), size=samples)
+    return found.astype(np.min_scalar_type(patients))
 
 
 def parts(samples: int, width: int) -> Iterator[slice]:

@@ -5,10 +5,14 @@ is an empty cell in a table; a test also gives the reason. No warnings are raise
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
+from scipy.sparse import csr_array
+
+from mammoflow.evaluation import resampling
 
 
 @dataclass(frozen=True)
@@ -109,16 +113,57 @@ def az_of_draws(labels: ArrayLike, scores: ArrayLike, patients: ArrayLike, draws
     Biometrics 53(2), 1997.
     """
     labels, scores, patients = np.asarray(labels, bool), np.asarray(scores, float), np.asarray(patients)
+    positive, negative = (Rated(scores[of], np.ones(of.sum()), patients[of]) for of in (labels, ~labels))
     n = draws.shape[1]
-    positive, negative = (np.bincount(patients[of], minlength=n) for of in (labels, ~labels))
-    # Pairs of a positive case of one patient and a negative one of another that are in order.
-    ordered = np.zeros((n, n))
-    for patient in np.flatnonzero(negative):
-        below = np.sort(scores[~labels & (patients == patient)])
-        won = sum(np.searchsorted(below, scores[labels], side) for side in ("left", "right")) / 2
-        ordered[:, patient] = np.bincount(patients[labels], won, minlength=n)
-    pairs = (draws @ positive) * (draws @ negative)
-    return np.where(pairs > 0, ((draws @ ordered) * draws).sum(axis=1) / np.maximum(pairs, 1), np.nan)
+    positives, negatives = (draws @ np.bincount(each.patient, minlength=n) for each in (positive, negative))
+    pairs = positives * negatives
+    return np.where(pairs > 0, pairs_in_order(positive, negative, draws) / np.maximum(pairs, 1), np.nan)
+
+
+class Rated(NamedTuple):
+    """Ratings of n cases.
+
+    Attributes
+    ----------
+    rating, weight : (n,) float arrays
+        Higher for more suspicious, minus infinity for a case without a mark; how much each case counts.
+    patient : (n,) int array
+        Patient of each case.
+    """
+
+    rating: np.ndarray
+    weight: np.ndarray
+    patient: np.ndarray
+
+
+def pairs_in_order(positive: Rated, negative: Rated, draws: np.ndarray) -> np.ndarray:
+    """Weight of all pairs in which the positive case has the higher rating, in each draw of patients.
+
+    Parameters
+    ----------
+    positive, negative : Rated
+        A pair weighs as much as the product of its two cases, and half of it if both ratings are equal.
+    draws : (samples, p) int array
+        How often each patient is drawn.
+
+    Returns
+    -------
+    (samples,) float array
+    """
+    ratings = np.unique(np.concatenate([positive.rating, negative.rating]))
+    won, lost = (_by_rating(each, ratings, draws.shape[1]) for each in (positive, negative))
+    total = np.empty(len(draws))
+    for part in resampling.parts(len(draws), max(won.shape)):
+        drawn = draws[part].T.astype(float)
+        there = lost @ drawn
+        total[part] = ((won @ drawn) * (np.cumsum(there, axis=0) - there / 2)).sum(axis=0)
+    return total
+
+
+def _by_rating(cases: Rated, ratings: np.ndarray, patients: int) -> csr_array:
+    """Weight of the cases of each patient at each of r ascending ratings, (r, p) sparse float."""
+    places = (np.searchsorted(ratings, cases.rating), cases.patient)
+    return csr_array((cases.weight, places), (len(ratings), patients))
 
 
 def mean_std(values: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

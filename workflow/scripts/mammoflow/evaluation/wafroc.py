@@ -21,58 +21,31 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mammoflow.evaluation import changes, statistics
 from mammoflow.evaluation.definitions import Definition
 from mammoflow.evaluation.folds import Fold, rows_of
 from mammoflow.evaluation.matching import Matches
+from mammoflow.evaluation.statistics import Rated
 
 MEASURES = ("wAFROC", "wAFROC1")
 
 
-def psi(false_positive: np.ndarray, lesion: np.ndarray) -> np.ndarray:
-    """1 if the lesion has the higher rating, 0.5 if both ratings are equal, else 0."""
-    return (lesion > false_positive) + 0.5 * (lesion == false_positive)
-
-
-def kernel(
-    false_positives: np.ndarray, lesions: np.ndarray, weights: np.ndarray, image: np.ndarray, images: int
-) -> np.ndarray:
-    """Contribution of each pair of a false-positive rating and an image with lesions, (n, images) float.
-
-    Parameters
-    ----------
-    false_positives : (n,) float array
-        Highest false positive of each image whose false positives count; minus infinity if it has none.
-    lesions, weights : (m,) float arrays
-        Rating of each lesion, minus infinity if it was missed; weight of the lesion within its image.
-    image : (m,) int array
-        Index of the image of each lesion, below ``images``.
-    images : int
-        Number of images with lesions.
-
-    Examples
-    --------
-    >>> found, missed = 0.8, -np.inf
-    >>> kernel(np.array([0.5]), np.array([found, missed]), np.full(2, 0.5), np.zeros(2, int), 1)
-    array([[0.5]])
-    """
-    total = np.zeros((len(false_positives), images))
-    np.add.at(total, (slice(None), image), weights * psi(false_positives[:, None], lesions))
-    return total
-
-
 @dataclass(frozen=True)
-class Kernel:
-    """Sums over the images of p patients, from which the area and its bootstrap are computed.
+class Ratings:
+    """What the area is computed from, and how the images are spread over p patients.
 
     Attributes
     ----------
-    pairs : (p, p) float array
-        Sum over the false positives of the first patient and the lesions of the second.
+    lesions : Rated
+        Rating of each lesion, minus infinity if it was missed; weight of the lesion within its image.
+    false_positives : Rated
+        Highest false positive of each image whose false positives count, minus infinity if it has none.
     counted, diseased : (p,) int arrays
         Images whose false positives count, and images with lesions.
     """
 
-    pairs: np.ndarray
+    lesions: Rated
+    false_positives: Rated
     counted: np.ndarray
     diseased: np.ndarray
 
@@ -83,7 +56,7 @@ class Kernel:
 
     def area(self) -> float:
         """The area; defined only if there are images of both kinds."""
-        return float(self.pairs.sum() / (self.counted.sum() * self.diseased.sum()))
+        return float(self.areas(np.ones((1, len(self.counted)), int))[0])
 
     def areas(self, draws: np.ndarray) -> np.ndarray:
         """The area in each bootstrap draw of patients.
@@ -98,14 +71,13 @@ class Kernel:
         (samples,) float array
             NaN for a draw without images of one kind.
         """
-        draws = draws.astype(float)
         images = (draws @ self.counted) * (draws @ self.diseased)
-        total = ((draws @ self.pairs) * draws).sum(axis=1)
+        total = statistics.pairs_in_order(self.lesions, self.false_positives, draws)
         return np.divide(total, images, out=np.full(len(draws), np.nan), where=images > 0)
 
 
-def by_patient(matches: Matches, fold: Fold, definition: Definition, measure: str = "wAFROC") -> Kernel:
-    """Kernel of a fold, with equal weights for the lesions of an image.
+def ratings_of(matches: Matches, fold: Fold, definition: Definition, measure: str = "wAFROC") -> Ratings:
+    """Ratings of a fold, with equal weights for the lesions of an image.
 
     Parameters
     ----------
@@ -122,28 +94,20 @@ def by_patient(matches: Matches, fold: Fold, definition: Definition, measure: st
     lesions = fold.annotated(definition.lesions)
     lesion_image = rows_of(lesions["image_id"], fold.images["image_id"], "lesions")
     patient = pd.factorize(fold.images["patient_id"])[0]
-    patients = int(patient.max()) + 1
-    diseased, image, number = np.unique(lesion_image, return_inverse=True, return_counts=True)
-    counted = np.arange(len(patient))
-    if measure == "wAFROC":
-        counted = np.setdiff1d(counted, diseased)
-    values = kernel(
-        _highest(matches.thresholds, matches.false_positives[:, counted] > 0),
-        _highest(matches.thresholds, matches.hit),
-        1 / number[image],
-        image,
-        len(diseased),
-    )
-    pairs = np.zeros((patients, patients))
-    np.add.at(pairs, (patient[counted][:, None], patient[diseased][None]), values)
-    return Kernel(
-        pairs,
-        np.bincount(patient[counted], minlength=patients),
-        np.bincount(patient[diseased], minlength=patients),
-    )
+    number = np.bincount(lesion_image, minlength=len(patient))
+    counted = np.flatnonzero(number == 0) if measure == "wAFROC" else np.arange(len(patient))
 
+    def images_of(images: np.ndarray) -> np.ndarray:
+        return np.bincount(patient[images], minlength=patient.max() + 1)
 
-def _highest(thresholds: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """Highest threshold at which each column is true, (columns,) float; minus infinity if it never is."""
-    padded = np.concatenate([there, np.ones((1, there.shape[1]), bool)])
-    return np.append(thresholds, -np.inf)[padded.argmax(axis=0)]
+    ratings = np.append(matches.thresholds, -np.inf)
+    return Ratings(
+        Rated(ratings[changes.first(matches.hit)], 1 / number[lesion_image], patient[lesion_image]),
+        Rated(
+            ratings[changes.first(matches.false_positives)[counted]],
+            np.ones(len(counted)),
+            patient[counted],
+        ),
+        images_of(counted),
+        images_of(number > 0),
+    )

@@ -136,14 +136,14 @@ def wafroc(
     definition = Definition("candidate", hit, iou)
     fold = _fold(detections, lesions, images)
     measure = areas.MEASURES[int(all_images)]
-    kernel = areas.by_patient(_matches(fold, definition), fold, definition, measure)
-    if not kernel.defined:
+    ratings = areas.ratings_of(_matches(fold, definition), fold, definition, measure)
+    if not ratings.defined:
         diseased = fold.lesions["image_id"].nunique()
         raise ValueError(
             f"wafroc: expected images with lesions{'' if all_images else ', and without'}; "
             f"got {diseased} with, and {len(fold.images) - diseased} without"
         )
-    return kernel.area()
+    return ratings.area()
 
 
 def report(

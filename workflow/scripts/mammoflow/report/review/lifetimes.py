@@ -14,7 +14,7 @@ import pandas as pd
 from mammoflow.base.boxes import BOX
 from mammoflow.evaluation import matching
 from mammoflow.evaluation.definitions import Definition
-from mammoflow.evaluation.folds import Fold, rows_of
+from mammoflow.evaluation.folds import Fold, rows_by_image, rows_of
 from mammoflow.evaluation.matching import Boxes
 
 
@@ -70,7 +70,7 @@ def _of_fold(fold: Fold, boxes: Boxes, definition: Definition) -> tuple[pd.DataF
     lesions = fold.annotated(definition.lesions)
     lesion_image = rows_of(lesions["image_id"], fold.images["image_id"], "lesions")
     on_lesion = np.zeros(len(boxes.image), bool)
-    boxes_of, lesions_of = (_rows_by_image(each, len(fold.images)) for each in (boxes.image, lesion_image))
+    boxes_of, lesions_of = (rows_by_image(each, len(fold.images)) for each in (boxes.image, lesion_image))
     matches = []
     for image in np.unique(lesion_image):
         here, marked = boxes_of[image], lesions_of[image]
@@ -94,12 +94,6 @@ def _of_fold(fold: Fold, boxes: Boxes, definition: Definition) -> tuple[pd.DataF
     found = pd.DataFrame(matches, columns=["box", "lesion", "start", "stop"]).astype(int)
     of_box = table.loc[found["box"], ["image", *BOX]].reset_index(drop=True)
     return table, of_box.join(found.drop(columns="box"))
-
-
-def _rows_by_image(image: np.ndarray, images: int) -> list[np.ndarray]:
-    """Rows of each image, ascending."""
-    order = np.argsort(image, kind="stable")
-    return np.split(order, np.searchsorted(image[order], np.arange(1, images)))
 
 
 def _matches(
