@@ -30,6 +30,7 @@ from mammoflow.breasts import image_store
 from mammoflow.breasts.geometry import Geometry
 from mammoflow.breasts.image_store import StoredImage
 from mammoflow.detection import components
+from mammoflow.evaluation import matching
 from mammoflow.evaluation.folds import Fold
 from mammoflow.report.review import javascript, model_data, review_page, review_pictures
 
@@ -87,7 +88,9 @@ def boxes(images: int) -> None:
     fold = Fold(0, table, lesions, detections, None, half_height(detections))
     cases = pd.DataFrame({"case": names, "image_id": names, "fold": 0})
     core = time.process_time()
-    data = model_data.modes([fold], cases, [image.geometry] * images, settings_with())
+    data = model_data.modes(
+        [fold], [matching.of_maps(fold)], cases, [image.geometry] * images, settings_with()
+    )
     core = time.process_time() - core
     with tempfile.TemporaryDirectory() as folder:
         size = javascript.write(Path(folder) / "model.js", "model", data)
@@ -120,7 +123,9 @@ def site(folder: Path, count: int) -> Path:
     )
     fold = fold._replace(candidates=half_height(fold.detections))
     cases = pd.DataFrame({"case": "", "image_id": numbers.astype(str), "fold": 0})
-    modes = model_data.modes([fold], cases, [image.geometry] * count, settings_with())
+    modes = model_data.modes(
+        [fold], [matching.of_maps(fold)], cases, [image.geometry] * count, settings_with()
+    )
     chain = CHAINS[0]
     model = {"chain": chain, "label": "", "modes": modes, "points": {mode: {} for mode in modes}}
     javascript.write(folder / chain / "model.js", chain, model)

@@ -15,7 +15,7 @@ from mammoflow.breasts import image_store
 from mammoflow.breasts.geometry import Geometry
 from mammoflow.breasts.image_store import StoredImage
 from mammoflow.detection import components, mpm
-from mammoflow.evaluation import folds, froc_report
+from mammoflow.evaluation import folds, froc_report, matching
 from mammoflow.report.review import cases, javascript, model_data, review_page, review_pictures
 
 DATASET, LEVELS, SHARDS, FOLDS = "invented", 40, 2, 3
@@ -143,12 +143,12 @@ class Study:
         maps, detections, candidates = self.model(seed)
         report = froc_report.evaluate(self.folds(detections, candidates), self.evaluation, 0)
         grids, geometries = model_data.maps(maps, self.cases)
+        tested = list(self.folds(detections, candidates))
+        boxes = [matching.of_maps(fold) for fold in tested]
         data = {
             "chain": chain,
             "label": chain.rpartition("/")[2],
-            "modes": model_data.modes(
-                self.folds(detections, candidates), self.cases, geometries, self.evaluation
-            ),
+            "modes": model_data.modes(tested, boxes, self.cases, geometries, self.evaluation),
             "points": {
                 each.mode: model_data.points(report.points, report.pooled, each)
                 for each in self.evaluation.in_modes(chain)

@@ -5,13 +5,13 @@ from mammoflow.base import logs
 logs.redirect(snakemake.log[0])
 
 from mammoflow.base import storage
-from mammoflow.base.contracts.detections import CANDIDATES, DETECTIONS
+from mammoflow.base.contracts.detections import CANDIDATES
 from mammoflow.base.contracts.froc import POINTS, POOLED
 from mammoflow.base.contracts.index import IMAGES, LESIONS
 from mammoflow.base.contracts.review import CASES
 from mammoflow.base.contracts.splits import SPLITS
 from mammoflow.base.shards import by_fold
-from mammoflow.evaluation import folds
+from mammoflow.evaluation import folds, matching
 from mammoflow.evaluation.definitions import Evaluation
 from mammoflow.report import naming
 from mammoflow.report.review import javascript, model_data, review_page
@@ -23,14 +23,11 @@ cases, images, lesions = CASES.read(given.cases), IMAGES.read(given.images), LES
 splits = SPLITS.read(given.splits)
 
 grids, geometries = model_data.maps(given.mpms, cases)
-tested = folds.folds_of(
-    splits,
-    lesions,
-    map(DETECTIONS.read_all, by_fold(given.detections, splits["fold"].nunique())),
-    images,
-    candidates=map(CANDIDATES.read, given.candidates),
-)
-modes = model_data.modes(tested, cases, geometries, evaluation)
+found = map(CANDIDATES.read, given.candidates)
+tested = list(folds.folds_of(splits, lesions, None, images, candidates=found))
+files = by_fold(given.detections, len(tested))
+boxes = list(map(matching.of_files, tested, files))
+modes = model_data.modes(tested, boxes, cases, geometries, evaluation)
 points, pooled = POINTS.read(given.points), POOLED.read(given.pooled)
 model = {
     "chain": chain,

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mammoflow.base.boxes import BOX, overlap
+from mammoflow.base.contracts.detections import DETECTIONS
 from mammoflow.breasts.geometry import Geometry
 from mammoflow.detection import components
 from mammoflow.evaluation import matching
@@ -227,3 +228,17 @@ def test_detection_in_an_unknown_image():
     its = fold({"a": "p"}, masses(), rows(("z", 0.5, (0, 0, 9, 9), 0.9)))
     with pytest.raises(ValueError, match=r"detections: expected images .* got 'z'"):
         matching.of_maps(its)
+
+
+def test_boxes_in_files_of_shards_are_those_of_one_table(tmp_path):
+    its = random_fold(3)
+    tables = [table for _, table in its.detections.groupby("image_id")]
+    paths = [tmp_path / f"shard-{number}.parquet" for number in range(len(tables))]
+    for table, path in zip(tables, paths, strict=True):
+        DETECTIONS.write(table, path)
+    assert len(paths) > 1
+    expected = matching.of_maps(its._replace(detections=pd.concat(tables)))
+    found = matching.of_files(its._replace(detections=None), paths)
+    for mode, boxes in expected.items():
+        for name, values in vars(boxes).items():
+            np.testing.assert_array_equal(getattr(found[mode], name), values, err_msg=f"{mode}: {name}")

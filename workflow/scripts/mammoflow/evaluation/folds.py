@@ -19,15 +19,15 @@ class Fold(NamedTuple):
 
     ``images`` has columns image_id, patient_id and laterality, and a row per test image, including images
     without box or lesion. The other tables are of these images. ``detections`` are the components of maps
-    at every threshold, or the boxes of an external system. ``contours`` are the lesions before overlapping
-    ones are merged; None if there is no difference. ``candidates`` are the fixed boxes found in maps; None
-    for an external system.
+    at every threshold, or the boxes of an external system; None if they stay in their files. ``contours``
+    are the lesions before overlapping ones are merged; None if there is no difference. ``candidates`` are
+    the fixed boxes found in maps; None for an external system.
     """
 
     number: int
     images: pd.DataFrame
     lesions: pd.DataFrame
-    detections: pd.DataFrame
+    detections: pd.DataFrame | None
     contours: pd.DataFrame | None = None
     candidates: pd.DataFrame | None = None
 
@@ -40,7 +40,7 @@ def fold_of(
     number: int,
     splits: pd.DataFrame,
     lesions: pd.DataFrame,
-    detections: pd.DataFrame,
+    detections: pd.DataFrame | None,
     images: pd.DataFrame,
     contours: pd.DataFrame | None = None,
     candidates: pd.DataFrame | None = None,
@@ -53,7 +53,7 @@ def fold_of(
         Number of the fold.
     splits, lesions, images : pandas.DataFrame
         Tables of the data set.
-    detections : pandas.DataFrame
+    detections : pandas.DataFrame or None
         Detections of this fold.
     contours : pandas.DataFrame, optional
         Lesions before merging.
@@ -85,7 +85,7 @@ def fold_of(
 def folds_of(
     splits: pd.DataFrame,
     lesions: pd.DataFrame,
-    detections: Iterable[pd.DataFrame],
+    detections: Iterable[pd.DataFrame] | None,
     images: pd.DataFrame,
     contours: pd.DataFrame | None = None,
     candidates: Iterable[pd.DataFrame | None] | None = None,
@@ -96,8 +96,8 @@ def folds_of(
     ----------
     splits, lesions, images, contours
         See `fold_of`.
-    detections : iterable of pandas.DataFrame
-        The detections of each fold, in order.
+    detections : iterable of pandas.DataFrame or None
+        The detections of each fold, in order; None if they stay in their files.
     candidates : iterable of pandas.DataFrame, optional
         The candidates of each fold, in order.
     """
@@ -105,7 +105,7 @@ def folds_of(
     return map(
         lambda number, table, boxes: fold_of(number, splits, lesions, table, images, contours, boxes),
         itertools.count(),
-        detections,
+        itertools.repeat(None) if detections is None else detections,
         itertools.repeat(None) if candidates is None else candidates,
     )
 

@@ -94,7 +94,7 @@ def evaluate(
     seed : int
         Root seed. All definitions and models see the same draws of patients.
     boxes_of : function
-        Boxes of a fold in each mode that it has: `matching.of_maps` or `matching.of_scores`.
+        Boxes of a fold in each mode that it has: a function of `matching`.
     """
     at = sorted({*froc.STANDARD_FPI, *map(float, evaluation.operating_points)})
     # Comprehensions would keep a fold in memory until the next one is read.
@@ -172,9 +172,7 @@ class _Area(NamedTuple):
 
 def _compact(boxes_of: Callable[[Fold], dict[str, Boxes]], fold: Fold) -> tuple[Fold, dict[str, Boxes]]:
     """A fold without its detections, and its boxes in each mode."""
-    # A new table, for an empty slice would keep all of the old one in memory.
-    without = fold._replace(detections=pd.DataFrame(columns=fold.detections.columns))
-    return without, boxes_of(fold)
+    return fold._replace(detections=None), boxes_of(fold)
 
 
 def _of_fold(

@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_array
 
 from mammoflow.base.boxes import BOX, overlap
+from mammoflow.base.contracts.detections import DETECTIONS
 from mammoflow.evaluation import changes
 from mammoflow.evaluation.definitions import Definition
 from mammoflow.evaluation.folds import Fold, rows_by_image, rows_of
@@ -159,6 +161,28 @@ def of_maps(fold: Fold) -> dict[str, Boxes]:
         "paper": alive([fold.detections], distinct([fold.detections["threshold"]]), image_ids),
         "candidate": scored(fold.candidates, image_ids),
     }
+
+
+def of_files(fold: Fold, paths: Sequence[str | Path]) -> dict[str, Boxes]:
+    """Boxes in each mode, for a fold whose components of maps are in several ``detections`` tables.
+
+    Parameters
+    ----------
+    fold : Fold
+        Its detections are not used.
+    paths : sequence of paths
+        Parquet files of the fold; only one is in memory at a time.
+    """
+    image_ids = fold.images["image_id"]
+    thresholds = distinct(map(_thresholds, paths))
+    return {
+        "paper": alive(map(DETECTIONS.read, paths), thresholds, image_ids),
+        "candidate": scored(fold.candidates, image_ids),
+    }
+
+
+def _thresholds(path: str | Path) -> pd.Series:
+    return pd.read_parquet(path, columns=["threshold"])["threshold"]
 
 
 def of_scores(fold: Fold) -> dict[str, Boxes]:

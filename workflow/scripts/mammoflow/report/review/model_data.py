@@ -1,6 +1,6 @@
 """Collects what the review page shows of a model: boxes, matches, FROC points and maps."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +10,9 @@ import pandas as pd
 from mammoflow.base.boxes import BOX
 from mammoflow.breasts.geometry import Geometry
 from mammoflow.detection import mpm
-from mammoflow.evaluation import matching
 from mammoflow.evaluation.definitions import MODES, Definition, Evaluation
 from mammoflow.evaluation.folds import Fold
+from mammoflow.evaluation.matching import Boxes
 from mammoflow.report.review import lifetimes
 from mammoflow.report.review.javascript import packed
 from mammoflow.report.review.lifetimes import Lifetimes
@@ -21,15 +21,20 @@ _COUNTS = ("hits", "targets", "false_positives", "images")
 
 
 def modes(
-    folds: Iterable[Fold], cases: pd.DataFrame, geometries: Sequence[Geometry], evaluation: Evaluation
+    folds: Sequence[Fold],
+    boxes: Sequence[Mapping[str, Boxes]],
+    cases: pd.DataFrame,
+    geometries: Sequence[Geometry],
+    evaluation: Evaluation,
 ) -> dict[str, dict[str, object]]:
     """Boxes and matches in each mode, as `mode` gives them.
 
     Parameters
     ----------
-    folds : iterable of Fold
-        All folds of the data set. The lesions are those that the evaluation counts. Each fold is taken once,
-        and its table of detections is not kept.
+    folds : sequence of Fold
+        All folds of the data set. The lesions are those that the evaluation counts.
+    boxes : sequence of mapping of str to Boxes
+        Of each fold, in each mode; see `matching`.
     cases : pandas.DataFrame
         A ``cases`` table.
     geometries : sequence of Geometry
@@ -37,21 +42,17 @@ def modes(
     evaluation : Evaluation
         The settings.
     """
-    kept, boxes = zip(*map(_compact, folds), strict=True)
     row = pd.Series(range(len(cases)), index=pd.MultiIndex.from_frame(cases[["fold", "image_id"]]))
     numbers = np.concatenate(
-        [row.loc[[(fold.number, image) for image in fold.images["image_id"]]].to_numpy() for fold in kept]
+        [row.loc[[(fold.number, image) for image in fold.images["image_id"]]].to_numpy() for fold in folds]
     )
     definitions = {mode: replace(evaluation.definition, mode=mode) for mode in MODES}
     return {
-        mode: _mode(lifetimes.of_folds(kept, [each[mode] for each in boxes], definition), numbers, geometries)
+        mode: _mode(
+            lifetimes.of_folds(folds, [each[mode] for each in boxes], definition), numbers, geometries
+        )
         for mode, definition in definitions.items()
     }
-
-
-def _compact(fold: Fold) -> tuple[Fold, dict[str, matching.Boxes]]:
-    """A fold without its table of detections, and its boxes in each mode."""
-    return fold._replace(detections=pd.DataFrame()), matching.of_maps(fold)
 
 
 def _mode(found: Lifetimes, numbers: np.ndarray, geometries: Sequence[Geometry]) -> dict[str, object]:
