@@ -2,6 +2,7 @@
 
 import json
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from rules import rules
 pytestmark = pytest.mark.workflow
 
 PROFILES = sorted(path.parent.name for path in REPOSITORY.glob("profiles/*/config.yaml"))
+ENGINES = ("slurm", "lsf", "kubernetes")
 
 
 def settings(profile):
@@ -39,18 +41,48 @@ def test_every_entry_is_explained(profile):
     ] == []
 
 
+def can_plan(profile):
+    """Whether its plugin is installed, and it plans without a store (see test_kubernetes.py)."""
+    own = settings(profile)
+    plugin = f"snakemake_executor_plugin_{own.get('executor')}"
+    return "default-storage-provider" not in own and ("executor" not in own or find_spec(plugin) is not None)
+
+
 def test_plans_are_the_same_with_every_profile(project):
-    plans = [project.planned("--workflow-profile", f"profiles/{profile}") for profile in PROFILES]
+    plans = [
+        project.planned("--workflow-profile", f"profiles/{profile}")
+        for profile in PROFILES
+        if can_plan(profile)
+    ]
+    assert len(plans) >= 4
     assert plans[0]["train"] == 14
     assert all(plan == plans[0] for plan in plans)
 
 
-def test_rules_on_a_gpu_have_its_partition():
+@pytest.mark.parametrize(("engine", "queue"), [("slurm", "slurm_partition"), ("lsf", "lsf_queue")])
+def test_rules_on_a_gpu_have_its_queue(engine, queue):
     on_gpu = {rule for rule, text in rules().items() if "\n        gpu=" in text}
     assert on_gpu >= {"train", "mpm"}
+    assert {rule: own[queue] for rule, own in settings(engine)["set-resources"].items()} == dict.fromkeys(
+        on_gpu, "gpu"
+    )
+
+
+def test_lsf_is_told_of_gpus_as_its_plugin_does_not_do_it():
+    assert {own["lsf_extra"] for own in settings("lsf")["set-resources"].values()} == {"-gpu num=1"}
+
+
+@pytest.mark.parametrize("engine", ENGINES[1:])
+def test_engines_differ_only_where_they_must(engine):
+    """Each profile is a file to copy and adapt, so what they share is in each."""
+    slurm, other = settings("slurm"), settings(engine)
+    own = {"executor", "default-resources", "set-resources", "container-image"}
     assert {
-        rule: own["slurm_partition"] for rule, own in settings("slurm")["set-resources"].items()
-    } == dict.fromkeys(on_gpu, "gpu")
+        key: value
+        for key, value in other.items()
+        if key not in own and not key.startswith(("default-storage-", "kubernetes-"))
+    } == {key: value for key, value in slurm.items() if key not in own and not key.startswith("slurm-")}
+    assert other["default-resources"]["mem_mb"] == slurm["default-resources"]["mem_mb"]
 
 
 def test_what_takes_seconds_is_grouped_and_nothing_else():

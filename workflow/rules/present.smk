@@ -225,6 +225,12 @@ for figure, entry in FIGURES.items():
             "../scripts/{params.script}"
 
 
+# Where machines share no folder, Snakemake sends them the scripts that rules name, and does not fill in params there.
+for each in workflow.rules:
+    if each.script == "../scripts/{params.script}":
+        each.script = f"../scripts/{each.params.script}"
+
+
 rule figure_errors:
     input:
         splits=f"results/splits/{STUDY.detection_dataset}.csv",
