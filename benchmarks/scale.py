@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 UNITS = {
     "index": (0.0093, "s of a core, an object: index.py at full size"),
-    "images": (0.484, "s of a core, an image of 4084×3328: images.py"),
-    "read": (0.181, "s of a core, an image of the store: images.py"),
+    "images": (0.305, "s of a core, an image of 4084×3328: images.py"),
+    "read": (0.047, "s of a core, an image of the store: images.py"),
     "write": (232e-6, "s of a core, a patch: bank.py"),
     "boxes": (0.40, "s of a core, a map of 3328×2560 at 1000 levels: the one pass of boxes.py"),
     "candidates": (0.22, "s of a core, a map of 3328×2560: image.py"),
