@@ -238,6 +238,36 @@ def test_keys(page, press):
     settled(page, "at('help').close()")
 
 
+def test_the_other_kind_of_boxes_has_nearly_as_many_false_positives(page, press):
+    settled(page, "return moveThreshold(mode().stepOfFpi(0.5))")
+    before = settled(page, "return step()")
+    wanted = int(shown(page)["falsePositives"])
+    press("m")
+    there = settled(page, "return step()")
+    every = settled(page, "return [...mode().counts('all').falsePositives]")
+    assert abs(every[there] - wanted) == min(abs(each - wanted) for each in every)
+    # Back and forth, nothing drifts.
+    for expected in (before, there, before):
+        press("m")
+        assert settled(page, "return step()") == expected
+
+
+def test_side_by_side_and_back_leaves_the_whole_image_in_view(page, press):
+    settled(page, f"return change({{image: '3-L-CC', other: '{CHAINS[1]}'}})")
+    whole = "return panes[0].viewer.viewport.getZoom() / panes[0].viewer.viewport.getHomeZoom()"
+    for key in "cccvvc":
+        press(key)
+        assert settled(page, whole) == pytest.approx(1)
+
+
+def test_filters_are_cleared_and_the_comparison_stays(page):
+    settled(page, f"return change({{image: '3-L-CC', other: '{CHAINS[1]}', show: 'missed'}})")
+    settled(page, "return clear()")
+    state = settled(page, "return {...state}")
+    assert (state["show"], state["other"], state["image"]) == ("all", CHAINS[1], "3-L-CC")
+    assert settled(page, "return cases[gallery.items[gallery.current]].name") == "3-L-CC"
+
+
 def test_two_models_are_compared_at_as_many_false_positives(page, written, study):
     listed(page, other=CHAINS[1])
     other = study.evaluation.definition.rows(written[1][CHAINS[1]].pooled)

@@ -88,6 +88,16 @@ class Mode {
     return best;
   }
 
+  /** The step with nearly as many false positives per image; of such steps, the first with the most hits. */
+  stepLike(fpi, fold = "all") {
+    let best = 0;
+    const {hits, falsePositives, images} = this.counts(fold);
+    const off = (step) => Math.abs(falsePositives[step] - fpi * images);
+    for (let step = 1; step <= this.steps; step++)
+      if (off(step) < off(best) || (off(step) === off(best) && hits[step] > hits[best])) best = step;
+    return best;
+  }
+
   /** Boxes of an image at a step, each with its verdict and the lesion that it is the hit of. */
   boxesOf(number, step) {
     const {offsets, y0, x0, y1, x1, score, start, stop, on_lesion} = this.boxes;

@@ -39,10 +39,12 @@ function otherStep() {
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 const plural = (count, word) => `${count} ${word}${count === 1 ? "" : word.endsWith("s") ? "es" : "s"}`;
 
+const rounded = (threshold) => (Number.isFinite(threshold) ? threshold.toFixed(4) : "none");
+
 function showCounts() {
   const {hits, falsePositives, targets, images} = mode().counts(state.fold);
   const hit = hits[step()], wrong = falsePositives[step()], threshold = mode().threshold(step());
-  const words = Number.isFinite(threshold) ? threshold.toFixed(4) : "none";
+  const words = rounded(threshold);
   Object.assign(at("counts").dataset, {hits: hit, targets, falsePositives: wrong, images, threshold});
   at("value").textContent = words;
   at("hits").textContent = targets ? `${hit} of ${targets} masses (${percent(hit / targets)})` : "no mass";
@@ -55,7 +57,7 @@ function otherPoint() {
   const {hits, falsePositives, targets, images} = otherMode().counts(state.fold), place = otherStep();
   at("other-counts").textContent =
     `${models.get(state.other).label}: ${hits[place]} of ${targets} masses, ` +
-    `${falsePositives[place]} false positives, threshold ${otherMode().threshold(place).toFixed(4)}`;
+    `${falsePositives[place]} false positives, threshold ${rounded(otherMode().threshold(place))}`;
   return [falsePositives[place] / images, targets ? hits[place] / targets : 0];
 }
 
@@ -195,9 +197,16 @@ async function drawImage() {
   document.body.classList.toggle("open", open);
   if (!open) return;
   const shown = wanted();
+  const divided = at("panes").dataset.count !== `${shown.length}`;
   at("panes").dataset.count = shown.length;
+  at("probability").textContent = "";
   at("frame-1").hidden = shown.length < 2;
   for (const [place, each] of shown.entries()) await fillPane(place, each);
+  if (divided) {
+    // The viewers take their new size in the next frame, and keep a part of the image in view.
+    for (const _ of [1, 2]) await new Promise(requestAnimationFrame);
+    for (const it of panes) it.home();
+  }
   showMarks();
   if (opened) at("close").focus();
 }
@@ -241,7 +250,7 @@ function showMarks() {
 function caption(number, chain, step) {
   const shown = cases[number], its = models.get(chain);
   const {hits, falsePositives} = its.modes[state.mode].tally(number, step);
-  const masses = shown.lesions.map(({cm2, pathology}) => [cm2 && `${cm2.toFixed(2)} cm²`, pathology].filter(Boolean).join(" "));
+  const masses = shown.lesions.map(({cm2, pathology}) => [cm2 && `${cm2.toFixed(2)} cm²`, pathology].filter(Boolean).join(", "));
   return [
     `${shown.name}, fold ${shown.fold}`,
     its.label,
@@ -308,10 +317,18 @@ function moveThreshold(to) {
   return change({threshold: words(mode(), place)});
 }
 
-/** The other kind of boxes, at as many false positives per image. */
+// The kind of boxes that was left, its threshold, and the one that the other kind was then given.
+let left = {};
+
+/** The other kind of boxes, at as many false positives per image; at once back again, as it was. */
 function switchMode(name) {
   const {falsePositives, images} = mode().counts("all"), other = models.get(page.chain).modes[name];
-  return change({mode: name, threshold: words(other, other.stepOfFpi(falsePositives[step()] / images))});
+  const own = words(mode(), step());
+  const given = left.mode === name && left.given === own
+    ? left.own
+    : words(other, other.stepLike(falsePositives[step()] / images));
+  left = {mode: state.mode, own, given};
+  return change({mode: name, threshold: given});
 }
 
 /** A threshold as the address has it. */
@@ -417,7 +434,7 @@ function listen() {
   addEventListener("hashchange", () => restore());
   for (const [id, act] of Object.entries({
     close, previous: () => next(-1), next: () => next(1), compare, keys: KEYS["?"], reset: KEYS.r,
-    views: layout("views"), clear: () => change({...first, mode: state.mode, threshold: state.threshold, image: state.image}),
+    views: layout("views"), clear,
   }))
     at(id).addEventListener("click", act);
   at("panes").addEventListener("pointermove", (event) => {
@@ -425,6 +442,16 @@ function listen() {
     const probability = it?.probabilityAt(event);
     at("probability").textContent = probability == null ? "" : `map ${probability.toFixed(2)}`;
   });
+  at("panes").addEventListener("pointerleave", () => {
+    at("probability").textContent = "";
+  });
+}
+
+/** All images again; what is looked at, and with which model it is compared, stays. */
+async function clear() {
+  const {mode, threshold, image, layout, other} = state;
+  await change({...first, mode, threshold, image, layout, other});
+  gallery.choose(gallery.items.indexOf(numberOf.get(image)));
 }
 
 async function restore() {

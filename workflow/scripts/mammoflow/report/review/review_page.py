@@ -28,8 +28,8 @@ _SHOW = {
     "false-positives": "with false positives",
     "masses": "with a mass",
     "normal": "without a mass",
-    "only-here": "found here, missed by the other model",
-    "only-there": "missed here, found by the other model",
+    "only-here": "only this model finds",
+    "only-there": "only the other model finds",
 }
 _SORT = {
     "case": "case number",
@@ -50,13 +50,16 @@ _KEYS = {
     "h": "heat map",
     "i": "inverted grey values",
     "r": "reset grey values",
-    "+ - 0": "zoom in, out, whole image",
+    "+ - 0": "zoom in, out, whole image; also by wheel, double click and dragging",
     "?": "this list",
 }
 _NOTE = (
-    "Boxes and counts are those of the evaluation at the present threshold. Another model is shown at the "
-    "threshold where it has at most as many false positives per image. The address in the browser leads to "
-    "the same image and threshold. Grey values have 8 bits. Every breast has the chest wall on the left."
+    "Boxes and counts are those of the evaluation at the present threshold. The paper's boxes surround the "
+    "parts of the heat map above the threshold: they change with it, so that a mass may be found at a high "
+    "threshold and lost at a lower one. Fixed candidates never change; the threshold decides which of them "
+    "count. Another model is shown at the threshold where it finds most with at most as many false positives "
+    "per image. The address in the browser leads to the same image and threshold. Grey values have 8 bits. "
+    "Every breast has the chest wall on the left."
 )
 
 
@@ -112,7 +115,7 @@ def page(
         modes=naming.BOXES,
         show=_SHOW,
         sort=_SORT,
-        folds={"all": "all, pooled", **{str(fold): str(fold) for fold in folds}},
+        folds={"all": "all, pooled", **{str(fold): str(fold) for fold in sorted(folds)}},
         sizes={
             "": "any size",
             **dict(
