@@ -18,7 +18,7 @@ def test_the_number_of_jobs_changes_no_result(finished, tmp_path):
     shutil.copytree(finished.folder / "tiny", project.folder / "tiny", dirs_exist_ok=True)
     settings = {"detection": {"shards": 2}}
     targets = [f"results/froc/{CHAIN}/points.csv", f"results/bundles/{CHAIN}.mammoflow"]
-    planned = project.planned(*targets, settings=settings)
+    planned = project.planned("--workflow-profile", "profiles/laptop", *targets, settings=settings)
     assert planned == {"mpm": 6, "detections": 6, "candidates": 6, "scores": 3, "froc": 1, "bundle": 1}
     results = project.folder / "tiny/results"
     for folder in ("mpm", "detections", *SAME):
