@@ -36,6 +36,7 @@ from scipy import ndimage
 sys.path.append(str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
 from mammoflow.base import pool, storage
+from mammoflow.base.shards import Shards
 from mammoflow.breasts import image_store
 from mammoflow.breasts.geometry import Geometry
 from mammoflow.detection import classification, dense, inference, mpm
@@ -123,7 +124,7 @@ def timed(function: Callable, *arguments: object) -> tuple[np.ndarray, float, fl
 
 
 def end_to_end(
-    model: keras.Model, store: image_store.Store, windows: sliding_windows.Windows, precision: str, path: Path
+    model: keras.Model, store: Shards, windows: sliding_windows.Windows, precision: str, path: Path
 ) -> tuple[int, float, float]:
     """Windows, seconds and seconds of processor time from store to stored grids.
 

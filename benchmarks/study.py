@@ -1,11 +1,11 @@
-"""Runs a study of many small images whole, from the index to FROC, and says what each stage takes.
+"""Runs a complete study of many small images, from the index to FROC, and reports the cost of each stage.
 
     python benchmarks/study.py --images 20000 --shards 20 --cores 2 --folder /somewhere/large
 
 The images are drawn: half an ellipse with grain, on every tenth one a bright mass, four images a patient.
 They are written as a user's own images (PNG and CSV). The network is the small one, trained for a few steps:
 how well it detects is not the point. Prints for each rule its jobs, the processor time of an image, and the
-longest and largest job. A second run in the same folder goes on where the first one was stopped.
+longest and largest job. A second run in the same folder resumes the first.
 """
 
 import argparse

@@ -34,7 +34,8 @@ folds = 1 + max(run["fold"] for run in params.runs)
 mapped = by_fold(given.mpm, folds)[number]
 made = [mpm.read_made(path) for path in mapped]
 runs, maps = made[0].runs, made[0].maps
-precision = next((each.precision for each in made if each.precision in runtime.PRECISIONS), "float32")
+chosen = {each.precision for each in made if each.precision}
+precision = chosen.pop() if len(chosen) == 1 and chosen <= set(runtime.PRECISIONS) else "float32"
 weights = [given.weights[places[run]] for run in runs]
 loaded = [
     trained.load(path, given.metadata[places[run]], "float32")
@@ -55,11 +56,13 @@ model = detector.Detector(
 )
 
 splits, images, lesions = SPLITS.read(given.splits), IMAGES.read(given.images), LESIONS.read(given.lesions)
-asked = {"parts": ["validation"], "images": params.images}
-image_ids = mpm.learning(splits[splits["fold"] == number], asked, (params.seed, "bundle", chain, number))
-validation = splits[
-    (splits["fold"] == number) & (splits["role"] == "validation") & splits["image_id"].isin(image_ids)
-]
+asked, seed = (
+    {"parts": ["validation"], "images": params.images},
+    (params.seed, "bundle", wildcards.dataset, number),
+)
+of_fold = splits[splits["fold"] == number]
+image_ids = mpm.learning(of_fold, asked, seed)
+validation = of_fold[of_fold["image_id"].isin(image_ids)]
 store = image_store.open_store(given.stores)
 learning = mpm.open_maps(mapped, mpm.LEARNING)
 detections, found = validation_boxes.boxes(model, store, image_ids, learning)

@@ -1,4 +1,4 @@
-"""Find the candidates in maps of a fold, and describe them."""
+"""Find the candidates in the maps of a shard of a fold, and describe them."""
 
 from mammoflow.base import logs
 

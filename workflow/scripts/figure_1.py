@@ -9,6 +9,7 @@ from dataclasses import replace
 from mammoflow.base.contracts.froc import POINTS
 from mammoflow.base.contracts.index import IMAGES, LESIONS
 from mammoflow.base.contracts.splits import SPLITS
+from mammoflow.base.shards import by_fold
 from mammoflow.breasts import image_store
 from mammoflow.detection import mpm
 from mammoflow.evaluation.definitions import Evaluation
@@ -25,7 +26,7 @@ threshold, folds, boxes, missed = examples.findings(
 )
 example = examples.one(boxes, missed, folds)
 
-grid = mpm.open_folds(given.mpms, len(folds))[example.fold][example.image_id]
+grid = mpm.open_maps(by_fold(given.mpms, len(folds))[example.fold])[example.image_id]
 windows = sliding_windows.Windows(**params.windows)
 figure = framework.draw(
     image_store.open_store(given.stores)[example.image_id],

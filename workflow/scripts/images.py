@@ -1,7 +1,6 @@
 """Store the cropped and mirrored breasts of one shard of a data set, with their lesions."""
 
 from mammoflow.base import logs
-from mammoflow.base.shards import shard_of
 
 logs.redirect(snakemake.log[0])
 
@@ -11,6 +10,7 @@ from mammoflow import archives
 from mammoflow.base import storage
 from mammoflow.base.contracts.index import IMAGES, LESIONS
 from mammoflow.base.contracts.stored import STORED
+from mammoflow.base.shards import shard_of
 from mammoflow.breasts import filling, preparation
 
 params, shard = snakemake.params, int(snakemake.wildcards.shard)

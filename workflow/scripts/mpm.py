@@ -1,7 +1,6 @@
 """Compute the window probabilities of some images of a fold with the network of the best run, or of all."""
 
 from mammoflow.base import imports, logs
-from mammoflow.base.shards import shard_of
 
 logs.redirect(snakemake.log[0])
 imports.skip("matplotlib", "sklearn")
@@ -10,6 +9,7 @@ from mammoflow.base import storage
 from mammoflow.base.contracts.index import IMAGES
 from mammoflow.base.contracts.splits import SPLITS
 from mammoflow.base.contracts.stored import STORED
+from mammoflow.base.shards import shard_of
 from mammoflow.breasts import image_store
 from mammoflow.detection import mapping, mpm
 from mammoflow.networks import runtime, trained

@@ -27,7 +27,7 @@ except ValueError as error:
     sys.exit(1)
 
 folds = splits["fold"].nunique()
-grid = mpm.open_folds(inputs.mpms, folds)[fold][image_id]
+grid = mpm.open_maps(by_fold(inputs.mpms, folds)[fold])[image_id]
 levels = params.levels if definition.mode == "paper" else None
 threshold = overlays.threshold(definition.rows(POINTS.read(inputs.points)), levels, **params.overlays)
 boxes = examples.read_boxes(by_fold(inputs.boxes, folds)[fold], definition.mode, "image_id", image_id)

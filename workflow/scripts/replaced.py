@@ -1,7 +1,6 @@
 """List the images of a release that have changed since they were stored, and how to rebuild them."""
 
 from mammoflow.base import logs
-from mammoflow.base.shards import shard_of
 
 logs.redirect(snakemake.log[0])
 
@@ -12,6 +11,7 @@ import pandas as pd
 from mammoflow import archives
 from mammoflow.base.contracts.index import IMAGES, LESIONS, REPLACED
 from mammoflow.base.contracts.stored import STORED
+from mammoflow.base.shards import shard_of
 from mammoflow.breasts import replaced
 
 inputs, params, name = snakemake.input, snakemake.params, snakemake.wildcards.dataset

@@ -4,6 +4,8 @@ from mammoflow.base import logs
 
 logs.redirect(snakemake.log[0])
 
+import pandas as pd
+
 from mammoflow.base.contracts.detections import CANDIDATES
 from mammoflow.base.contracts.index import LESIONS
 from mammoflow.detection import candidate_scores, candidates, mpm
@@ -17,7 +19,11 @@ elif params.scoring == "learnt":
         candidates.read(given.candidates, mpm.LEARNING), LESIONS.read(given.lesions)
     )
 settings = candidates.Settings(**params.candidates)
-boxes = candidate_scores.scored(candidates.read(given.candidates, mpm.TESTED), score, settings)
+# One shard at a time: the features of all images of a large fold would not fit into memory.
+shards = [
+    candidate_scores.scored(candidates.read([path], mpm.TESTED), score, settings) for path in given.candidates
+]
+boxes = pd.concat(shards).sort_values("image_id", kind="stable")
 CANDIDATES.write(boxes, output.candidates)
 candidate_scores.write(score, output.score)
 logs.announce(

@@ -1,7 +1,9 @@
+import re
 import subprocess
 import sys
 
 import pytest
+from configs import SCRIPTS
 
 from mammoflow.base import imports
 
@@ -32,3 +34,15 @@ def test_what_uses_keras_needs_no_package_that_is_skipped():
 def test_it_is_too_late_for_what_is_imported():
     with pytest.raises(ValueError, match="not imported yet, got pytest"):
         imports.skip("pytest")
+
+
+@pytest.mark.parametrize("script", sorted(SCRIPTS.glob("*.py")), ids=lambda path: path.name)
+def test_a_script_opens_its_log_before_it_imports_anything_heavy(script):
+    before, redirected, _ = script.read_text().partition("logs.redirect(")
+    if redirected:
+        assert re.findall(r"^(?:from|import) .*", before, re.MULTILINE) in (
+            ["from mammoflow.base import logs"],
+            ["from mammoflow.base import imports, logs"],
+        )
+    else:
+        assert script.name == "status.py"

@@ -269,5 +269,5 @@ def test_a_fold_and_names_of_licences_that_there_are_not(paper):
     assert refusal(paper) == (
         "Config key 'bundles.fold': expected 'best' or a fold of 'inbreast' ('0', '1', '2', '3', '4'); got 5."
     )
-    paper["bundles"] = {"fold": 4, "licences": {"embed": {"data": "EMBED", "terms": "ask", "share": False}}}
+    paper["bundles"] |= {"fold": 4, "licences": {"embed": {"data": "EMBED", "terms": "ask", "share": False}}}
     assert "Config key 'bundles.licences': expected names among 'cbis-ddsm'" in refusal(paper)

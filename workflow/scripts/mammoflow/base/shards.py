@@ -1,4 +1,4 @@
-"""Divides images among shards, reads items of several HDF5 files, and tells the files of folds apart."""
+"""Images and results that are divided among several files: which file has what, and reading them as one."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -71,6 +71,14 @@ def shard_of(patient_id: str, shards: int) -> int:
 
 
 def by_fold(files: Sequence[str], folds: int) -> list[Sequence[str]]:
-    """The files of each fold, from those of all folds: of one after the other, and equally many of each."""
-    count = len(files) // folds
+    """The files of each fold, from those of all folds: of one after the other, and equally many of each.
+
+    Raises
+    ------
+    ValueError
+        When the files cannot be divided in this way.
+    """
+    count, rest = divmod(len(files), folds)
+    if rest or not count:
+        raise ValueError(f"files: expected equally many of each of {folds} folds, got {len(files)}")
     return [files[fold * count : (fold + 1) * count] for fold in range(folds)]

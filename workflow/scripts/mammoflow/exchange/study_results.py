@@ -29,7 +29,7 @@ class StudyResults(NamedTuple):
     ----------
     described : mapping of str to Described
         Every image of the folds, sorted by its identifier.
-    store : Store
+    store : Shards
         Stored images by identifier; it may hold further ones.
     lesions : pandas.DataFrame
         Table ``lesions``; those of other images are in it, too.

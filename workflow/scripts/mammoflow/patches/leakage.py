@@ -94,11 +94,11 @@ def check_stored(splits: pd.DataFrame, stored: pd.DataFrame, origin: str = "spli
             f"that it did not ({len(missing)} such)"
         )
     patients = splits["image_id"].map(known["patient_id"])
-    for row in splits[splits["patient_id"] != patients].itertuples():
-        patient = patients[row.Index]
-        raise ValueError(
-            f"{origin}: image '{row.image_id}': expected its patient '{patient}', got '{row.patient_id}'"
-        )
+    wrong = splits["patient_id"] != patients
+    if wrong.any():
+        image, got = splits.loc[wrong, ["image_id", "patient_id"]].iloc[0]
+        patient = patients[wrong].iloc[0]
+        raise ValueError(f"{origin}: image '{image}': expected its patient '{patient}', got '{got}'")
     if clash := _clash(splits.assign(film=splits["image_id"].map(known["pixels_sha256"])), "film"):
         fold, _, sides = clash
         raise ValueError(

@@ -307,7 +307,7 @@ class Needs:
         return [paths.described(chain, fold, shard) for shard in self._map_jobs(wildcards.dataset)]
 
     def map_with_given_scores(self, wildcards: Wildcards) -> list[str]:
-        """A file of maps that tells which run detects, if each run brings a score along."""
+        """Maps that record which run detects, if scores come with the model."""
         if not self.given_scores(wildcards):
             return []
         return [paths.mpm(self._mapped(wildcards), int(wildcards.fold), 0)]
