@@ -38,8 +38,9 @@ WINDOW_MB = 4e-6
 class Cohort:
     """A data set: the size of its release, its division, and the patches of one fold.
 
-    `models` counts those that are classified, and `mapped` sets of maps of all its images; `maps` does so by
-    windows, one at the usual stride. Each fold is mapped in `map_shards` jobs.
+    `models` counts those that are classified, `mapped` sets of maps of all its images, and `scored` sets of
+    candidates; `maps` counts maps by windows, one at the usual stride. Each fold is mapped in `map_shards`
+    jobs.
     """
 
     objects: int
@@ -53,6 +54,7 @@ class Cohort:
     models: int
     maps: float = 0
     mapped: int = 0
+    scored: int = 0
     map_shards: int = 1
 
     @property
@@ -71,7 +73,7 @@ class Cohort:
 # digital images two chains and three ablations that train, five folds, and maps of these at stride 56, of one
 # at 28 and of one at 112. Two banks of each, one for the ablation of labels. Two model files.
 FILM = Cohort(10_239, 1592, 16, 1, 2 * 25_979, 2 * 6_210, 2 * 8_694, 3 * 2 * 5 + 2, 3 * 2)
-INBREAST = Cohort(410, 410, 16, 5, 2_020 + 2_101, 539 + 549, 882 + 918, 5 * 5, 5, 5 + 4 + 1 / 4, 7)
+INBREAST = Cohort(410, 410, 16, 5, 2_020 + 2_101, 539 + 549, 882 + 918, 5 * 5, 5, 5 + 4 + 1 / 4, 7, 8)
 EVALUATED, PRESENTED, WEIGHTS, BANKS, PACKED = 8, 22, 3, 2, 2
 
 
@@ -95,6 +97,7 @@ def archive(images: int, shards: int, map_shards: int) -> Cohort:
         INBREAST.models,
         INBREAST.maps,
         INBREAST.mapped,
+        INBREAST.scored,
         map_shards,
     )
 
@@ -182,8 +185,8 @@ def stages(cohorts: list[Cohort], unit: Mapping[str, float]) -> list[Stage]:
         ),
         Stage(
             "candidates, scores",
-            sum(cohort.map_jobs + cohort.mapped * cohort.folds for cohort in cohorts),
-            sum(cohort.mapped * cost for cohort, cost in scored),
+            sum(cohort.scored * cohort.folds * (cohort.map_shards + 1) for cohort in cohorts),
+            sum(cohort.scored * cost for cohort, cost in scored),
             longest=max(cost / cohort.folds / cohort.map_shards for cohort, cost in scored if cohort.maps),
         ),
         Stage(

@@ -46,7 +46,7 @@ def test_it_has_what_a_study_needs_and_the_context_nothing_else(tmp_path):
     needed = {path.name for path in tmp_path.iterdir()}
     assert needed <= copied()
     kept = set(
-        re.findall("^!(.*)", (REPOSITORY / ".containerignore").read_text(), re.MULTILINE),
+        re.findall("^!(.*)", (REPOSITORY / ".dockerignore").read_text(), re.MULTILINE),
     )
     assert copied() - {"envs/${LOCK}.lock"} == kept
     assert [name for name in kept if not (REPOSITORY / name).exists()] == []
