@@ -20,7 +20,7 @@ UNITS = {
     "candidates": (0.22, "s of a core, a map of 3328×2560: image.py"),
     "learning": (300, "images of a fold that scores are learnt from: config.yaml"),
     "thresholds": (5000, "validation images that thresholds are chosen on, at most: bundles.images"),
-    "froc": (0.0023, "s of a core, an image: froc.py, 100,000 images and 2,000 draws, with its tables"),
+    "froc": (0.0023, "s of a core, an image: froc.py, 100,000 images; tables scaled up from one fold"),
     "page": (1.5, "s of a core, a table or figure: the tests' tiny study"),
     "image_mb": (19.0, "MB, an image of the store: images.py, film phantoms"),
     "patch_mb": (0.070, "MB, a patch: bank.py"),
