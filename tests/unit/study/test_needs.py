@@ -1,6 +1,7 @@
 import sys
 from types import SimpleNamespace
 
+import pytest
 import trainings
 from configs import SCHEMA, SCRIPTS, refusal
 
@@ -118,6 +119,20 @@ def test_an_ablation_changes_its_setting_and_no_other(paper):
     assert settings(f"{chain}@scaling") == ("all", "scale", 56, 0.2)
     assert settings(f"{chain}@stride-28") == ("all", "gcn", 28, 0.2)
     assert settings(f"{chain}@iou-0.5") == ("all", "gcn", 56, 0.5)
+
+
+@pytest.mark.parametrize(("shards", "asked", "jobs"), [(16, 1, 1), (16, 5, 5), (3, 3, 3), (3, 7, 3)])
+def test_every_shard_of_the_images_is_mapped_in_one_job(paper, shards, asked, jobs):
+    paper["datasets"]["inbreast"]["shards"] = shards
+    paper["detection"]["shards"] = asked
+    needs = Needs(Study(paper), SCRIPTS, SCRIPTS.joinpath)
+    found = [
+        needs.mapped_shards(SimpleNamespace(dataset="inbreast", shard=f"{number}")) for number in range(jobs)
+    ]
+    assert [shard for each in found for shard in each] == list(range(shards))
+    assert max(map(len, found)) - min(map(len, found)) <= 1
+    with pytest.raises(ValueError, match=f"expected one of {jobs} map jobs, from 0, got {jobs}"):
+        needs.mapped_shards(SimpleNamespace(dataset="inbreast", shard=f"{jobs}"))
 
 
 def test_candidates_are_those_of_the_nearest_model_that_has_them(paper):

@@ -276,7 +276,10 @@ class Needs:
     def mapped_shards(self, wildcards: Wildcards) -> list[int]:
         """Shards of the images store whose images are mapped in one job."""
         shards, jobs = self._shards(wildcards.dataset), len(self._map_jobs(wildcards.dataset))
-        return [shard for shard in range(shards) if shard * jobs // shards == int(wildcards.shard)]
+        found = [shard for shard in range(shards) if shard * jobs // shards == int(wildcards.shard)]
+        if not found:
+            raise ValueError(f"shard: expected one of {jobs} map jobs, from 0, got {wildcards.shard}")
+        return found
 
     def mapped_stores(self, wildcards: Wildcards) -> list[str]:
         """The images that are mapped in one job."""
