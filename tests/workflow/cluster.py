@@ -1,14 +1,15 @@
-"""Starts a SLURM cluster of one node for a test and stops it afterwards."""
+"""Starts a SLURM cluster of two nodes for a test and stops it afterwards."""
 
 import os
 import shutil
 import socket
 import subprocess
 import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-SCRIPT = Path(__file__).parent / "slurm" / "one-node.sh"
+SCRIPT = Path(__file__).parent / "slurm" / "two-nodes.sh"
 
 
 class Unavailable(Exception):
@@ -27,6 +28,7 @@ class Job:
     limit: str
     start: str
     end: str
+    node: str
 
 
 class Cluster:
@@ -58,7 +60,7 @@ class Cluster:
 
     def jobs(self, folder, states="all"):
         """Jobs of the project in a folder, ended ones too, in the order of their submission."""
-        fields = "WorkDir Comment State Partition tres-per-job MinMemory TimeLimit StartTime EndTime"
+        fields = "WorkDir Comment State Partition tres-per-job MinMemory TimeLimit StartTime EndTime NodeList"
         ran = subprocess.run(
             [
                 "squeue",
@@ -95,12 +97,19 @@ class Cluster:
 
 
 def _free_ports():
-    """The first of two ports in a row that nobody uses."""
+    """The first of three ports in a row that nobody uses."""
     while True:
-        with socket.socket() as one, socket.socket() as two:
-            one.bind(("127.0.0.1", 0))
+        with ExitStack() as open_sockets:
             try:
-                two.bind(("127.0.0.1", one.getsockname()[1] + 1))
-            except OSError:
+                first = _bound(open_sockets, 0)
+                for port in (first + 1, first + 2):
+                    _bound(open_sockets, port)
+            except (OSError, OverflowError):
                 continue
-            return one.getsockname()[1]
+            return first
+
+
+def _bound(open_sockets, port):
+    one = open_sockets.enter_context(socket.socket())
+    one.bind(("127.0.0.1", port))
+    return one.getsockname()[1]

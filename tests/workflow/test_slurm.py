@@ -1,4 +1,4 @@
-"""The tiny study, and its possible failures, on a real SLURM cluster of one node."""
+"""The tiny study, and its possible failures, on a real SLURM cluster of two nodes."""
 
 import os
 import re
@@ -89,6 +89,7 @@ def test_gpus_are_asked_for_by_the_rules_that_use_them_and_never_shared(cluster,
     on_gpu = [job for job in jobs if job.gpus]
     assert {job.name.split()[0] for job in on_gpu} == ON_GPU - OF_HARD_NEGATIVES
     assert {(job.partition == "gpu") == (job.gpus == 1) for job in jobs} == {True}
+    assert {(job.partition, job.node) for job in jobs} == {("cpu", "cpu-node"), ("gpu", "gpu-node")}
     at_once = [
         sum(job.gpus for job in on_gpu if job.start <= moment < job.end)
         for moment in {j.start for j in on_gpu}

@@ -1,31 +1,33 @@
 #!/usr/bin/env bash
-# A real SLURM of one node, for tests. It needs root, SLURM and munge; no systemd, no cgroups.
+# A real SLURM of two nodes on one machine, for tests: "cpu-node", and "gpu-node" with stand-ins for GPUs. It needs
+# root, SLURM and munge; no systemd, no cgroups.
 #
-#   one-node.sh start FOLDER   installs Debian's packages of what is missing, starts the daemons; then: . FOLDER/env.sh
-#   one-node.sh stop FOLDER    cancels what runs and ends the daemons
+#   two-nodes.sh start FOLDER   installs Debian's packages of what is missing, starts the daemons; then: . FOLDER/env.sh
+#   two-nodes.sh stop FOLDER    cancels what runs and ends the daemons
 #
 # Everything lies in FOLDER, with its own key, sockets and ports: another SLURM of the machine is neither
 # read nor touched. The path of FOLDER must be short (sockets) and open to all (munge's user).
 # Where it cannot, the last line says why.
 #
-# Environment: PORT, the first of two (26817); CPUS and GPUS that the node claims (8 and 2; more than it has
-# is all right); MEMORY in MB that it claims (256000).
+# Environment: PORT, the first of three (26817); CPUS and MEMORY in MB that each node claims (8 and 256000; more
+# than the machine has is all right); GPUS of the GPU node (2).
 set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin
 
 command=$1 folder=$2
 port=${PORT:-26817} cpus=${CPUS:-8} gpus=${GPUS:-2} memory=${MEMORY:-256000}
 host=$(uname -n) && host=${host%%.*}
+nodes=(cpu-node gpu-node)
 export SLURM_CONF=$folder/slurm.conf
 
-say() { echo "one-node SLURM: $*" >&2; }
+say() { echo "two-node SLURM: $*" >&2; }
 cannot() { say "$*"; exit 1; }
 die() { tail -n 20 "$folder"/*.log >&2 || true; cannot "$*"; }
 
-# The daemon of that name whose pid is noted here, not a zombie that nobody reaps.
+# The daemon whose pid is noted here, not a zombie that nobody reaps. After a dot: its node.
 alive() {
   local pid
-  pid=$(cat "$folder/$1.pid" 2>/dev/null) && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$1" ] &&
+  pid=$(cat "$folder/$1.pid" 2>/dev/null) && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "${1%%.*}" ] &&
     ! grep -q '^State:.[ZX]' "/proc/$pid/status"
 }
 
@@ -81,7 +83,7 @@ configure() {
   for ((i = 0; i < gpus; i++)); do
     # slurmd wants a device file: another name for /dev/null stands in for a GPU.
     [ -c "$folder/gpu$i" ] || mknod -m 666 "$folder/gpu$i" c 1 3 || cannot "may not make device files"
-    echo "NodeName=$host Name=gpu File=$folder/gpu$i" >>"$folder/gres.conf"
+    echo "NodeName=gpu-node Name=gpu File=$folder/gpu$i" >>"$folder/gres.conf"
   done
   cat >"$folder/cgroup.conf" <<CONF
 CgroupAutomount=no
@@ -90,21 +92,20 @@ ConstrainDevices=no
 ConstrainRAMSpace=no
 CONF
   cat >"$folder/slurm.conf" <<CONF
-ClusterName=onenode
+ClusterName=twonodes
 SlurmctldHost=$host(127.0.0.1)
 SlurmctldPort=$port
-SlurmdPort=$((port + 1))
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
 AuthInfo=socket=$folder/munge.socket
 CredType=cred/munge
 StateSaveLocation=$folder/state
-SlurmdSpoolDir=$folder/spool
+SlurmdSpoolDir=$folder/spool/%n
 SlurmctldPidFile=$folder/slurmctld.pid
-SlurmdPidFile=$folder/slurmd.pid
+SlurmdPidFile=$folder/slurmd.%n.pid
 SlurmctldLogFile=$folder/slurmctld.log
-SlurmdLogFile=$folder/slurmd.log
+SlurmdLogFile=$folder/slurmd.%n.log
 MpiDefault=none
 SwitchType=switch/none
 # Processes are followed by their parents and bound to nothing.
@@ -115,11 +116,11 @@ JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
 JobAcctGatherParams=OverMemoryKill,UsePss
 SlurmdParameters=config_overrides
-# A job larger than the node is refused; it would wait for ever.
+# A job larger than its node is refused; it would wait for ever.
 EnforcePartLimits=ALL
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
-# First come, first served in each partition, the CPU partition first: GPU jobs that wait do not hold up the others.
+# First come, first served in each partition.
 SchedulerType=sched/builtin
 SchedulerParameters=batch_sched_delay=0,sched_interval=2,sched_min_interval=0
 # Ended jobs stay visible to squeue, which Snakemake and the tests ask.
@@ -130,9 +131,11 @@ WaitTime=5
 InactiveLimit=0
 ReturnToService=2
 GresTypes=gpu
-NodeName=$host NodeAddr=127.0.0.1 CPUs=$cpus RealMemory=$memory Gres=gpu:$gpus State=UNKNOWN
-PartitionName=cpu Nodes=$host Default=YES PriorityTier=2 MaxTime=7-00:00:00 DefaultTime=00:10:00 DefMemPerCPU=500 State=UP
-PartitionName=gpu Nodes=$host Default=NO MaxTime=7-00:00:00 DefaultTime=00:10:00 DefMemPerCPU=500 State=UP
+NodeName=DEFAULT CPUs=$cpus RealMemory=$memory State=UNKNOWN
+NodeName=cpu-node NodeHostname=$host NodeAddr=127.0.0.1 Port=$((port + 1))
+NodeName=gpu-node NodeHostname=$host NodeAddr=127.0.0.1 Port=$((port + 2)) Gres=gpu:$gpus
+PartitionName=cpu Nodes=cpu-node Default=YES MaxTime=7-00:00:00 DefaultTime=00:10:00 DefMemPerCPU=500 State=UP
+PartitionName=gpu Nodes=gpu-node Default=NO MaxTime=7-00:00:00 DefaultTime=00:10:00 DefMemPerCPU=500 State=UP
 CONF
   # Snakemake's job step drops every SLURM_* variable before it calls srun: this srun knows its SLURM.
   mkdir -p "$folder/bin"
@@ -163,8 +166,12 @@ start() {
   start_munge
   alive slurmctld || setsid slurmctld </dev/null >>"$folder/slurmctld.log" 2>&1
   until_true 30 scontrol ping || die "slurmctld does not answer"
-  alive slurmd || setsid slurmd -N "$host" </dev/null >>"$folder/slurmd.log" 2>&1
-  until_true 40 sh -c '[ "$(sinfo -h -N -p cpu -o %T)" = idle ]' || die "the node does not become idle"
+  local node
+  for node in "${nodes[@]}"; do
+    mkdir -p "$folder/spool/$node"
+    alive "slurmd.$node" || setsid slurmd -N "$node" </dev/null >>"$folder/slurmd.$node.log" 2>&1
+    until_true 40 sh -c "[ \"\$(sinfo -h -N -n $node -o %T)\" = idle ]" || die "$node does not become idle"
+  done
   timeout 60 "$folder/bin/srun" -Q -p gpu -t 1 --mem=50 --gpus=1 sh -c 'test -n "$CUDA_VISIBLE_DEVICES"' ||
     die "a job got no GPU"
   say "ready after $SECONDS s"
@@ -181,12 +188,12 @@ stop() {
     scancel --user="$(id -un)" || true
     until_true 20 sh -c '[ -z "$(squeue -h)" ]' || say "jobs would not end"
   fi
-  for daemon in slurmd slurmctld munged; do
-    alive $daemon || continue
+  for daemon in "${nodes[@]/#/slurmd.}" slurmctld munged; do
+    alive "$daemon" || continue
     local pid
     pid=$(cat "$folder/$daemon.pid")
     kill "$pid"
-    until_true 15 sh -c "! kill -0 $pid" || ! alive $daemon || kill -9 "$pid"
+    until_true 15 sh -c "! kill -0 $pid" || ! alive "$daemon" || kill -9 "$pid"
   done
   for pid in $(outliving); do kill -9 "$pid" || true; done
 }
