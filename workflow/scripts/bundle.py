@@ -3,7 +3,7 @@
 from mammoflow.base import imports, logs
 
 logs.redirect(snakemake.log[0])
-imports.skip("matplotlib")
+imports.begin("matplotlib")
 
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from mammoflow.evaluation.definitions import Evaluation
 from mammoflow.networks import runtime, trained
 from mammoflow.patches.sliding_windows import Windows
 from mammoflow.study import provenance
+
+imports.end()
 
 given, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
 chain = f"{wildcards.dataset}/{wildcards.backbone}/{wildcards.init}"

@@ -3,7 +3,7 @@
 from mammoflow.base import imports, logs
 
 logs.redirect(snakemake.log[0])
-imports.skip("matplotlib", "sklearn")
+imports.begin("matplotlib", "sklearn")
 
 import pandas as pd
 
@@ -11,6 +11,8 @@ from mammoflow.base.contracts.classification import CLASSIFICATION
 from mammoflow.detection import classification
 from mammoflow.networks import runtime, trained
 from mammoflow.patches import bank
+
+imports.end()
 
 given, wildcards, params = snakemake.input, snakemake.wildcards, snakemake.params
 runtime.configure(snakemake.threads, training=False)

@@ -3,7 +3,7 @@
 from mammoflow.base import imports, logs
 
 logs.redirect(snakemake.log[0])
-imports.skip("matplotlib", "sklearn")
+imports.begin("matplotlib", "sklearn")
 
 from mammoflow.base.contracts.index import IMAGES, LESIONS
 from mammoflow.base.contracts.splits import SPLITS
@@ -12,6 +12,8 @@ from mammoflow.breasts import image_store
 from mammoflow.detection import classification, dense, hard_negatives, mpm
 from mammoflow.networks import runtime, trained
 from mammoflow.patches import bank, cutting, leakage, local_contrast, sliding_windows
+
+imports.end()
 
 given, wildcards, params = snakemake.input, snakemake.wildcards, snakemake.params
 runtime.configure(snakemake.threads, training=False)

@@ -3,7 +3,7 @@
 from mammoflow.base import imports, logs
 
 logs.redirect(snakemake.log[0])
-imports.skip("matplotlib", "sklearn")
+imports.begin("matplotlib", "sklearn")
 
 from mammoflow.base import storage
 from mammoflow.base.contracts.index import IMAGES
@@ -14,6 +14,8 @@ from mammoflow.breasts import image_store
 from mammoflow.detection import mapping, mpm
 from mammoflow.networks import runtime, trained
 from mammoflow.patches import leakage, sliding_windows
+
+imports.end()
 
 given, wildcards, params = snakemake.input, snakemake.wildcards, snakemake.params
 runtime.configure(snakemake.threads, training=False)

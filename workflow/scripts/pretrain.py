@@ -3,7 +3,7 @@
 from mammoflow.base import imports, logs
 
 logs.redirect(snakemake.log[0])
-imports.skip("matplotlib", "sklearn")
+imports.begin("matplotlib", "sklearn")
 
 import json
 
@@ -11,6 +11,8 @@ from mammoflow.base import seeds, storage
 from mammoflow.networks import backbones, runtime
 from mammoflow.study import provenance
 from mammoflow.training import pretraining
+
+imports.end()
 
 wildcards, params, output = snakemake.wildcards, snakemake.params, snakemake.output
 runtime.configure(snakemake.threads)

@@ -3,9 +3,11 @@
 from mammoflow.base import imports, logs
 
 logs.redirect(snakemake.log[0])
-imports.skip("matplotlib", "sklearn")
+imports.begin("matplotlib", "sklearn")
 
 from mammoflow.training import events
+
+imports.end()
 
 written = events.write_figures(snakemake.output.events, snakemake.input)
 logs.announce(f"{snakemake.output.events}: {written} figures")

@@ -3,7 +3,7 @@
 from mammoflow.base import imports, logs
 
 logs.redirect(snakemake.log[0])
-imports.skip("matplotlib", "sklearn")
+imports.begin("matplotlib", "sklearn")
 
 import contextlib
 import time
@@ -18,6 +18,8 @@ from mammoflow.networks import runtime, trained
 from mammoflow.patches import bank, leakage
 from mammoflow.study import provenance
 from mammoflow.training import fitting, resume
+
+imports.end()
 
 begun = time.monotonic()
 wildcards, params = snakemake.wildcards, snakemake.params

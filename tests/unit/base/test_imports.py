@@ -10,7 +10,7 @@ from mammoflow.base import imports
 CODE = """
 import sys
 from mammoflow.base import imports
-imports.skip("matplotlib", "sklearn")
+imports.begin("matplotlib", "sklearn")
 import mammoflow.detection.classification, mammoflow.detection.dense, mammoflow.networks.trained
 import mammoflow.training.fitting, mammoflow.training.pretraining, mammoflow.training.resume
 import mammoflow.study.provenance
@@ -33,7 +33,7 @@ def test_what_uses_keras_needs_no_package_that_is_skipped():
 
 def test_it_is_too_late_for_what_is_imported():
     with pytest.raises(ValueError, match="not imported yet, got pytest"):
-        imports.skip("pytest")
+        imports.begin("pytest")
 
 
 @pytest.mark.parametrize("script", sorted(SCRIPTS.glob("*.py")), ids=lambda path: path.name)
@@ -46,3 +46,18 @@ def test_a_script_opens_its_log_before_it_imports_anything_heavy(script):
         )
     else:
         assert script.name == "status.py"
+
+
+def test_garbage_is_collected_again_when_everything_is_imported():
+    code = "import gc; from mammoflow.base import imports; imports.begin(); assert not gc.isenabled(); "
+    code += "imports.end(); assert gc.isenabled() and gc.get_freeze_count()"
+    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": str(SCRIPTS)})
+
+
+@pytest.mark.parametrize(
+    "script", [path for path in sorted(SCRIPTS.glob("*.py")) if "imports.begin(" in path.read_text()], ids=str
+)
+def test_a_script_that_begins_its_imports_ends_them_before_it_works(script):
+    before, _, after = script.read_text().partition("imports.end()\n")
+    assert not re.findall(r"^(?:from|import) ", after, re.MULTILINE)
+    assert "snakemake." not in before.partition("imports.begin(")[2]
