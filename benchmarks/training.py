@@ -24,13 +24,14 @@ from mammoflow.networks import backbones, runtime
 from mammoflow.patches import bank
 from mammoflow.training import fitting
 from mammoflow.training.augmentation import Augmentation
+from mammoflow.training.compiling import compile_network
 
 PAPER = Augmentation(flip=True, rotation_degrees=30, scale=(0.75, 1.25))
 
 
 def compiled(name: str, window: int, policy: str) -> keras.Model:
     model = backbones.build(name, window, policy)
-    fitting._compile(model, 1e-4)
+    compile_network(model, keras.optimizers.Adam(1e-4), [], steps=1000)
     model.make_train_function()
     return model
 

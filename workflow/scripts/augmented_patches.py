@@ -1,14 +1,17 @@
 """Draw a contact sheet of patches of a data set as augmented in the first epochs of the training."""
 
-from mammoflow.base import logs
+from mammoflow.base import imports, logs
 
 logs.redirect(snakemake.log[0])
+imports.begin("sklearn")
 
 from mammoflow.base import seeds
 from mammoflow.networks import runtime
 from mammoflow.patches import bank
 from mammoflow.report.figures import augmented_patches, style
 from mammoflow.training import augmentation
+
+imports.end()
 
 # Number of patches of each class, and of epochs.
 EACH, EPOCHS = 3, 6

@@ -8,10 +8,11 @@ shuffling and LZ4, then a Fletcher-32 checksum), so that HDF5 can also read it b
 from collections.abc import Sequence
 
 import h5py
-import numba
 import numpy as np
 from h5py._objects import phil  # h5py's global lock, which h5py does not take for direct chunk access
 from numcodecs import Blosc, blosc
+
+from mammoflow.base.machine_code import compiled
 
 # The caller provides the threads.
 blosc.use_threads = False
@@ -85,7 +86,7 @@ def fletcher32(data: bytes) -> bytes:
     return b"".join(_ones_complement(each).to_bytes(2, "big") for each in (total, weighted))
 
 
-@numba.njit(nogil=True, error_model="numpy")
+@compiled()
 def _sums(words):  # noqa: ANN001, ANN202
     """Sum of 16-bit words, and sum of their cumulative sums."""
     count, total, weighted = len(words), np.uint64(0), np.uint64(0)

@@ -17,6 +17,7 @@ from mammoflow.networks.trained import Fitted, best_run, load
 from mammoflow.patches.bank import Bank
 from mammoflow.training.augmentation import Augmentation
 from mammoflow.training.callbacks import Events, Keep, Progress
+from mammoflow.training.compiling import compile_network
 from mammoflow.training.feed import Feed
 from mammoflow.training.resume import Checkpoint
 
@@ -213,7 +214,11 @@ def fit(
     steps = settings.parts * (settings.steps_per_epoch or -(-len(bank.train) // settings.batch))
     if settings.schedule == "cosine":
         learning_rate = keras.optimizers.schedules.CosineDecay(learning_rate, settings.epochs * steps)
-    _compile(trained, learning_rate, settings.parts)
+    optimizer = keras.optimizers.Adam(
+        learning_rate, gradient_accumulation_steps=settings.parts if settings.parts > 1 else None
+    )
+    metrics = [keras.metrics.SparseCategoricalAccuracy("accuracy"), Az(name="az")]
+    compile_network(trained, optimizer, metrics, settings.epochs * steps)
     progress = Progress(title, settings.epochs, steps)
     stopping = keras.callbacks.EarlyStopping(
         monitor="val_loss", patience=settings.patience, restore_best_weights=True
@@ -251,21 +256,6 @@ def _part(settings: Settings) -> int:
             f"got {settings.batch}"
         )
     return settings.batch // settings.parts
-
-
-def _compile(
-    model: keras.Model,
-    learning_rate: float | keras.optimizers.schedules.LearningRateSchedule,
-    parts: int = 1,
-) -> None:
-    model.compile(
-        keras.optimizers.Adam(learning_rate, gradient_accumulation_steps=parts if parts > 1 else None),
-        keras.losses.SparseCategoricalCrossentropy(),
-        metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy"), Az(name="az")],
-        jit_compile=False,
-    )
-    # Create the optimiser's variables now; otherwise the first step is traced twice.
-    model.optimizer.build(model.trainable_variables)
 
 
 def _fitted(

@@ -4,20 +4,12 @@ These are the computations of `augmentation.show` and `normalization.normalize`,
 use those functions instead. All functions can be called from several threads.
 """
 
-import numba
 import numpy as np
 from numpy import float32, int32, uint32
 
+from mammoflow.base.machine_code import compiled
 from mammoflow.networks import normalization
 from mammoflow.patches import local_contrast
-
-_FLOOR = normalization.FLOOR
-_GCN, _LOCAL = normalization.KINDS.index("gcn"), normalization.KINDS.index("local")
-_ZERO, _STEP = float32(local_contrast.ZERO), float32(1 / local_contrast.STEPS)
-
-_compiled = numba.njit(nogil=True, error_model="numpy")
-# Allows sums to be computed in any order and therefore vectorised.
-_reduction = numba.njit(nogil=True, error_model="numpy", fastmath={"reassoc"})
 
 
 def show(patches: np.ndarray, transforms: np.ndarray) -> np.ndarray:
@@ -66,23 +58,39 @@ def prepare(
     """
     normalization.check(kind)
     prepared = np.empty(patches.shape, float32)
-    _prepare(patches, transforms, minimum, maximum, normalization.KINDS.index(kind), prepared)
+    match kind:
+        case "gcn":
+            _prepare_gcn(patches, transforms, normalization.FLOOR, prepared)
+        case "scale":
+            _prepare_scale(patches, transforms, minimum, maximum, prepared)
+        case "local":
+            zero, step = float32(local_contrast.ZERO), float32(1 / local_contrast.STEPS)
+            _prepare_local(patches, transforms, zero, step, prepared)
     return prepared
 
 
-@_compiled
-def _prepare(patches, transforms, minimum, maximum, kind, prepared):
+@compiled()
+def _prepare_gcn(patches, transforms, floor, prepared):
     for k in range(len(patches)):
         _show(patches[k : k + 1], transforms[k : k + 1], prepared[k : k + 1])
-        if kind == _GCN:
-            _gcn(prepared[k].ravel())
-        elif kind == _LOCAL:
-            _local(prepared[k].ravel())
-        else:
-            _scale(prepared[k].ravel(), float32(minimum[k]), float32(maximum[k]))
+        _gcn(prepared[k].ravel(), floor)
 
 
-@_compiled
+@compiled()
+def _prepare_scale(patches, transforms, minimum, maximum, prepared):
+    for k in range(len(patches)):
+        _show(patches[k : k + 1], transforms[k : k + 1], prepared[k : k + 1])
+        _scale(prepared[k].ravel(), float32(minimum[k]), float32(maximum[k]))
+
+
+@compiled()
+def _prepare_local(patches, transforms, zero, step, prepared):
+    for k in range(len(patches)):
+        _show(patches[k : k + 1], transforms[k : k + 1], prepared[k : k + 1])
+        _local(prepared[k].ravel(), zero, step)
+
+
+@compiled()
 def _show(patches, transforms, shown):
     window = patches.shape[1]
     pairs = np.empty(window * window, uint32)
@@ -100,14 +108,14 @@ def _show(patches, transforms, shown):
             _between(upper, lower, right, down, shown[k, y])
 
 
-@_compiled
+@compiled()
 def _pair(grey, pairs):
     """Pack each pixel with the next one, so that both can be read at once."""
     for i in range(len(grey) - 1):
         pairs[i] = uint32(grey[i]) | uint32(grey[i + 1]) << uint32(16)
 
 
-@_compiled
+@compiled()
 def _neighbours(a, a_row, b, b_row, first, right, down):
     """For each position of a row: the pixel before it, and its offsets to the right and down."""
     window = len(first)
@@ -120,7 +128,7 @@ def _neighbours(a, a_row, b, b_row, first, right, down):
         first[i] = row * int32(window) + column
 
 
-@numba.njit(nogil=True, error_model="numpy", inline="always")
+@compiled(inline="always")
 def _mirrored(place, window):
     """Mirror a position at the edges of the patch, half a pixel outside the first and last pixel."""
     half, whole = float32(0.5), float32(2) * window
@@ -129,7 +137,7 @@ def _mirrored(place, window):
     return min(max(window - abs(way - window) - half, float32(0)), window - float32(1))
 
 
-@_compiled
+@compiled()
 def _between(upper, lower, right, down, shown):
     for i in range(len(shown)):
         above = _first(upper[i]) + right[i] * (_second(upper[i]) - _first(upper[i]))
@@ -137,18 +145,19 @@ def _between(upper, lower, right, down, shown):
         shown[i] = above + down[i] * (below - above)
 
 
-@_compiled
+@compiled()
 def _first(pair):
     return float32(int32(pair & uint32(0xFFFF)))
 
 
-@_compiled
+@compiled()
 def _second(pair):
     return float32(int32(pair >> uint32(16)))
 
 
-@_reduction
-def _gcn(grey):
+# Sums may be computed in any order and are therefore vectorised.
+@compiled(fastmath={"reassoc"})
+def _gcn(grey, floor):
     count, total, squares = len(grey), 0.0, 0.0
     for i in range(count):
         total += np.float64(grey[i])
@@ -157,12 +166,12 @@ def _gcn(grey):
         difference = np.float64(grey[i]) - mean
         squares += difference * difference
     deviation = np.sqrt(squares / count)
-    factor = float32(1 / deviation if deviation >= _FLOOR else 0.0)
+    factor = float32(1 / deviation if deviation >= floor else 0.0)
     for i in range(count):
         grey[i] = (grey[i] - float32(mean)) * factor
 
 
-@_compiled
+@compiled()
 def _scale(grey, minimum, maximum):
     span = maximum - minimum
     factor = float32(255) / span if span > 0 else float32(0)
@@ -170,7 +179,7 @@ def _scale(grey, minimum, maximum):
         grey[i] = min(max((grey[i] - minimum) * factor, float32(0)), float32(255))
 
 
-@_compiled
-def _local(grey):
+@compiled()
+def _local(grey, zero, step):
     for i in range(len(grey)):
-        grey[i] = (grey[i] - _ZERO) * _STEP
+        grey[i] = (grey[i] - zero) * step

@@ -20,6 +20,7 @@ from mammoflow.networks import backbones
 from mammoflow.networks.normalization import gcn
 from mammoflow.training import augmentation
 from mammoflow.training.augmentation import Augmentation
+from mammoflow.training.compiling import compile_network
 
 PHOTOGRAPHS = (
     "astronaut.png",
@@ -144,14 +145,7 @@ def pretrain(
     generator = np.random.default_rng(seed)
     model = backbones.build(backbone, window, policy, classes=len(images))
     backbones.set_batch_normalization_momentum(model, momentum)
-    model.compile(
-        keras.optimizers.Adam(pretext.learning_rate),
-        keras.losses.SparseCategoricalCrossentropy(),
-        metrics=["accuracy"],
-        jit_compile=False,
-    )
-    # Create the optimiser's variables now; otherwise the first step is traced twice.
-    model.optimizer.build(model.trainable_variables)
+    compile_network(model, keras.optimizers.Adam(pretext.learning_rate), ["accuracy"], pretext.steps)
     accuracies = []
     for step in range(pretext.steps):
         patches, sources = crops(images, window, pretext.batch, generator)
