@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
-from scipy import ndimage
+
+from mammoflow.base.machine_code import compiled
 
 Image = TypeVar("Image")
 
@@ -42,21 +43,63 @@ def normalized(pixels: np.ndarray, window: int) -> np.ndarray:
     >>> (normalized(np.array([[1, 3, 1, 3, 1, 3]], np.uint16), 2).astype(int) - ZERO) / STEPS
     array([[-1.,  1., -1.,  1., -1.,  1.]])
     """
-    # The mean of squares minus the square of the mean is only accurate around 0.
-    centred = pixels - pixels.mean()
-    mean, squares = (ndimage.uniform_filter(each, window, mode="mirror") for each in (centred, centred**2))
-    # In place: allocating arrays of this size takes longer than computing with them.
-    squares -= mean**2
-    deviation = np.sqrt(np.maximum(squares, 0, out=squares), out=squares)
-    constant = deviation < _FLOOR
-    deviation[constant] = 1
-    values = np.subtract(centred, mean, out=centred)
-    values /= deviation
-    values[constant] = 0
-    values *= STEPS
-    np.rint(values, out=values)
-    values += ZERO
-    return np.clip(values, 0, 2**16 - 1, out=values).astype(np.uint16)
+    values = np.empty(pixels.shape, np.uint16)
+    rows, columns = (_mirrored(length, window) for length in pixels.shape)
+    # The mean of squares minus the square of the mean is accurate around 0 only.
+    _normalize(pixels, rows, columns, window, round(float(pixels.mean())), values)
+    return values
+
+
+def _mirrored(length: int, window: int) -> np.ndarray:
+    """For each place that the windows of a row or column cover, the pixel that lies there or is mirrored."""
+    period = max(2 * (length - 1), 1)
+    places = np.arange(length + window - 1) - window // 2
+    return np.minimum(places % period, -places % period)
+
+
+@compiled()
+def _normalize(pixels, rows, columns, window, centre, values):  # noqa: ANN001, ANN202
+    """Sums over windows follow from those one pixel before; whole numbers, so that no error builds up."""
+    height, width = pixels.shape
+    down, down_squared = np.zeros(width, np.int64), np.zeros(width, np.int64)
+    total, squares = np.empty(width, np.int64), np.empty(width, np.int64)
+    for row in rows[:window]:
+        _add(pixels[row], centre, 1, down, down_squared)
+    for y in range(height):
+        if y:
+            _add(pixels[rows[y + window - 1]], centre, 1, down, down_squared)
+            _add(pixels[rows[y - 1]], centre, -1, down, down_squared)
+        _slide(down, columns, window, total)
+        _slide(down_squared, columns, window, squares)
+        _contrast(pixels[y], centre, window * window, total, squares, values[y])
+
+
+@compiled()
+def _add(row, centre, sign, down, down_squared):  # noqa: ANN001, ANN202
+    for x in range(len(row)):
+        grey = np.int64(row[x]) - centre
+        down[x] += sign * grey
+        down_squared[x] += sign * grey * grey
+
+
+@compiled()
+def _slide(down, columns, window, sums):  # noqa: ANN001, ANN202
+    one = np.int64(0)
+    for x in range(window - 1):
+        one += down[columns[x]]
+    for x in range(len(sums)):
+        one += down[columns[x + window - 1]]
+        sums[x] = one
+        one -= down[columns[x]]
+
+
+@compiled()
+def _contrast(row, centre, count, total, squares, values):  # noqa: ANN001, ANN202
+    for x in range(len(row)):
+        mean = total[x] / count
+        deviation = np.sqrt(max(squares[x] / count - mean * mean, 0.0))
+        contrast = (np.int64(row[x]) - centre - mean) / deviation if deviation >= _FLOOR else 0.0
+        values[x] = np.uint16(min(max(np.rint(contrast * STEPS) + ZERO, 0.0), 65535.0))
 
 
 class Store(Mapping):
