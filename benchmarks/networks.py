@@ -70,8 +70,12 @@ def run(options: argparse.Namespace, seed: int, fold: int) -> list[dict[str, obj
         str(options.cores),
         "--rerun-incomplete",
     ]
-    command += ["--configfile", str(REPOSITORY / "config/mini-mias.yaml")]
-    command += [str(path) for path in (options.changes, path) if path]
+    configs = [
+        REPOSITORY / "config/mini-mias.yaml",
+        *([options.changes.resolve()] if options.changes else []),
+        path,
+    ]
+    command += ["--configfile", *map(str, configs)]
     with open(options.folder / f"{options.label}-seed-{seed}.log", "a") as log:
         ran = subprocess.run(command, cwd=REPOSITORY, stdout=log, stderr=subprocess.STDOUT, check=False)
     if ran.returncode:
@@ -96,14 +100,14 @@ def found(path: Path) -> dict[str, object]:
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean TPR of each network, and its difference from the first one, paired by seed and fold.
+    """Mean TPR of each network, and its difference from the one of the first row, paired by seed and fold.
 
     The interval is the mean ± 1.96 standard errors of the pairs. Folds of a seed share training films, so it
     is a little too narrow.
     """
     table = table.assign(tpr=table[[f"tpr_at_{fpi}" for fpi in FPI]].mean(axis=1))
     wide = table.pivot(index=["seed", "fold"], columns=["label", "network"], values="tpr")
-    difference = wide.sub(wide.iloc[:, 0], axis=0)
+    difference = wide.sub(wide[tuple(table.iloc[0][["label", "network"]])], axis=0)
     pairs = difference.notna().sum()
     error = 1.96 * difference.std() / np.sqrt(pairs)
     return pd.DataFrame(
@@ -135,7 +139,9 @@ def main() -> None:
     options.folder = options.folder.resolve()
     options.folder.mkdir(parents=True, exist_ok=True)
     path = options.folder / "networks.csv"
-    table = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=[*KEYS, "folds"])
+    table = (
+        pd.read_csv(path, dtype={"label": str}) if path.exists() else pd.DataFrame(columns=[*KEYS, "folds"])
+    )
     for seed in options.seeds:
         fold, folds = 0, 1
         while fold < folds:

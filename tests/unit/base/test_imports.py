@@ -58,6 +58,7 @@ def test_garbage_is_collected_again_when_everything_is_imported():
     "script", [path for path in sorted(SCRIPTS.glob("*.py")) if "imports.begin(" in path.read_text()], ids=str
 )
 def test_a_script_that_begins_its_imports_ends_them_before_it_works(script):
-    before, _, after = script.read_text().partition("imports.end()\n")
+    before, ended, after = script.read_text().partition("imports.end()\n")
+    assert ended
     assert not re.findall(r"^(?:from|import) ", after, re.MULTILINE)
     assert "snakemake." not in before.partition("imports.begin(")[2]

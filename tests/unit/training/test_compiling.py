@@ -20,10 +20,13 @@ def trained(steps, few, monkeypatch):
     return model
 
 
-@pytest.mark.parametrize(("steps", "eagerly"), [(1, True), (4, True), (5, False), (1000, False)])
-def test_only_few_steps_run_without_a_graph(steps, eagerly):
+@pytest.mark.parametrize(
+    ("steps", "validation_steps", "eagerly"),
+    [(1, 0, True), (4, 30, True), (4, 31, False), (5, 0, False), (1000, 1000, False)],
+)
+def test_only_few_steps_run_without_a_graph(steps, validation_steps, eagerly):
     model = backbones.build("compact", WINDOW, "float32")
-    compiling.compile_network(model, keras.optimizers.Adam(1e-3), [], steps)
+    compiling.compile_network(model, keras.optimizers.Adam(1e-3), [], steps, validation_steps)
     assert model.run_eagerly == eagerly
 
 

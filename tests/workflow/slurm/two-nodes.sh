@@ -192,7 +192,7 @@ stop() {
     alive "$daemon" || continue
     local pid
     pid=$(cat "$folder/$daemon.pid")
-    kill "$pid"
+    kill "$pid" || continue
     until_true 15 sh -c "! kill -0 $pid" || ! alive "$daemon" || kill -9 "$pid"
   done
   for pid in $(outliving); do kill -9 "$pid" || true; done

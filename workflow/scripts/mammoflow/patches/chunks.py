@@ -86,7 +86,7 @@ def fletcher32(data: bytes) -> bytes:
     return b"".join(_ones_complement(each).to_bytes(2, "big") for each in (total, weighted))
 
 
-@compiled()
+@compiled
 def _sums(words):  # noqa: ANN001, ANN202
     """Sum of 16-bit words, and sum of their cumulative sums."""
     count, total, weighted = len(words), np.uint64(0), np.uint64(0)

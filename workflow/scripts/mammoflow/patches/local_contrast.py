@@ -57,9 +57,9 @@ def _mirrored(length: int, window: int) -> np.ndarray:
     return np.minimum(places % period, -places % period)
 
 
-@compiled()
+@compiled
 def _normalize(pixels, rows, columns, window, centre, values):  # noqa: ANN001, ANN202
-    """Sums over windows follow from those one pixel before; whole numbers, so that no error builds up."""
+    """Sums over a window follow from those of the one before, in whole numbers, so they stay exact."""
     height, width = pixels.shape
     down, down_squared = np.zeros(width, np.int64), np.zeros(width, np.int64)
     total, squares = np.empty(width, np.int64), np.empty(width, np.int64)
@@ -74,7 +74,7 @@ def _normalize(pixels, rows, columns, window, centre, values):  # noqa: ANN001, 
         _contrast(pixels[y], centre, window * window, total, squares, values[y])
 
 
-@compiled()
+@compiled
 def _add(row, centre, sign, down, down_squared):  # noqa: ANN001, ANN202
     for x in range(len(row)):
         grey = np.int64(row[x]) - centre
@@ -82,7 +82,7 @@ def _add(row, centre, sign, down, down_squared):  # noqa: ANN001, ANN202
         down_squared[x] += sign * grey * grey
 
 
-@compiled()
+@compiled
 def _slide(down, columns, window, sums):  # noqa: ANN001, ANN202
     one = np.int64(0)
     for x in range(window - 1):
@@ -93,7 +93,7 @@ def _slide(down, columns, window, sums):  # noqa: ANN001, ANN202
         one -= down[columns[x]]
 
 
-@compiled()
+@compiled
 def _contrast(row, centre, count, total, squares, values):  # noqa: ANN001, ANN202
     for x in range(len(row)):
         mean = total[x] / count

@@ -218,7 +218,7 @@ def fit(
         learning_rate, gradient_accumulation_steps=settings.parts if settings.parts > 1 else None
     )
     metrics = [keras.metrics.SparseCategoricalAccuracy("accuracy"), Az(name="az")]
-    compile_network(trained, optimizer, metrics, settings.epochs * steps)
+    compile_network(trained, optimizer, metrics, settings.epochs * steps, settings.epochs * validation.steps)
     progress = Progress(title, settings.epochs, steps)
     stopping = keras.callbacks.EarlyStopping(
         monitor="val_loss", patience=settings.patience, restore_best_weights=True

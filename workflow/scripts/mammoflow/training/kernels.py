@@ -69,28 +69,28 @@ def prepare(
     return prepared
 
 
-@compiled()
+@compiled
 def _prepare_gcn(patches, transforms, floor, prepared):
     for k in range(len(patches)):
         _show(patches[k : k + 1], transforms[k : k + 1], prepared[k : k + 1])
         _gcn(prepared[k].ravel(), floor)
 
 
-@compiled()
+@compiled
 def _prepare_scale(patches, transforms, minimum, maximum, prepared):
     for k in range(len(patches)):
         _show(patches[k : k + 1], transforms[k : k + 1], prepared[k : k + 1])
         _scale(prepared[k].ravel(), float32(minimum[k]), float32(maximum[k]))
 
 
-@compiled()
+@compiled
 def _prepare_local(patches, transforms, zero, step, prepared):
     for k in range(len(patches)):
         _show(patches[k : k + 1], transforms[k : k + 1], prepared[k : k + 1])
         _local(prepared[k].ravel(), zero, step)
 
 
-@compiled()
+@compiled
 def _show(patches, transforms, shown):
     window = patches.shape[1]
     pairs = np.empty(window * window, uint32)
@@ -108,14 +108,14 @@ def _show(patches, transforms, shown):
             _between(upper, lower, right, down, shown[k, y])
 
 
-@compiled()
+@compiled
 def _pair(grey, pairs):
     """Pack each pixel with the next one, so that both can be read at once."""
     for i in range(len(grey) - 1):
         pairs[i] = uint32(grey[i]) | uint32(grey[i + 1]) << uint32(16)
 
 
-@compiled()
+@compiled
 def _neighbours(a, a_row, b, b_row, first, right, down):
     """For each position of a row: the pixel before it, and its offsets to the right and down."""
     window = len(first)
@@ -137,7 +137,7 @@ def _mirrored(place, window):
     return min(max(window - abs(way - window) - half, float32(0)), window - float32(1))
 
 
-@compiled()
+@compiled
 def _between(upper, lower, right, down, shown):
     for i in range(len(shown)):
         above = _first(upper[i]) + right[i] * (_second(upper[i]) - _first(upper[i]))
@@ -145,12 +145,12 @@ def _between(upper, lower, right, down, shown):
         shown[i] = above + down[i] * (below - above)
 
 
-@compiled()
+@compiled
 def _first(pair):
     return float32(int32(pair & uint32(0xFFFF)))
 
 
-@compiled()
+@compiled
 def _second(pair):
     return float32(int32(pair >> uint32(16)))
 
@@ -171,7 +171,7 @@ def _gcn(grey, floor):
         grey[i] = (grey[i] - float32(mean)) * factor
 
 
-@compiled()
+@compiled
 def _scale(grey, minimum, maximum):
     span = maximum - minimum
     factor = float32(255) / span if span > 0 else float32(0)
@@ -179,7 +179,7 @@ def _scale(grey, minimum, maximum):
         grey[i] = min(max((grey[i] - minimum) * factor, float32(0)), float32(255))
 
 
-@compiled()
+@compiled
 def _local(grey, zero, step):
     for i in range(len(grey)):
         grey[i] = (grey[i] - zero) * step
