@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mpm import cloudy_image, network, timed
+from mpm import after_first, cloudy_image, network, timed
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
@@ -90,19 +90,15 @@ def way(options: argparse.Namespace, path: Path, name: str) -> tuple[dict[str, l
         region = stage("breast region", segmentation.breast_region, image, "digital")
         return stage("crop", preparation.prepare, "image", image, region, [], "", "original", None)
 
-    def maps(images: dict[str, StoredImage], image_ids: list[str]) -> list[tuple[str, mpm.Grid]]:
-        windows = Windows(window, window // 4, "inside")
-        grids = WAYS[name].grids([model], images, image_ids, windows, "local", runtime.policy("auto"))
-        return list(grids)
-
     for _ in range(options.repeats):
         stored = prepared()
         contrast = stage("local contrast", local_contrast.normalized, stored.pixels, window)
-    count = options.repeats if name == "dense" else 1
     images = {"small": cloudy_image(0, (2 * window, 2 * window)), "image": replace(stored, pixels=contrast)}
-    _, *small = timed(maps, images, ["small"])
-    (_, (_, grid), *_), *several = timed(maps, images, ["small"] + ["image"] * count)
-    costs["map"] = [tuple((np.array(several) - small) / count)]
+    order = ["small"] + ["image"] * (12 if name == "dense" else 2)
+    windows = Windows(window, window // 4, "inside")
+    grids = WAYS[name].grids([model], images, order, windows, "local", runtime.policy("auto"))
+    ((_, grid), *rest), *cost = after_first(grids)
+    costs["map"] = [tuple(np.array(cost) / (1 + len(rest)))]
     grid = grid if options.model else spread(grid)
     for _ in range(options.repeats):
         found = stage("paper's boxes", lambda: components.find(components.quantise(grid.map(), LEVELS)))

@@ -39,7 +39,7 @@ from mammoflow.base import pool, storage
 from mammoflow.base.shards import Shards
 from mammoflow.breasts import image_store
 from mammoflow.breasts.geometry import Geometry
-from mammoflow.detection import classification, dense, inference, mpm
+from mammoflow.detection import classification, dense, inference, magnified, mpm
 from mammoflow.networks import backbones, runtime, trained
 from mammoflow.networks.normalization import gcn
 from mammoflow.patches import local_contrast, sliding_windows
@@ -140,11 +140,16 @@ def end_to_end(
         return count, time.perf_counter() - begun, time.process_time() - used
 
 
+def after_first(grids: magnified.Grids) -> tuple[list[tuple[str, mpm.Grid]], float, float]:
+    """All grids but the first, with their seconds and processor time: the first waits for the compiler."""
+    next(grids)
+    return timed(list, grids)
+
+
 def maps(options: argparse.Namespace, way: str, count: int) -> tuple[np.ndarray, float, mpm.Grid]:
     """Seconds and processor time for an image, peak memory in GiB, and the grid of the first image.
 
-    The seconds are those of a small image and `count` others minus those of the small one, so that compiling
-    does not count. Called in a process that does nothing else.
+    Called in a process that does nothing else.
     """
     runtime.configure(options.threads, training=False)
     model = network(options)
@@ -154,24 +159,20 @@ def maps(options: argparse.Namespace, way: str, count: int) -> tuple[np.ndarray,
     images = {"small": cloudy_image(count, (2 * window, 2 * window))}
     images |= {str(seed): cloudy_image(seed, (options.rows, options.columns)) for seed in range(count)}
     store = local_contrast.of(images, "local", window)
-
-    def made(names: list[str]) -> list[tuple[str, mpm.Grid]]:
-        return list(grids([model], store, names, windows, "local", policy))
-
-    (_, *short), (found, *long) = (timed(made, list(store)[:number]) for number in (1, 1 + count))
+    found, *cost = after_first(grids([model], store, list(store), windows, "local", policy))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    return np.subtract(long, short) / count, peak, found[1][1]
+    return np.array(cost) / count, peak, found[0][1]
 
 
 def compare_dense(options: argparse.Namespace) -> None:
     """Print how much faster dense maps are, and what they need."""
     grids, seconds = {}, {}
-    for way, count in (("dense", 4), ("windows", 1)):
+    for way, count in (("dense", 12), ("windows", 2)):
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as apart:
             seconds[way], peak, grids[way] = apart.submit(maps, options, way, count).result()
         step = int(grids[way].centres_y[1] - grids[way].centres_y[0])
         print(
-            f"{way}: {grids[way].probabilities.size} windows at a step of {step}, {seconds[way][0]:.1f} s, "
+            f"{way}: {grids[way].probabilities.size} windows at a step of {step}, {seconds[way][0]:.2f} s, "
             f"{seconds[way][1]:.1f} s of processor time, for an image of {options.rows}×{options.columns}, "
             f"{peak:.1f} GiB at most"
         )

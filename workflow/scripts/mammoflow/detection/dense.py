@@ -25,9 +25,9 @@ from mammoflow.networks.normalization import normalize
 from mammoflow.patches import sliding_windows
 from mammoflow.patches.sliding_windows import Windows
 
-# Largest number of pixels, and of columns, of a tile. Most breasts are then two tiles, which overlap little.
-# A tile of this size takes about 1 GB of memory.
-PIXELS, COLUMNS = 2**22, 4096
+# Largest number of pixels, and of columns, of a tile. Small tiles overlap more, large ones leave the caches.
+# The layers of a tile take some hundred MB.
+PIXELS, COLUMNS = 2**21, 4096
 
 # A multiple of the stride of every network, in pixels.
 _FAR = 2**7 * 9 * 5 * 7
