@@ -168,9 +168,10 @@ def test_thresholds_of_another_fold_than_that_of_the_networks_are_refused(transf
     assert "expected 'best', got 1" in refusal(transferring)
 
 
-def test_a_model_from_elsewhere_needs_no_maps_to_learn_from(needs):
+def test_a_model_from_elsewhere_needs_no_maps_to_learn_from(needs, transferring):
     assert needs.learning(of(FILM, f"natural+{DIGITAL}@transferred"))["parts"] == []
-    learning = {"parts": ["train"], "images": 40}
+    learning = transferring["detection"]["candidates"]["learning"]
+    assert learning["parts"] == ["train"]
     assert needs.learning(of(FILM, f"natural+{BOTH}@transferred")) == learning
     assert needs.learning(of(DIGITAL, "natural")) == learning
 
