@@ -1,4 +1,4 @@
-"""Makes the imports of a job fast: half of the time that TensorFlow takes to start is not its own."""
+"""Makes the imports of a job fast."""
 
 import gc
 import sys
@@ -7,9 +7,9 @@ import sys
 def begin(*unused: str) -> None:
     """Import fast until `end`: without packages that the job does not use, and without collecting garbage.
 
-    Keras imports scikit-learn for its wrappers and Matplotlib for its plots, where they are installed, and
-    Python looks for garbage again and again among the objects of three thousand modules. Each is a quarter
-    of the time that TensorFlow takes to start, in every job of a study.
+    Keras imports scikit-learn for its wrappers and Matplotlib for its plots, where they are installed. That
+    is a quarter of the time that TensorFlow takes to start, in every job of a study. A quarter of the rest
+    goes into looking for garbage among the objects of more than three thousand modules.
 
     Parameters
     ----------

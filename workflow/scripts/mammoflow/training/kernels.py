@@ -69,6 +69,7 @@ def prepare(
     return prepared
 
 
+# A function for each kind, so that only the kind that is used is compiled.
 @compiled
 def _prepare_gcn(patches, transforms, floor, prepared):
     for k in range(len(patches)):
