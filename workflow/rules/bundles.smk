@@ -10,7 +10,8 @@ rule bundle:
         splits="results/splits/{dataset}.csv",
         images="results/index/{dataset}/images.csv",
         lesions=f"results/index/{{dataset}}/{STUDY.evaluated_as}.csv",
-        stores=NEEDS.stores,
+        stored="results/index/{dataset}/stored.csv",
+        stores=NEEDS.stores_to_fetch,
         weights=NEEDS.runs_that_detect("model.weights.h5"),
         metadata=NEEDS.runs_that_detect("model.json"),
         mpm=NEEDS.maps,
@@ -47,5 +48,7 @@ rule bundle:
         own_scale=NEEDS.own_scale,
         learnt_from=NEEDS.learnt_from,
         evaluation=NEEDS.evaluation,
+        images_store="results/images/{dataset}",
+        shards=NEEDS.setting("shards"),
     script:
         "../scripts/bundle.py"

@@ -57,7 +57,7 @@ config.clear()
 config.update(settled)
 
 STUDY = Study(config)
-NEEDS = Needs(STUDY, PACKAGES, lambda script: source(f"../scripts/{script}"))
+NEEDS = Needs(STUDY, PACKAGES, lambda script: source(f"../scripts/{script}"), shared=not STORE)
 
 
 def one_of(names):

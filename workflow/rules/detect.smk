@@ -13,7 +13,7 @@ rule mpm:
         splits="results/splits/{dataset}.csv",
         images="results/index/{dataset}/images.csv",
         stored="results/index/{dataset}/stored.csv",
-        stores=NEEDS.mapped_stores,
+        stores=NEEDS.mapped_stores_to_fetch,
         weights=NEEDS.runs_of_fold("model.weights.h5"),
         metadata=NEEDS.runs_of_fold("model.json"),
     output:
@@ -40,6 +40,7 @@ rule mpm:
         folds=NEEDS.folds_of_runs,
         learning=NEEDS.learning,
         seed=config["seed"],
+        images_store="results/images/{dataset}",
         shards=NEEDS.setting("shards"),
         mapped_shards=NEEDS.mapped_shards,
     script:
@@ -73,7 +74,8 @@ rule candidates:
         mpm=NEEDS.map_of_shard,
         weights=NEEDS.weights_at_own_scale,
         metadata=NEEDS.runs_of_fold("model.json"),
-        stores=NEEDS.mapped_stores,
+        stored="results/index/{dataset}/stored.csv",
+        stores=NEEDS.mapped_stores_to_fetch,
     output:
         candidates="results/candidates/{dataset}/{backbone}/{init}/fold-{fold}/shard-{shard}.parquet",
     log:
@@ -92,6 +94,8 @@ rule candidates:
         candidates=NEEDS.candidate_settings,
         own_scale=NEEDS.own_scale,
         precision=config["inference"]["precision"],
+        images_store="results/images/{dataset}",
+        mapped_shards=NEEDS.mapped_shards,
     script:
         "../scripts/candidates.py"
 

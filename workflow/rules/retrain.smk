@@ -14,7 +14,7 @@ rule hard_negatives:
         images="results/index/{dataset}/images.csv",
         lesions="results/index/{dataset}/lesions.csv",
         stored="results/index/{dataset}/stored.csv",
-        stores=NEEDS.stores,
+        stores=NEEDS.stores_to_fetch,
         weights=NEEDS.first_training("model.weights.h5"),
         metadata=NEEDS.first_training("model.json"),
     output:
@@ -39,6 +39,8 @@ rule hard_negatives:
         precision=config["inference"]["precision"],
         maps=config["inference"]["maps"],
         seed=config["seed"],
+        images_store="results/images/{dataset}",
+        shards=NEEDS.setting("shards"),
     script:
         "../scripts/hard_negatives.py"
 

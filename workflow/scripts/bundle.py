@@ -65,7 +65,7 @@ asked, seed = (
 of_fold = splits[splits["fold"] == number]
 image_ids = mpm.learning(of_fold, asked, seed)
 validation = of_fold[of_fold["image_id"].isin(image_ids)]
-store = image_store.open_store(given.stores)
+store = image_store.open_store(given.stores or image_store.shards(params.images_store, range(params.shards)))
 learning = mpm.open_maps(mapped, mpm.LEARNING)
 detections, found = validation_boxes.boxes(model, store, image_ids, learning)
 fold = thresholds.validation_fold(number, validation, lesions, detections, images, found)

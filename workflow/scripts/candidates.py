@@ -15,7 +15,8 @@ from mammoflow.detection import candidates, mpm
 
 given, params, output = snakemake.input, snakemake.params, snakemake.output
 settings = candidates.Settings(**params.candidates)
-store = image_store.open_store(given.stores)
+shards = given.stores or image_store.shards(params.images_store, params.mapped_shards)
+store = image_store.open_store(shards)
 window = json.loads(Path(given.metadata[0]).read_text())["window"]
 
 

@@ -25,7 +25,8 @@ settings = hard_negatives.Settings(params.hard_negatives["per_image"], params.ha
 splits, lesions = SPLITS.read(given.splits), LESIONS.read(given.lesions)
 stored = leakage.stored_images(IMAGES.read(given.images), STORED.read(given.stored))
 fold = leakage.fold_of(splits, int(wildcards.fold), stored, origin=given.splits)
-store = local_contrast.of(image_store.open_store(given.stores), record["normalization"], record["window"])
+shards = given.stores or image_store.shards(params.images_store, range(params.shards))
+store = local_contrast.of(image_store.open_store(shards), record["normalization"], record["window"])
 
 searched, found = {}, {}
 for part in bank.FITTED:
@@ -39,7 +40,7 @@ for part in bank.FITTED:
     found[part] = [
         hard_negatives.of_image(image_id, grid, lesions, windows.window, settings) for image_id, grid in grids
     ]
-cutting.write_negatives(snakemake.output.negatives, found, store, windows, snakemake.threads)
+cutting.write_negatives(snakemake.output.negatives, found, store, windows)
 
 parts = ", ".join(
     f"{part} {sum(len(each.begin) for each in found[part])} from {len(searched[part])} images"

@@ -32,7 +32,9 @@ way = mapping.Way(
     params.ensemble["magnifications"],
 )
 
-splits, store = SPLITS.read(given.splits), image_store.open_store(given.stores)
+splits = SPLITS.read(given.splits)
+shards = given.stores or image_store.shards(params.images_store, params.mapped_shards)
+store = image_store.open_store(shards)
 stored = leakage.stored_images(IMAGES.read(given.images), STORED.read(given.stored))
 fold = leakage.fold_of(splits, int(wildcards.fold), stored, origin=given.splits)
 parts = {

@@ -92,7 +92,14 @@ def test_a_whole_number_may_be_written_as_a_float():
 
 def stored(*cells):
     return pd.DataFrame(
-        {"image_id": "a", "stored": list(cells), "reason": "", "detail": "", "pixels_sha256": ""}
+        {
+            "image_id": "a",
+            "stored": list(cells),
+            "reason": "",
+            "detail": "",
+            "pixels_sha256": "",
+            "stored_sha256": "",
+        }
     )
 
 

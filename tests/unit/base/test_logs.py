@@ -91,7 +91,7 @@ def end_of(tmp_path, code):
         (
             "from functools import partial\nfrom pathlib import Path\nfrom mammoflow.base import pool\n"
             "from mammoflow.archives import release\n"
-            "list(pool.ordered(release.walk, [Path('nowhere')], 1, pool.processes))",
+            "list(pool.in_processes(release.walk, [Path('nowhere')], 2))",
             "nowhere: expected the folder of a release, found none",
         ),
         (
@@ -115,7 +115,7 @@ def test_an_error_raised_on_purpose_is_one_sentence(tmp_path, code, sentence):
         'raise ValueError("two\\nlines")',
         'raise ValueError("")',
         "import numpy as np\nnp.zeros(2) + np.zeros(3)",
-        "from mammoflow.base import pool\nlist(pool.ordered(int, ['x'], 1, pool.processes))",
+        "from mammoflow.base import pool\nlist(pool.in_processes(int, ['x'], 2))",
         "import json\njson.loads('{')",
     ],
 )

@@ -370,7 +370,7 @@ def test_any_number_of_processes_stores_the_same(tmp_path):
 
 
 def test_a_killed_worker_is_told_and_nothing_is_left(tmp_path):
-    with pytest.raises(RuntimeError, match=r"expected 4 images prepared, got a process that was killed"):
+    with pytest.raises(RuntimeError, match=r"expected 2 processes until the end, got one that was killed"):
         filled(tmp_path / "a.h5", ["good", "good", "death", "good"], 2)
     assert os.listdir(tmp_path) == []
 

@@ -64,7 +64,14 @@ def test_found(archive, expected):
     stored = STORED.check(
         pd.DataFrame(
             [
-                (name, image is not None, "", "", "" if image is None else preparation.pixels_digest(image))
+                (
+                    name,
+                    image is not None,
+                    "",
+                    "",
+                    "" if image is None else preparation.pixels_digest(image),
+                    "",
+                )
                 for name, image in first.pixels.items()
             ],
             columns=list(STORED.columns),

@@ -170,7 +170,7 @@ def test_the_same_windows_make_the_same_file(written):
     for number, height in enumerate((0.9, 0.9, 0.95)):
         negatives = hard_negatives.of_image("a", grid((5, 6, height)), NONE, WINDOW, SETTINGS)
         path = written / f"{number}.h5"
-        cutting.write_negatives(path, {"train": [negatives], "validation": []}, STORE, WINDOWS, number + 1)
+        cutting.write_negatives(path, {"train": [negatives], "validation": []}, STORE, WINDOWS)
         with bank.open_negatives(path) as parts:
             digests.append(parts["train"].digest)
     assert digests[0] == digests[1] != digests[2]  # scores count too

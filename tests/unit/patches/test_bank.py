@@ -342,9 +342,9 @@ def test_folds_share_windows_and_each_has_its_own_draw(tmp_path):
         pass
 
 
-def test_threads_do_not_change_what_is_written(tmp_path):
-    for threads in (1, 4):
-        write(tmp_path / f"{threads}.h5", PARTS, STORE, WINDOWS, "mass-images", SEED, threads)
+def test_workers_do_not_change_what_is_written(tmp_path):
+    for workers in (1, 4):
+        write(tmp_path / f"{workers}.h5", PARTS, STORE, WINDOWS, "mass-images", SEED, workers)
     with opened_bank(tmp_path / "1.h5") as one, opened_bank(tmp_path / "4.h5") as four:
         assert [getattr(one, part).digest for part in bank.PARTS] == [
             getattr(four, part).digest for part in bank.PARTS

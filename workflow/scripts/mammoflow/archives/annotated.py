@@ -91,7 +91,7 @@ def index(root: Path, threads: int, annotations: Mapping[str, Any]) -> Index:
     image_ids = _identifiers(images)
     look = partial(_image, files.root, annotations["masses"])
     tasks = [(image_ids[path], path, images[path], findings.get(path, [])) for path in sorted(images)]
-    found = list(pool.ordered(lambda task: look(*task), tasks, threads))
+    found = list(pool.in_processes(lambda task: look(*task), tasks, threads))
     for path, error in (entry for image in found for entry in image.excluded):
         files.exclude(path, error)
     for copy in sorted(names.copies - images.keys()):

@@ -190,7 +190,7 @@ def index_of(
         for name in row.cases():
             by_case[name].append(row)
     images, lesions, used, excluded = [], [], set(tables), {}
-    for case in pool.ordered(partial(_case, files.root, tree, form), sorted(by_case.items()), threads):
+    for case in pool.in_processes(partial(_case, files.root, tree, form), sorted(by_case.items()), threads):
         images.extend([case.image] if case.image else [])
         lesions.extend(case.lesions)
         used |= case.used
@@ -287,7 +287,7 @@ def _objects(files: Files, names: set[Key], threads: int) -> list[Object]:
         elif PurePosixPath(path).name not in TABLES.values():
             files.plain += 1
     found = []
-    headers = pool.ordered(partial(_read_object, files.root), candidates, threads)
+    headers = pool.in_processes(partial(_read_object, files.root), candidates, threads)
     for path, item in zip(candidates, headers, strict=True):
         if isinstance(item, Object) and (item.case, item.series) not in names:
             item = not_named(item.case)
@@ -304,7 +304,7 @@ def without_copies(files: Files, items: Iterable[Object], form: Form, threads: i
     for item in items:
         same[item.case, item.series, item.instance].append(item)
     alike = [items for items in same.values() if len(items) > 1]
-    for excluded in pool.ordered(partial(_copies, files.root, form), alike, threads):
+    for excluded in pool.in_processes(partial(_copies, files.root, form), alike, threads):
         for item, error in excluded:
             files.exclude(item.path, error)
             same[item.case, item.series, item.instance].remove(item)

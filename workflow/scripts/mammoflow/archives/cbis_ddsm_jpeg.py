@@ -123,7 +123,7 @@ def _objects(files: Files, table: str, info: pd.DataFrame, names: set[Key], thre
 def _read(files: Files, wanted: Iterable[tuple[str, Mapping[str, str]]], threads: int) -> list[Object]:
     """Objects of some pictures and their rows; pictures that cannot be read are excluded."""
     found = []
-    for path, item in pool.ordered(partial(_object, files.root), wanted, threads):
+    for path, item in pool.in_processes(partial(_object, files.root), wanted, threads):
         if isinstance(item, Excluded):
             files.exclude(path, item)
         else:

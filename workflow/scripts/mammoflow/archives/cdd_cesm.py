@@ -107,7 +107,7 @@ def index(root: Path, threads: int) -> Index:
     source = _Release(
         files.root, {name: paths[name] for name in kinds["DM"]}, rows["findings"], rows["outlines"]
     )
-    images = list(pool.ordered(partial(_image, source), source.paths, threads))
+    images = list(pool.in_processes(partial(_image, source), source.paths, threads))
     for path, error in (entry for image in images for entry in image.excluded.items()):
         files.exclude(path, error)
     _exclude_rows_without_image(files, source)

@@ -131,7 +131,7 @@ def index(root: Path, threads: int) -> Index:
             f"{files.root / table_path}: expected the rows of the {len(source.images)} images under "
             f"{files.root}, found rows of {len(birads)} others"
         )
-    images = list(pool.ordered(lambda image_id: _image(source, image_id), source.images, threads))
+    images = list(pool.in_processes(lambda image_id: _image(source, image_id), source.images, threads))
     used = {table_path, *(path for image in images for path in image.used)}
     for path, error in (entry for image in images for entry in image.excluded):
         files.exclude(path, error)

@@ -70,7 +70,7 @@ def index(root: Path, threads: int) -> Index:
     for image_id in sorted(findings.keys() - paths.keys()):
         files.exclude(f"{image_id}.pgm", Excluded("missing-file", f"a row of {MINI_MIAS_TABLE}"))
     images, lesions = [], []
-    results = pool.ordered(lambda item: _image(files.root, *item, findings), paths.items(), threads)
+    results = pool.in_processes(lambda item: _image(files.root, *item, findings), paths.items(), threads)
     for (first, *others), result in zip(paths.values(), results, strict=True):
         if isinstance(result, Excluded):
             files.exclude(first, result)

@@ -198,7 +198,7 @@ def index(root: Path, threads: int) -> Index:
             f"{files.root / tables['images']}: expected the rows of the {len(source.paths)} images under "
             f"{files.root}, found rows of {len(source.images)} others"
         )
-    images = list(pool.ordered(partial(_image, source), source.paths, threads))
+    images = list(pool.in_processes(partial(_image, source), source.paths, threads))
     _exclude_rows_without_file(files, source)
     for path, error in (entry for image in images for entry in image.excluded.items()):
         files.exclude(path, error)

@@ -89,6 +89,9 @@ class Excluded(Exception):
         self.reason = reason
         self.detail = detail or REASONS[reason]
 
+    def __reduce__(self) -> tuple:
+        return type(self), (self.reason, self.detail)
+
 
 @contextmanager
 def unreadable() -> Iterator[None]:

@@ -2,9 +2,7 @@
 
 import io
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,8 +16,7 @@ from mammoflow.base import pool
 from mammoflow.base.boxes import bounding_box
 from mammoflow.base.contracts.stored import STORED
 from mammoflow.base.exclusions import Excluded
-from mammoflow.breasts import segmentation
-from mammoflow.breasts.image_store import write, write_overview
+from mammoflow.breasts import image_store, segmentation
 from mammoflow.breasts.preparation import MAX_LESIONS, overview, pixels_digest, prepare
 
 
@@ -115,22 +112,10 @@ def fill(
     if threads == 1:
         outcomes.extend(add(task, file) for task in asked)
     else:
-        with _named_when_killed(outcomes, len(asked)):
-            for outcome, packed in pool.ordered(partial(_packed, add), asked, threads, pool.processes):
-                _unpack(packed, file)
-                outcomes.append(outcome)
+        for outcome, packed in pool.in_processes(partial(_packed, add), asked, threads):
+            _unpack(packed, file)
+            outcomes.append(outcome)
     return pd.DataFrame(outcomes, columns=list(STORED.columns))
-
-
-@contextmanager
-def _named_when_killed(done: Sequence, count: int) -> Iterator[None]:
-    try:
-        yield
-    except BrokenProcessPool as error:
-        raise RuntimeError(
-            f"images: expected {count} images prepared, got a process that was killed after {len(done)} of "
-            "them, possibly for lack of memory; run again with fewer threads"
-        ) from error
 
 
 def _add(
@@ -141,7 +126,7 @@ def _add(
     resolution: str | Mapping[str, float],
     task: Task,
     file: h5py.File,
-) -> tuple[str, bool, str, str, str]:
+) -> tuple[str, bool, str, str, str, str]:
     """Prepare one image, add it to an open store, and return its row of the 'stored' table."""
     digest = ""
     try:
@@ -152,7 +137,7 @@ def _add(
             )
         digest = pixels_digest(image)
         region = segmentation.breast_region(image, acquisition)
-        write_overview(file, task.image_id, overview(region))
+        image_store.write_overview(file, task.image_id, overview(region))
         masks = masks_of(task, partial(lesion_mask, root))
         stored = prepare(task.image_id, image, region, masks, task.laterality, resolution, task.spacing_mm)
     except Excluded as error:
@@ -162,9 +147,9 @@ def _add(
                 f"image '{task.image_id}': expected the files listed in the index, got a missing one; "
                 "restore the release and run again, or index the files that exist: --forcerun index"
             ) from error
-        return task.image_id, False, error.reason, error.detail, digest
-    write(file, replace(stored, pixels_sha256=digest))
-    return task.image_id, True, "", stored.flags, digest
+        return task.image_id, False, error.reason, error.detail, digest, ""
+    image_store.write(file, replace(stored, pixels_sha256=digest))
+    return task.image_id, True, "", stored.flags, digest, image_store.digest(stored)
 
 
 def masks_of(task: Task, lesion_mask: Callable) -> list[np.ndarray]:

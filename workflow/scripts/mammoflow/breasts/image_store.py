@@ -1,6 +1,7 @@
 """Reads and writes the images store: cropped, mirrored breasts with lesion label maps, in HDF5."""
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,6 +91,14 @@ def write(file: h5py.File, stored: StoredImage) -> None:
     group.attrs.update(stored.geometry.to_attributes(), **facts)
 
 
+def digest(stored: StoredImage) -> str:
+    """Hexadecimal SHA-256 of a breast, its regions and its position in the original image."""
+    known = hashlib.sha256(f"{stored.pixels.shape} {stored.geometry} {stored.masses}".encode())
+    for array in (stored.pixels, stored.breast, stored.lesions):
+        known.update(np.ascontiguousarray(array))
+    return known.hexdigest()
+
+
 def write_overview(file: h5py.File, image_id: str, seen: Overview) -> None:
     """Add the overview of one image, stored or not, to an open store."""
     group = file.create_group(f"overviews/{image_id}")
@@ -143,6 +152,11 @@ def _group(file: h5py.File, image_id: str) -> h5py.Group:
 def image_ids(file: h5py.File) -> list[str]:
     """Identifiers of the images of an open store, sorted."""
     return sorted(file["images"]) if "images" in file else []
+
+
+def shards(folder: str | Path, numbers: Iterable[int]) -> list[Path]:
+    """Paths of some shards of the images store of a data set."""
+    return [Path(folder) / f"shard-{number}.h5" for number in numbers]
 
 
 def open_store(paths: str | Path | Sequence[str | Path]) -> Shards:

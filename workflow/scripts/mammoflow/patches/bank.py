@@ -41,9 +41,6 @@ PARTS = ("train", "validation", "test")
 # The parts that hard negatives are added to; test images never train.
 FITTED = PARTS[:2]
 
-# Number of windows that are cut, compressed and written at a time.
-BLOCK = 64
-
 
 @dataclass(frozen=True)
 class Batch:

@@ -2,7 +2,7 @@
 
 import hashlib
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,10 +12,13 @@ import numpy as np
 
 from mammoflow.base import pool, seeds, storage
 from mammoflow.patches import chunks, sampling, sliding_windows
-from mammoflow.patches.bank import BLOCK, FITTED, PARTS
+from mammoflow.patches.bank import FITTED, PARTS
 
 # Largest number of images that a message names.
 _NAMED = 5
+
+# Most windows that are cut from an image and compressed before they are written.
+_BLOCK = 1024
 
 
 class Regions(Protocol):
@@ -75,12 +78,13 @@ def write(
     windows: sliding_windows.Windows,
     policy: str,
     seed: Sequence[str | int],
-    threads: int = 2,
+    workers: int = 1,
 ) -> dict[int, dict[str, Count]]:
     """Write the bank of a data set, image by image.
 
-    Every image is read once, for all folds. Memory holds the positions of all windows (8 bytes each), one
-    image and a few blocks of patches, regardless of the size of the bank.
+    Every image is read once, for all folds. Memory holds the positions of the windows that are used (8 bytes
+    each), which others could be (a bit each), and of each worker an image and a block of patches, whatever
+    the size of the bank.
 
     Parameters
     ----------
@@ -98,8 +102,8 @@ def write(
         Images that negatives are drawn from; see `sampling.share`.
     seed : sequence of str or int
         Root seed and labels, passed to `seeds.generator` with the fold.
-    threads : int, optional
-        Blocks of patches compressed at the same time; the file does not depend on it.
+    workers : int, optional
+        Processes that read images, and cut and compress their patches; the file does not depend on it.
 
     Returns
     -------
@@ -112,12 +116,14 @@ def write(
         When training or validation of a fold would lack one of the classes.
     """
     image_ids = sorted({each for parts in folds.values() for part in PARTS for each in parts[part]})
-    offers = {each: _offer(each, regions[each], windows, policy) for each in image_ids}
+    offered = pool.in_processes(lambda each: _offer(each, regions[each], windows, policy), image_ids, workers)
+    offers = dict(zip(image_ids, offered, strict=True))
     chosen, counts = {}, {fold: {} for fold in folds}
     for fold, part in itertools.product(folds, PARTS):
         offered = [offers[image_id] for image_id in folds[fold][part]]
         where = f"{part} part of fold {fold}"
-        chosen[f"fold-{fold}/{part}"], count = _draw(offered, policy, where, (*seed, str(fold), part))
+        drawn = _draw(offered, windows, policy, where, (*seed, str(fold), part))
+        chosen[f"fold-{fold}/{part}"], count = drawn
         if part != "test" and not (count.positives and count.negatives):
             raise ValueError(
                 f"{path}: expected positive and negative patches in the {where}, got {count.positives} "
@@ -126,7 +132,7 @@ def write(
         counts[fold][part] = count
     union = _union(chosen.values())
     with storage.create_hdf5(path) as file:
-        written = _fill(file, list(union.items()), images, windows, threads)
+        written = _fill(file, list(union.items()), images, windows, workers)
         for name, drawn in chosen.items():
             _select(file, name, _rows(union, drawn), written)
         file.attrs.update(window=windows.window, stride=windows.stride, edge=windows.edge, negatives=policy)
@@ -157,7 +163,6 @@ def write_negatives(
     parts: Mapping[str, Sequence[Negatives]],
     images: Mapping[str, Image],
     windows: sliding_windows.Windows,
-    threads: int = 2,
 ) -> None:
     """Write hard negatives in the layout of a bank, with their scores.
 
@@ -167,7 +172,7 @@ def write_negatives(
         The file to write.
     parts : mapping of str to sequence of Negatives
         Windows of each part in `bank.FITTED`, image by image; those without a window may be among them.
-    images, windows, threads
+    images, windows
         As in `write`.
     """
     found = {part: [each for each in parts[part] if len(each.begin)] for part in FITTED}
@@ -175,9 +180,9 @@ def write_negatives(
     sizes = [sum(len(each.begin) for each in found[part]) for part in FITTED]
     scores = np.concatenate([np.empty(0, np.float32), *(each.scores for each in every)])
     with storage.create_hdf5(path) as file:
-        written = _fill(
-            file, [(each.image_id, each.begin) for each in every], images, windows, threads, score=scores
-        )
+        drawn = [(each.image_id, each.begin) for each in every]
+        # In this process: TensorFlow, which has found them, does not survive a fork.
+        written = _fill(file, drawn, images, windows, workers=1, score=scores)
         for part, end, size in zip(FITTED, np.cumsum(sizes), sizes, strict=True):
             _select(file, part, np.arange(end - size, end), written)
         file.attrs.update(window=windows.window, stride=windows.stride, edge=windows.edge)
@@ -185,20 +190,45 @@ def write_negatives(
 
 @dataclass(frozen=True)
 class _Offer:
-    """Windows of an image that a bank may use, as positions, (n, 2) int32.
+    """Windows of an image that a bank may use.
 
-    `unfit` is empty, or states the size of the image or breast if it is too small for windows.
+    Parameters
+    ----------
+    image_id : str
+        Identifier of the image.
+    shape : (M, N)
+        Shape of the image.
+    positive : (n, 2) ndarray of int32
+        Top-left pixels of the windows with a mass.
+    drawable : int
+        Number of windows that negatives may be drawn from.
+    places : ndarray of uint8
+        Which windows of the grid these are, eight in a byte: of a large archive, all their positions would
+        take gigabytes.
+    masses : bool
+        Whether the image has a mass.
+    unfit : str
+        Empty, or the size of the image or breast if it is too small for windows.
     """
 
     image_id: str
+    shape: tuple[int, int]
     positive: np.ndarray
-    drawable: np.ndarray
+    drawable: int
+    places: np.ndarray
     masses: bool
     unfit: str
 
+    def drawn(self, numbers: np.ndarray, windows: sliding_windows.Windows) -> np.ndarray:
+        """Top-left pixels of drawable windows, by their numbers in raster order from 0."""
+        size = tuple(map(len, sliding_windows.grid(self.shape, windows)))
+        places = np.unpackbits(self.places, count=size[0] * size[1]).astype(bool).reshape(size)
+        return sliding_windows.begins(places, self.shape, windows)[numbers]
+
 
 def _offer(image_id: str, image: Regions, windows: sliding_windows.Windows, policy: str) -> _Offer:
-    begin = sliding_windows.positions(image.breast, windows)
+    places = sliding_windows.in_breast(image.breast, windows)
+    begin = sliding_windows.begins(places, image.breast.shape, windows)
     positive = sliding_windows.lesions(image.lesions, begin, windows) > 0
     drawable = negative = ~positive
     if policy == "mass-images":
@@ -207,7 +237,16 @@ def _offer(image_id: str, image: Regions, windows: sliding_windows.Windows, poli
     source = policy == "all-images" or masses == (policy == "mass-images")
     lacking = not len(begin) or (source and negative.any() and not drawable.any())
     unfit = _size(image.breast, windows) if lacking else ""
-    return _Offer(image_id, begin[positive], begin[drawable], masses, unfit)
+    places[places] = drawable
+    return _Offer(
+        image_id,
+        image.breast.shape,
+        begin[positive],
+        np.count_nonzero(drawable),
+        np.packbits(places),
+        masses,
+        unfit,
+    )
 
 
 def _size(breast: np.ndarray, windows: sliding_windows.Windows) -> str:
@@ -219,13 +258,17 @@ def _size(breast: np.ndarray, windows: sliding_windows.Windows) -> str:
 
 
 def _supply(offers: Sequence[_Offer]) -> sampling.Supply:
-    counts = [(len(offer.positive), len(offer.drawable), offer.masses) for offer in offers]
+    counts = [(len(offer.positive), offer.drawable, offer.masses) for offer in offers]
     rows = np.array(counts, np.int64).reshape(-1, 3)
     return sampling.Supply(rows[:, 0], rows[:, 1], rows[:, 2].astype(bool))
 
 
 def _draw(
-    offers: Sequence[_Offer], policy: str, where: str, seed: Sequence[str | int]
+    offers: Sequence[_Offer],
+    windows: sliding_windows.Windows,
+    policy: str,
+    where: str,
+    seed: Sequence[str | int],
 ) -> tuple[dict[str, np.ndarray], Count]:
     """Draw the windows of one part of a fold: top-left pixels by image id, in raster order."""
     supply = _supply(offers)
@@ -236,8 +279,8 @@ def _draw(
     drawn = {}
     for offer, count in zip(offers, negatives, strict=True):
         generator = seeds.generator(*seed, offer.image_id)
-        chosen = generator.choice(len(offer.drawable), count, replace=False)
-        begin = np.concatenate([offer.positive, offer.drawable[chosen]])
+        chosen = generator.choice(offer.drawable, count, replace=False)
+        begin = np.concatenate([offer.positive, offer.drawn(chosen, windows)])
         if len(begin):
             drawn[offer.image_id] = begin[np.lexsort(begin.T[::-1])]
     unfit = {offer.image_id: offer.unfit for offer in offers if offer.unfit}
@@ -277,41 +320,63 @@ class _Written:
     columns: dict[str, np.ndarray]
 
 
+@dataclass(frozen=True)
+class _Cut:
+    """Patches of an image: encoded, with the masses that they show, (n,) uint8, and its grey-value range."""
+
+    encoded: list[bytes]
+    lesions: np.ndarray
+    minimum: int
+    maximum: int
+
+
+def _cut(image: Image, begin: np.ndarray, windows: sliding_windows.Windows) -> _Cut:
+    breast = image.pixels[image.breast]
+    pixels, places = sliding_windows.mirrored(image.pixels, begin, windows.window)
+    views = np.lib.stride_tricks.sliding_window_view(pixels, (windows.window, windows.window))
+    return _Cut(
+        [chunks.encode(views[y, x]) for y, x in places],
+        sliding_windows.lesions(image.lesions, begin, windows),
+        breast.min(),
+        breast.max(),
+    )
+
+
 def _fill(
     file: h5py.File,
     drawn: Sequence[tuple[str, np.ndarray]],
     images: Mapping[str, Image],
     windows: sliding_windows.Windows,
-    threads: int,
+    workers: int,
     **more: np.ndarray,
 ) -> _Written:
     """Cut windows, image by image; `more` are additional columns, with a value for each window."""
     group = file.create_group("windows")
-    sizes = [len(begin) for _, begin in drawn]
-    ranges, lesions = np.zeros((len(drawn), 2), np.uint16), [np.empty(0, np.uint8)]
-    shape = (windows.window, windows.window)
-    array = chunks.create(group, "patches", sum(sizes), shape, np.uint16)
+    blocks = [
+        (image_id, begin[start : start + _BLOCK])
+        for image_id, begin in drawn
+        for start in range(0, len(begin), _BLOCK)
+    ]
+    sizes = [len(begin) for _, begin in blocks]
+    array = chunks.create(group, "patches", sum(sizes), (windows.window, windows.window), np.uint16)
 
-    def blocks() -> Iterator[list[np.ndarray]]:
-        for grey, (image_id, begin) in zip(ranges, drawn, strict=True):
-            image = images[image_id]
-            breast = image.pixels[image.breast]
-            grey[:] = breast.min(), breast.max()
-            lesions.append(sliding_windows.lesions(image.lesions, begin, windows))
-            pixels, begin = sliding_windows.mirrored(image.pixels, begin, windows.window)
-            views = np.lib.stride_tricks.sliding_window_view(pixels, shape)
-            for start in range(0, len(begin), BLOCK):
-                yield [views[y, x] for y, x in begin[start : start + BLOCK]]
+    def cut(block: tuple[str, np.ndarray]) -> _Cut:
+        image_id, begin = block
+        return _cut(images[image_id], begin, windows)
 
-    checksums, row = [], 0
-    for encoded in pool.ordered(_encoded, blocks(), threads):
-        checksums.extend(map(chunks.checksum, encoded))
-        chunks.put(array, row, encoded)
-        row += len(encoded)
+    checksums, lesions, ranges, row = [], [np.empty(0, np.uint8)], np.zeros((len(blocks), 2), np.uint16), 0
+    # The first block is cut in this process: what Numba compiles for it is there when others are forked.
+    cuts = itertools.chain(map(cut, blocks[:1]), pool.in_processes(cut, blocks[1:], workers))
+    for grey, found in zip(ranges, cuts, strict=True):
+        grey[:] = found.minimum, found.maximum
+        lesions.append(found.lesions)
+        checksums.extend(map(chunks.checksum, found.encoded))
+        chunks.put(array, row, found.encoded)
+        row += len(found.encoded)
 
     # Strings of fixed length are stored in the array itself and are therefore covered by its checksum.
-    names = np.array([image_id.encode() for image_id, _ in drawn] or [b" "])[: len(drawn)]
-    begin = np.concatenate([np.empty((0, 2), np.int32), *(begin for _, begin in drawn)])
+    names = np.array([image_id.encode() for image_id, _ in blocks] or [b" "])[: len(blocks)]
+    begin = np.concatenate([np.empty((0, 2), np.int32), *(begin for _, begin in blocks)])
     minimum, maximum = np.repeat(ranges, sizes, axis=0).T
     lesion = np.concatenate(lesions)
     columns = {
@@ -339,7 +404,3 @@ def _select(file: h5py.File, name: str, rows: np.ndarray, written: _Written) -> 
 
 def _store(group: h5py.Group, name: str, column: np.ndarray) -> h5py.Dataset:
     return group.create_dataset(name, data=column, maxshape=(None,), chunks=(16384,), **storage.ARRAY)
-
-
-def _encoded(block: list[np.ndarray]) -> list[bytes]:
-    return [chunks.encode(patch) for patch in block]

@@ -225,7 +225,7 @@ def _all_written(archive: str, settings: Settings, seed: int, root: Path, thread
     task = partial(write_patient, archive, settings, seed, root)
     if threads == 1:
         return map(task, range(settings.patients))
-    return pool.ordered(task, range(settings.patients), threads, pool.processes)
+    return pool.in_processes(task, range(settings.patients), threads)
 
 
 def clear(root: Path) -> None:

@@ -38,13 +38,19 @@ class Needs:
         Folder that holds the package.
     script : callable
         Path of a script, by its name.
+    shared : bool, optional
+        Whether jobs see each other's files, as in a shared folder. Otherwise results are in a store, and
+        a job sees only its inputs.
     """
 
-    def __init__(self, study: Study, packages: Path, script: Callable[[str], Path]) -> None:
+    def __init__(
+        self, study: Study, packages: Path, script: Callable[[str], Path], shared: bool = True
+    ) -> None:
         self._study = study
         self._config = study.config
         self._packages = packages
         self._script = script
+        self._shared = shared
 
     # ---- code --------------------------------------------------------------------------------------
 
@@ -105,6 +111,17 @@ class Needs:
     def stores_of(self, dataset: str) -> list[str]:
         """All shards of the images store of a data set."""
         return [paths.store(dataset, shard) for shard in range(self._shards(dataset))]
+
+    def stores_to_complete(self, wildcards: Wildcards) -> list[str]:
+        """All shards, for `splits`: what needs its table ``stored`` needs these, and does not name them.
+
+        Jobs of a model would otherwise each name every shard, and most of a large plan would be these names.
+        """
+        return self.stores(wildcards) if self._shared else []
+
+    def stores_to_fetch(self, wildcards: Wildcards) -> list[str]:
+        """Shards that a job of a model has to name: all if it cannot see them otherwise."""
+        return [] if self._shared else self.stores(wildcards)
 
     def stored(self, wildcards: Wildcards) -> list[str]:
         """Tables of what every shard stored."""
@@ -281,8 +298,10 @@ class Needs:
             raise ValueError(f"shard: expected one of {jobs} map jobs, from 0, got {wildcards.shard}")
         return found
 
-    def mapped_stores(self, wildcards: Wildcards) -> list[str]:
-        """The images that are mapped in one job."""
+    def mapped_stores_to_fetch(self, wildcards: Wildcards) -> list[str]:
+        """As `stores_to_fetch`, of the images that are mapped in one job."""
+        if self._shared:
+            return []
         return [paths.store(wildcards.dataset, shard) for shard in self.mapped_shards(wildcards)]
 
     def _map_jobs(self, dataset: str) -> range:
