@@ -135,6 +135,21 @@ def test_every_shard_of_the_images_is_mapped_in_one_job(paper, shards, asked, jo
         needs.mapped_shards(SimpleNamespace(dataset="inbreast", shard=f"{jobs}"))
 
 
+def test_jobs_of_a_model_name_images_only_where_they_cannot_see_them(paper):
+    paper["datasets"]["inbreast"]["shards"] = 3
+    paper["detection"]["shards"] = 2
+    every = [f"results/images/inbreast/shard-{shard}.h5" for shard in range(3)]
+    here, apart = (Needs(Study(paper), SCRIPTS, SCRIPTS.joinpath, shared) for shared in (True, False))
+    of_dataset = SimpleNamespace(dataset="inbreast")
+    jobs = [SimpleNamespace(dataset="inbreast", shard=f"{number}") for number in range(2)]
+    assert here.stores_to_complete(of_dataset) == apart.stores_to_fetch(of_dataset) == every
+    assert here.stores_to_fetch(of_dataset) == apart.stores_to_complete(of_dataset) == []
+    assert [here.mapped_stores_to_fetch(job) for job in jobs] == [[], []]
+    # Every shard is fetched once for each model and fold.
+    assert [store for job in jobs for store in apart.mapped_stores_to_fetch(job)] == every
+    assert here.stores(of_dataset) == apart.stores(of_dataset) == every
+
+
 def test_candidates_are_those_of_the_nearest_model_that_has_them(paper):
     study = Study(paper)
     needs = Needs(study, SCRIPTS, SCRIPTS.joinpath)
