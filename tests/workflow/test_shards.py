@@ -1,4 +1,4 @@
-"""Maps and boxes in several jobs a fold give the results of one job a fold."""
+"""The number of shards of the images, and of jobs that map a fold, changes no result."""
 
 import shutil
 
@@ -29,3 +29,17 @@ def test_the_number_of_jobs_changes_no_result(finished, tmp_path):
         changed = differences(results / folder / CHAIN, expected / folder / CHAIN)
         assert [line for line in changed if "/shard-" not in line] == []
     assert differences(results / "bundles", expected / "bundles") == []
+
+
+def test_the_number_of_shards_changes_no_bank(finished, tmp_path):
+    project = Project(tmp_path)
+    shutil.copytree(finished.folder / "tiny", project.folder / "tiny", dirs_exist_ok=True)
+    results, expected = project.folder / "tiny/results", finished.folder / "tiny/results"
+    for folder in ("images", "splits", "patches"):
+        shutil.rmtree(results / folder)
+    target = "results/patches/digital/stored.h5"
+    project.run(target, settings={"datasets": {"digital": {"shards": 5}}})
+    assert len(list(results.glob("images/digital/shard-*.h5"))) == 5
+    for folder, file in (("splits", "digital.csv"), ("patches/digital", "stored.h5")):
+        changed = differences(results / folder, expected / folder)
+        assert [line for line in changed if line.startswith(file)] == []

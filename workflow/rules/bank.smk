@@ -23,7 +23,7 @@ rule bank:
         label="|-fraction",
     conda:
         "../envs/imaging.yaml"
-    threads: 2
+    threads: 4
     resources:
         mem=growing(8, "GB"),
         runtime=growing(2, "h"),
