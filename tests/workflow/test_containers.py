@@ -113,6 +113,11 @@ def test_caches_are_not_with_the_results(inside, started):
     assert {path.name for path in started.iterdir()} == {".snakemake", "data", "logs", "results"}
 
 
+def test_it_knows_its_version(inside):
+    (version,) = re.findall('^version = "(.*)"$', (REPOSITORY / "pyproject.toml").read_text(), re.MULTILINE)
+    assert inside("mammoflow", "--version").strip() == f"mammoflow {version}"
+
+
 def test_a_model_searches_images(inside, started):
     weights = model_files.random_weights(inside.work)
     model_files.write(inside.work / "random.mammoflow", weights)
