@@ -318,6 +318,10 @@ def test_settings_that_are_said_again_rerun_nothing(finished):
     assert planned(finished, settings=settings) == set()
 
 
+def test_an_image_that_is_not_used_reruns_nothing(finished):
+    assert planned(finished, settings={"container": "mammoflow.sif"}) == set()
+
+
 def test_more_runs_train_only_what_is_new(finished):
     jobs = finished.jobs(settings=SETTINGS["experiments.classification.runs"].settings)
     film = [job for rule, job in jobs if rule == "train" and job["dataset"] == "film"]

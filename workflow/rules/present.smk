@@ -360,7 +360,7 @@ rule page:
             for name in [*FIGURES, "figure-errors", "breast-regions", "augmented-patches"]
         },
         datasets=STUDY.used_datasets,
-        config={key: value for key, value in config.items() if key != "workspace"},
+        config={key: value for key, value in config.items() if key not in ("workspace", "container")},
         labels=STUDY.labels,
     script:
         "../scripts/page.py"

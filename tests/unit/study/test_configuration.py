@@ -195,6 +195,8 @@ def test_every_key_is_described():
         (["seed"], -1, "'seed'"),
         (["inference", "maps"], "sparse", "'inference.maps'"),
         (["workspace"], 3, "'workspace'"),
+        (["container"], "my image.sif", "'container'"),
+        (["container"], "", "'container'"),
         (["detection", "evaluation", "size_strata_cm2"], [4, 1], "the smaller first; got [4, 1]"),
         (["training_of", "vgg16"], {"augmentation": {"scale": [2, 1]}}, "'training_of.vgg16.augmentation"),
         (["detection", "candidates", "learning", "images"], 0, "learn the scores of candidates from; got 0"),
