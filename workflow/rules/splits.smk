@@ -1,8 +1,8 @@
 """Divides the images of a data set into training, validation and test, for each fold.
 
-Needs: the index of a data set and the tables of stored images; the user's splits table if the config names one.
-Makes: results/splits/{dataset}.csv, and results/index/{dataset}/stored.csv, the tables of all shards in one:
-       later jobs use it instead of a table for each shard, because plans would otherwise grow with jobs times shards.
+Needs: the index of a data set and the stored images with their tables; the user's splits table if the config names one.
+Makes: results/splits/{dataset}.csv, and results/index/{dataset}/stored.csv, the tables of all shards in one: later
+       jobs name it instead of each shard and its table, because plans would otherwise grow with jobs times shards.
 """
 
 
