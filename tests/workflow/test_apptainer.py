@@ -1,6 +1,8 @@
 """Single jobs in an image, with a command that stands in for Apptainer's own."""
 
 import os
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -29,7 +31,8 @@ class Apptainer:
         program.parent.mkdir()
         program.write_text(STAND_IN.format(asked=self._asked, image=self.image))
         program.chmod(0o755)
-        self.env = os.environ | {"PATH": f"{program.parent}:{os.environ['PATH']}"}
+        python = Path(sys.executable).parent  # the image's, in place of which this one runs
+        self.env = os.environ | {"PATH": f"{program.parent}:{python}:{os.environ['PATH']}"}
 
     def asked(self):
         return self._asked.read_text().splitlines() if self._asked.exists() else []
@@ -51,6 +54,15 @@ def test_every_job_runs_in_the_image_that_the_config_names(project, apptainer):
     assert sorted(job for line in asked for job in JOBS if f".{job}.py" in line) == JOBS
     assert all("--bind /data" in line for line in asked)
     assert all(f"--home {project.folder / 'tiny'} " in line for line in asked)
+
+
+@pytest.mark.parametrize(("image", "said"), [(None, "null"), ("no.sif", "'no.sif', which does not exist")])
+def test_without_an_image_no_job_starts(project, apptainer, image, said):
+    ran = project.snakemake(TARGET, "--sdm", "apptainer", settings={"container": image}, env=apptainer.env)
+    assert ran.returncode
+    expected = "the image in which --sdm apptainer is to run jobs, a file or an address such as docker://…"
+    assert f"container: expected {expected}, got {said}" in ran.stdout + ran.stderr
+    assert not apptainer.asked()
 
 
 def test_without_being_asked_for_no_job_does(project, apptainer):

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 
 HERE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
 
@@ -42,6 +43,8 @@ try:
     configuration.adapt(config, source("../schemas/config.schema.json"))
     configuration.check(config, source("../schemas/config.schema.json"))
     workspace.check(Path.cwd())
+    if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
+        workspace.check_image(config["container"])
     if STORE := workflow.storage_registry.default_storage_provider:
         PREFIX = workflow.storage_settings.default_storage_prefix
         workspace.check_store(STORE.object(f"{PREFIX}/results/report.html").exists, PREFIX)

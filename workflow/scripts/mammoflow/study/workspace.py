@@ -105,6 +105,27 @@ def check_results(workspace: Path) -> None:
         )
 
 
+def check_image(image: str | None) -> None:
+    """Check that there is an image for --sdm apptainer, before the first job would be started in it.
+
+    Parameters
+    ----------
+    image : str or None
+        A file, relative to the workspace or absolute, or an address such as ``docker://…``.
+
+    Raises
+    ------
+    WorkspaceError
+        When there is none, or no such file.
+    """
+    if image is None or not ("://" in image or Path(image).is_file()):
+        found = "null" if image is None else f"'{image}', which does not exist"
+        raise WorkspaceError(
+            "container: expected the image in which --sdm apptainer is to run jobs, a file or an address "
+            f"such as docker://…, got {found}"
+        )
+
+
 def check_store(exists: Callable[[], bool], place: str) -> None:
     """Check that an object store answers, before Snakemake asks it for every file of a plan.
 
