@@ -1,6 +1,7 @@
 """Results in a storage of Snakemake: a folder, and a store that speaks S3."""
 
 import os
+import re
 import shutil
 import subprocess
 
@@ -27,6 +28,21 @@ def test_results_lie_in_the_folder_and_code_where_it_is(project, tmp_path_factor
     assert project.planned(*arguments) == {}
     with project.edited("workflow/scripts/mammoflow/patches/leakage.py", ("got none", "got nothing")):
         assert project.planned(*arguments) == {"splits": 1}
+
+
+def test_jobs_of_a_model_fetch_the_images_that_they_map(project, tmp_path_factory):
+    if not shutil.which("rsync"):
+        pytest.skip("the storage plugin needs rsync")
+    bucket = tmp_path_factory.mktemp("bucket")
+    store = ("--default-storage-provider", "fs", "--default-storage-prefix", bucket)
+    candidates = "results/candidates/digital/compact/natural/fold-0/shard-0.parquet"
+    planned = project.run("--dry-run", *store, candidates)
+    for rule in ("mpm", "candidates"):
+        (inputs,) = re.findall(rf"^rule {rule}:\n +input: (.*)$", planned, re.MULTILINE)
+        assert set(re.findall(r"images/digital/shard-\d\.h5", inputs)) == {
+            "images/digital/shard-0.h5",
+            "images/digital/shard-1.h5",
+        }
 
 
 @pytest.fixture(scope="module")
