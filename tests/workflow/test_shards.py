@@ -31,6 +31,21 @@ def test_the_number_of_jobs_changes_no_result(finished, tmp_path):
     assert differences(results / "bundles", expected / "bundles") == []
 
 
+def test_a_lost_shard_is_named_before_any_job_starts(finished, tmp_path):
+    project = Project(tmp_path)
+    shutil.copytree(finished.folder / "tiny", project.folder / "tiny", dirs_exist_ok=True)
+    lost, settings = "results/images/digital/shard-1.h5", {"detection": {"stride": 24}}
+    (project.folder / "tiny" / lost).unlink()
+    target = f"results/mpm/{CHAIN}/fold-0/shard-0.h5"
+    ran = project.snakemake(target, settings=settings)
+    assert ran.returncode
+    said = f"{lost}: expected the images that an earlier run stored, got none (1 such files); "
+    assert f"{said}make them again first: snakemake … {lost}" in ran.stdout + ran.stderr
+    project.run(lost)
+    assert project.planned(target) == {}
+    assert project.planned(target, settings=settings) == {"mpm": 1}
+
+
 def test_the_number_of_shards_changes_no_bank(finished, tmp_path):
     project = Project(tmp_path)
     shutil.copytree(finished.folder / "tiny", project.folder / "tiny", dirs_exist_ok=True)

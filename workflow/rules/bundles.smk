@@ -10,7 +10,7 @@ rule bundle:
         splits="results/splits/{dataset}.csv",
         images="results/index/{dataset}/images.csv",
         lesions=f"results/index/{{dataset}}/{STUDY.evaluated_as}.csv",
-        stored="results/index/{dataset}/stored.csv",
+        stored="results/index/{dataset}/stored.csv",  # stands for the shards
         stores=NEEDS.stores_to_fetch,
         weights=NEEDS.runs_that_detect("model.weights.h5"),
         metadata=NEEDS.runs_that_detect("model.json"),

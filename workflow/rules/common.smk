@@ -43,8 +43,6 @@ try:
     configuration.adapt(config, source("../schemas/config.schema.json"))
     configuration.check(config, source("../schemas/config.schema.json"))
     workspace.check(Path.cwd())
-    if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
-        workspace.check_image(config["container"])
     if STORE := workflow.storage_registry.default_storage_provider:
         PREFIX = workflow.storage_settings.default_storage_prefix
         workspace.check_store(STORE.object(f"{PREFIX}/results/report.html").exists, PREFIX)
@@ -80,11 +78,15 @@ wildcard_constraints:
 
 
 def check_before_jobs():
-    """Refuse to start if results cannot be written, or would be discarded because of the date of an input."""
+    """Refuse to start if jobs could not run, or results would be discarded because of the date of an input."""
     jobs = list(workflow.dag.needrun_jobs())
-    given = {path for job in jobs for path in job.input} - {path for job in jobs for path in job.output}
+    made = {path for job in jobs for path in job.output}
+    given = {path for job in jobs for path in job.input} - made
     try:
+        if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
+            workspace.check_image(config["container"])
         workspace.check_results(Path.cwd())
+        workspace.check_shards({path for job in jobs for path in NEEDS.stores_not_named(job.params)} - made)
         workspace.check_dates(given, time.time())
     except workspace.WorkspaceError as error:
         raise WorkflowError(str(error)) from None

@@ -74,7 +74,7 @@ rule candidates:
         mpm=NEEDS.map_of_shard,
         weights=NEEDS.weights_at_own_scale,
         metadata=NEEDS.runs_of_fold("model.json"),
-        stored="results/index/{dataset}/stored.csv",
+        stored="results/index/{dataset}/stored.csv",  # stands for the shards
         stores=NEEDS.mapped_stores_to_fetch,
     output:
         candidates="results/candidates/{dataset}/{backbone}/{init}/fold-{fold}/shard-{shard}.parquet",

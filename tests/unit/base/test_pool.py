@@ -44,6 +44,18 @@ def test_a_killed_process_is_one_sentence():
         list(pool.in_processes(ended, range(100), 2))
 
 
+def test_an_error_that_cannot_be_sent_is_not_taken_for_a_killed_process():
+    class Two(Exception):
+        def __init__(self, one, other):
+            super().__init__(f"{one} {other}")
+
+    def fails(number):
+        raise Two(number, number)
+
+    with pytest.raises(Exception, match=r"^(?!expected 2 processes)"):
+        list(pool.in_processes(fails, [1, 2], 2))
+
+
 def test_reasons_come_back_from_processes():
     def excluded(reason):
         return Excluded(reason, "said")

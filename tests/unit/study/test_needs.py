@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import pytest
 import trainings
 from configs import SCHEMA, SCRIPTS, refusal
+from snakemake.iocontainers import Namedlist
 
 from mammoflow.networks import architectures
 from mammoflow.study import configuration
@@ -148,6 +149,11 @@ def test_jobs_of_a_model_name_images_only_where_they_cannot_see_them(paper):
     # Every shard is fetched once for each model and fold.
     assert [store for job in jobs for store in apart.mapped_stores_to_fetch(job)] == every
     assert here.stores(of_dataset) == apart.stores(of_dataset) == every
+    some = Namedlist(fromdict={"images_store": "results/images/inbreast", "mapped_shards": [1, 2]})
+    assert here.stores_not_named(some) == every[1:]
+    all_of_them = Namedlist(fromdict={"images_store": "results/images/inbreast", "shards": 3})
+    assert here.stores_not_named(all_of_them) == every
+    assert apart.stores_not_named(all_of_them) == here.stores_not_named(Namedlist()) == []
 
 
 def test_candidates_are_those_of_the_nearest_model_that_has_them(paper):

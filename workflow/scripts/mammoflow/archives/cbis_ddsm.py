@@ -142,7 +142,7 @@ def index(root: Path, threads: int) -> Index:
     with a mass that cannot be used is left out whole: elsewhere it would pass for complete.
 
     Pixels are read only of what could be a mask, and of objects that give the same identifiers, an
-    image for each thread at a time.
+    image for each process at a time.
 
     Parameters
     ----------

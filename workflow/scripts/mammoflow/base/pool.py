@@ -70,6 +70,8 @@ def in_processes(function: Callable[[Item], Result], items: Iterable[Item], work
             yield result
             done += 1
     except BrokenProcessPool as error:
+        if error.__cause__:  # no process was killed: a result or an error cannot be sent
+            raise
         raise RuntimeError(
             f"expected {workers} processes until the end, got one that was killed after {done} results, "
             "possibly for lack of memory; run again with fewer threads"

@@ -5,7 +5,8 @@ on damaged pictures. In these cases only a worker process ends: the image is exc
 the stage continues with a new worker.
 
 `multiprocessing` (and libraries based on it) is not used because it either imports the main module again,
-which under Snakemake is the script of the job, or forks a process that has threads.
+which under Snakemake is the script of the job, or forks a process that has threads. A process that is forked
+from this one starts its own workers.
 """
 
 import atexit

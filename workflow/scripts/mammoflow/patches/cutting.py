@@ -18,7 +18,7 @@ from mammoflow.patches.bank import FITTED, PARTS
 _NAMED = 5
 
 # Most windows that are cut from an image and compressed before they are written.
-_BLOCK = 1024
+_BLOCK = 256
 
 
 class Regions(Protocol):
@@ -82,9 +82,9 @@ def write(
 ) -> dict[int, dict[str, Count]]:
     """Write the bank of a data set, image by image.
 
-    Every image is read once, for all folds. Memory holds the positions of the windows that are used (8 bytes
-    each), which others could be (a bit each), and of each worker an image and a block of patches, whatever
-    the size of the bank.
+    Every image is read once, for all folds, or once for every 256 of its windows. Memory holds the positions
+    of the windows that each fold uses (8 bytes each), which others could be (a bit each), and for each worker
+    an image and a few blocks of patches, whatever the size of the bank.
 
     Parameters
     ----------
@@ -181,7 +181,8 @@ def write_negatives(
     scores = np.concatenate([np.empty(0, np.float32), *(each.scores for each in every)])
     with storage.create_hdf5(path) as file:
         drawn = [(each.image_id, each.begin) for each in every]
-        # In this process: TensorFlow, which has found them, does not survive a fork.
+        # In this process, and in one thread: TensorFlow, which has found them, does not survive a fork, and
+        # they are few.
         written = _fill(file, drawn, images, windows, workers=1, score=scores)
         for part, end, size in zip(FITTED, np.cumsum(sizes), sizes, strict=True):
             _select(file, part, np.arange(end - size, end), written)

@@ -223,8 +223,6 @@ def write_patient(archive: str, settings: Settings, seed: int, root: Path, index
 def _all_written(archive: str, settings: Settings, seed: int, root: Path, threads: int) -> Iterator[Written]:
     """Write all patients in parallel and yield their summaries in order."""
     task = partial(write_patient, archive, settings, seed, root)
-    if threads == 1:
-        return map(task, range(settings.patients))
     return pool.in_processes(task, range(settings.patients), threads)
 
 

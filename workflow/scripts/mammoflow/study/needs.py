@@ -113,15 +113,23 @@ class Needs:
         return [paths.store(dataset, shard) for shard in range(self._shards(dataset))]
 
     def stores_to_complete(self, wildcards: Wildcards) -> list[str]:
-        """All shards, for `splits`: what needs its table ``stored`` needs these, and does not name them.
+        """All shards, as inputs of `splits`; none where jobs of a model name them.
 
-        Jobs of a model would otherwise each name every shard, and most of a large plan would be these names.
+        Jobs with its table ``stored`` as an input depend on them without naming them: most of a large plan
+        would be these names.
         """
         return self.stores(wildcards) if self._shared else []
 
     def stores_to_fetch(self, wildcards: Wildcards) -> list[str]:
         """Shards that a job of a model has to name: all if it cannot see them otherwise."""
         return [] if self._shared else self.stores(wildcards)
+
+    def stores_not_named(self, params: Any) -> list[str]:  # noqa: ANN401
+        """Shards that a job reads without naming them, by the params of its rule."""
+        if not self._shared or params.get("images_store") is None:
+            return []
+        shards = params.get("mapped_shards") or range(params.shards)
+        return [f"{params.images_store}/shard-{shard}.h5" for shard in shards]
 
     def stored(self, wildcards: Wildcards) -> list[str]:
         """Tables of what every shard stored."""

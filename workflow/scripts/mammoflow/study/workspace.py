@@ -13,6 +13,9 @@ LEAST_MB = 1
 # Seconds by which clocks may differ.
 SKEW = 10
 
+# Most files that a message names.
+SHOWN = 10
+
 _WRITTEN = ("results", "logs")
 
 
@@ -123,6 +126,27 @@ def check_image(image: str | None) -> None:
         raise WorkspaceError(
             "container: expected the image in which --sdm apptainer is to run jobs, a file or an address "
             f"such as docker://…, got {found}"
+        )
+
+
+def check_shards(paths: Iterable[str]) -> None:
+    """Check that the images that jobs will read are there: Snakemake looks only for files that jobs name.
+
+    Parameters
+    ----------
+    paths : iterable of str
+        Shards of images stores.
+
+    Raises
+    ------
+    WorkspaceError
+        When one is missing; the message says how to make it again.
+    """
+    if missing := sorted(path for path in paths if not os.path.exists(path)):
+        named = " ".join(missing[:SHOWN]) + (" …" if len(missing) > SHOWN else "")
+        raise WorkspaceError(
+            f"{missing[0]}: expected the images that an earlier run stored, got none ({len(missing)} such "
+            f"files); make them again first: snakemake … {named}"
         )
 
 
