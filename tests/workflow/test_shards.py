@@ -41,9 +41,9 @@ def test_a_lost_shard_is_named_before_any_job_starts(finished, tmp_path):
     assert ran.returncode
     said = f"{lost}: expected the images that an earlier run stored, got none (1 such files); "
     assert f"{said}make them again first: snakemake … {lost}" in ran.stdout + ran.stderr
+    assert "Execute" not in ran.stdout + ran.stderr
     project.run(lost)
-    assert project.planned(target) == {}
-    assert project.planned(target, settings=settings) == {"mpm": 1}
+    assert (project.folder / "tiny" / lost).is_file()
 
 
 def test_the_number_of_shards_changes_no_bank(finished, tmp_path):
