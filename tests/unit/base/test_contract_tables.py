@@ -126,7 +126,7 @@ def test_truth_is_nothing_else(tmp_path, cell):
         ValueError, match="column 'stored' of a 'stored' table should hold bool: expected true"
     ):
         STORED.check(stored(True, cell))
-    (tmp_path / "stored.csv").write_text(f"{','.join(STORED.columns)}\na,True,,,\nb,{cell},,,\n")
+    (tmp_path / "stored.csv").write_text(f"{','.join(STORED.columns)}\na,True,,,,\nb,{cell},,,,\n")
     with pytest.raises(
         ValueError, match=r"stored\.csv: column 'stored' of a 'stored' table should hold bool"
     ):

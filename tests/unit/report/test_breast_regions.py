@@ -22,7 +22,7 @@ def stored(**rows):
     """A 'stored' table: for each image its reason, or the flags of a stored one."""
     return STORED.check(
         pd.DataFrame(
-            [(name, not reason, reason, flags, "") for name, (reason, flags) in rows.items()],
+            [(name, not reason, reason, flags, "", "") for name, (reason, flags) in rows.items()],
             columns=list(STORED.columns),
         )
     )

@@ -50,11 +50,11 @@ def test_table_is_written_and_read(table, tmp_path):
 def test_what_the_images_stage_left_out_is_counted_with_its_masses():
     stored = pd.DataFrame(
         [
-            ("a", True, "", "", "1"),
-            ("b", True, "", "chest wall at the left;lesion-outside-breast", "1"),
-            ("c", False, "breast-area", "expected 5%", "3"),
-            ("d", False, "breast-area", "lesion-outside-breast", "3"),
-            ("e", False, "truncated", "", ""),
+            ("a", True, "", "", "1", ""),
+            ("b", True, "", "chest wall at the left;lesion-outside-breast", "1", ""),
+            ("c", False, "breast-area", "expected 5%", "3", ""),
+            ("d", False, "breast-area", "lesion-outside-breast", "3", ""),
+            ("e", False, "truncated", "", "", ""),
         ],
         columns=list(STORED.columns),
     )
