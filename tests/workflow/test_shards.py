@@ -44,6 +44,10 @@ def test_a_lost_shard_is_named_before_any_job_starts(finished, tmp_path):
     assert "Execute" not in ran.stdout + ran.stderr
     project.run(lost)
     assert (project.folder / "tiny" / lost).is_file()
+    # It is what it was, so nothing that was made from it runs again.
+    plan = ("--workflow-profile", "profiles/laptop", target)
+    assert project.planned(*plan) == {}
+    assert project.planned(*plan, settings=settings) == {"mpm": 1}
 
 
 def test_the_number_of_shards_changes_no_bank(finished, tmp_path):
